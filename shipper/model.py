@@ -1,0 +1,174 @@
+"""Values that cross module borders, and the protocols of the seams; imports nothing of ours.
+
+A path is ``bytes`` everywhere in the core: a file's name need not be UTF-8. It becomes text only where a person or a
+record sees it (:func:`show_path`, :func:`path_text`). Durations are seconds (float), sizes and offsets are bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+
+class FileId(NamedTuple):
+    """Which file this is to the operating system. The device may change with a remount; a fingerprint verifies."""
+
+    dev: int
+    ino: int
+
+
+class Fingerprint(NamedTuple):
+    """Content that verifies a file id: digests of the file's head and of the bytes just before an offset.
+
+    ``head`` is the digest of bytes ``[0, head_len)`` with ``head_len <= HEAD``; ``mark`` that of
+    ``[max(0, mark_at - MARK), mark_at)``. ``mark_at`` is the offset of the checkpoint that it belongs to.
+    """
+
+    head_len: int
+    head: bytes
+    mark_at: int
+    mark: bytes
+
+
+NO_FINGERPRINT = Fingerprint(0, b"", 0, b"")
+
+
+class FileState(StrEnum):
+    """What a checkpoint says of its file."""
+
+    OPEN = "open"  # being read, or to be read
+    FINISHED = "finished"  # read to its end and succeeded by another; kept so that its compression is recognised
+    LEFT = "left"  # there at the source's first scan and left alone; never read
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that is saved of one file generation.
+
+    ``uid`` is assigned at first sight and kept through rename, copy and compression; it may leave the host.
+    ``path`` is the name under which the file was first found (``{path}`` and the key come from it), ``seen_as`` where
+    it was last seen (equal to ``path`` until it is rotated). ``offset`` is the acked offset, counted in decompressed
+    bytes where ``compression`` is not "". ``size`` is the last size seen on disk. ``generation`` counts the files that
+    ``path`` has named, from 0.
+    """
+
+    uid: str
+    source: str
+    path: bytes
+    seen_as: bytes
+    file_id: FileId
+    generation: int
+    offset: int
+    fingerprint: Fingerprint
+    size: int
+    state: FileState = FileState.OPEN
+    compression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What the store knows of one source. ``scanned``: its first scan has been recorded."""
+
+    scanned: bool
+    files: tuple[Checkpoint, ...] = ()
+
+
+class Seen(NamedTuple):
+    """One regular file, as discovery found it.
+
+    ``path`` is the name found. ``base`` is the watched path that it belongs to: equal to ``path`` where a glob of the
+    source matches the name itself; where only the rotation rules say so (``app.log.1`` for ``app.log``), the watched
+    path. ``rank`` orders the rotated siblings of one base: a sort key, oldest first; ``()`` for ``path == base``.
+    ``compression`` is "gz", "bz2", "xz" by the name's ending, or "". ``size`` and ``mtime_ns`` are of the target
+    where ``path`` is a symbolic link.
+    """
+
+    path: bytes
+    base: bytes
+    file_id: FileId
+    size: int
+    mtime_ns: int
+    rank: tuple[Any, ...] = ()
+    compression: str = ""
+
+
+@dataclass(slots=True)
+class Observation:
+    """What discovery has to tell one source.
+
+    ``seen``: files that are there now, in the order of their names. ``gone``: names that were looked at and are not
+    there (or are no regular file). ``complete``: a full scan; a name that is not in ``seen`` was not found at all.
+    ``unreadable`` directories make a scan say nothing about the names below them.
+    """
+
+    source: str
+    seen: list[Seen] = field(default_factory=list)
+    gone: set[bytes] = field(default_factory=set)
+    complete: bool = False
+    unreadable: tuple[bytes, ...] = ()
+
+
+class TopicState(StrEnum):
+    """Whether records for a topic may be sent now."""
+
+    READY = "ready"
+    UNKNOWN = "unknown"  # not asked yet, or the brokers do not answer
+    MISSING = "missing"
+    DENIED = "denied"
+
+
+class DeliveryClass(StrEnum):
+    """What a delivery error asks of the daemon."""
+
+    REFUSED_RECORD = "refused_record"  # this record will never be taken
+    TOPIC = "topic"  # the topic or partition is not there (any more): keep, wait for it, send again
+    CREDENTIALS = "credentials"  # not allowed: keep, say so, send again
+    RETRY = "retry"  # purged, timed out, anything else that says nothing about the record: send again
+    FATAL = "fatal"  # the client is finished
+
+
+class DeliveryReport(Protocol):
+    """Called by the Kafka client, once for each record, on the thread that polls: must be light."""
+
+    def __call__(self, err: Any, msg: Any) -> None:  # noqa: ANN401 - KafkaError | None, Message: the client's own types
+        """Take one record's result."""
+
+
+class Sink(Protocol):
+    """Where records go. All methods are called by the pump thread only."""
+
+    def topic_state(self, topic: str) -> TopicState:
+        """Whether records may be sent to ``topic``; never blocks, and makes sure that an answer is on its way."""
+
+    def hold(self, topic: str) -> None:
+        """Forget that ``topic`` was ready: after an error it must be seen again before anything is sent to it."""
+
+    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+        """Queue all of ``messages`` (dicts of value and key), in order; ``report`` is called once for each."""
+
+    def poll(self, timeout: float) -> int:
+        """Serve delivery reports for up to ``timeout`` seconds; returns how many events; raises ProducerFatal."""
+
+    def close(self, timeout: float) -> None:
+        """Let go of the client, waiting at most ``timeout`` seconds for what is in flight."""
+
+
+class Clock(Protocol):
+    """Monotonic seconds."""
+
+    def __call__(self) -> float:
+        """Return the time in seconds; never goes back."""
+
+
+def path_text(path: bytes) -> str:
+    """Return ``path`` as text for a record's key; bytes that are not UTF-8 stay recoverable (surrogateescape)."""
+    return os.fsdecode(path)
+
+
+def show_path(path: bytes) -> str:
+    """Return ``path`` for people: control characters and invalid bytes are escaped."""
+    text = path.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
