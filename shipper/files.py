@@ -1,0 +1,220 @@
+"""The operating system's seam: every call on a log file goes through :class:`Files`, with a label.
+
+``fault`` is called with the label before each call; a test makes one call site fail by raising from it. Nothing here
+blocks on a FIFO, a socket or a device: files are opened without waiting and anything but a regular file is refused.
+Called by the pump thread only.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import stat
+import zlib
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import BinaryIO, NamedTuple, Protocol
+
+from shipper.model import FileId, Fingerprint
+
+HEAD = 1024  # bytes of a file's head that its fingerprint covers, at most
+MARK = 256  # bytes before an offset that its mark covers, at most
+DIGEST = 16  # bytes
+
+OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+# What the decompressors raise for a file that is cut short, still being written, or damaged.
+BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError)
+
+DECOMPRESSORS: dict[str, Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    "gz": lambda raw: gzip.GzipFile(fileobj=raw, mode="rb"),
+    "bz2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+
+
+class NotRegularError(OSError):
+    """The name leads to something that is no regular file."""
+
+
+class Stat(NamedTuple):
+    """What matters of ``stat(2)``."""
+
+    file_id: FileId
+    size: int
+    mtime_ns: int
+    links: int
+
+
+def digest(data: bytes) -> bytes:
+    """Return the digest that fingerprints are made of."""
+    return blake2b(data, digest_size=DIGEST).digest()
+
+
+EMPTY_MARK = digest(b"")
+
+
+class Files:
+    """Calls to the operating system, each with an ``op`` label."""
+
+    def __init__(self, fault: Callable[[str], None] | None = None) -> None:
+        self._fault = fault
+
+    def open(self, path: bytes, op: str = "log.open") -> int:
+        """Open a regular file for reading and return its descriptor; raises OSError, NotRegularError."""
+        if self._fault:
+            self._fault(op)
+        fd = os.open(path, OPEN_FLAGS)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise NotRegularError(f"{path!r} is no regular file")
+        return fd
+
+    def fstat(self, fd: int, op: str = "log.fstat") -> Stat:
+        """Return what is known of an open file."""
+        if self._fault:
+            self._fault(op)
+        s = os.fstat(fd)
+        return Stat(FileId(s.st_dev, s.st_ino), s.st_size, s.st_mtime_ns, s.st_nlink)
+
+    def pread(self, fd: int, size: int, offset: int, op: str = "log.read") -> bytes:
+        """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
+        if self._fault:
+            self._fault(op)
+        data = os.pread(fd, size, offset)
+        if len(data) == size or not data:
+            return data
+        pieces = [data]  # a signal, or a file system that reads in pieces
+        got = len(data)
+        while got < size and (data := os.pread(fd, size - got, offset + got)):
+            pieces.append(data)
+            got += len(data)
+        return b"".join(pieces)
+
+    def close(self, fd: int, op: str = "log.close") -> None:
+        """Close a descriptor."""
+        if self._fault:
+            self._fault(op)
+        os.close(fd)
+
+
+class Reader(Protocol):
+    """The bytes of an open file, decompressed where it is compressed. Offsets are of decompressed bytes."""
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes at ``offset``; fewer only at the end."""
+
+    def stat(self) -> Stat:
+        """Return what the operating system says of the file; its size is the one on disk."""
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+
+
+class PlainReader:
+    """A file that is read as it is."""
+
+    __slots__ = ("_files", "fd")
+
+    def __init__(self, files: Files, fd: int) -> None:
+        self._files = files
+        self.fd = fd
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes at ``offset``; fewer only at the end."""
+        return self._files.pread(self.fd, size, offset)
+
+    def stat(self) -> Stat:
+        """Return what the operating system says of the file."""
+        return self._files.fstat(self.fd)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        self._files.close(self.fd)
+
+
+class PackedReader:
+    """A compressed file, read through its decompressor.
+
+    What was read last is kept, so that a reader which steps back a little (for the beginning of a partial line, or the
+    bytes before an offset) costs nothing; stepping back further starts again from the beginning. Reading a file that
+    is cut short raises one of :data:`BROKEN`.
+    """
+
+    def __init__(self, files: Files, fd: int, compression: str) -> None:
+        self._files = files
+        self.fd = fd
+        self._raw = os.fdopen(os.dup(fd), "rb")
+        self._stream: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = DECOMPRESSORS[compression](self._raw)
+        self._last = b""
+        self._last_at = 0
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return up to ``size`` decompressed bytes at ``offset``; fewer only at the end."""
+        at = self._last_at
+        have = self._last[offset - at :] if at <= offset <= at + len(self._last) else b""
+        if len(have) >= size:
+            return have[:size]
+        want = offset + len(have)
+        if self._stream.tell() != want and self._stream.seek(want) != want:
+            return b""  # the offset is beyond the end
+        pieces = [have]
+        missing = size - len(have)
+        while missing > 0 and (data := self._stream.read(missing)):
+            pieces.append(data)
+            missing -= len(data)
+        self._last, self._last_at = b"".join(pieces), offset
+        return self._last
+
+    def length(self) -> int:
+        """Decompress to the end and return the number of bytes; raises one of BROKEN for an incomplete file."""
+        self._stream.seek(0)
+        total = 0
+        while data := self._stream.read(1 << 20):
+            total += len(data)
+        return total
+
+    def stat(self) -> Stat:
+        """Return what the operating system says of the file."""
+        return self._files.fstat(self.fd)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        self._stream.close()
+        self._raw.close()
+        self._files.close(self.fd)
+
+
+def open_reader(files: Files, path: bytes, compression: str) -> PlainReader | PackedReader:
+    """Open ``path`` for reading; raises OSError, NotRegularError."""
+    fd = files.open(path)
+    if not compression:
+        return PlainReader(files, fd)
+    try:
+        return PackedReader(files, fd, compression)
+    except BaseException:
+        files.close(fd)
+        raise
+
+
+def fingerprint_at(reader: Reader, offset: int, head_max: int = HEAD) -> Fingerprint:
+    """Return the fingerprint of a file for ``offset``, read from the file as it is now.
+
+    The head covers at most ``head_max`` bytes, also beyond the offset: the bytes of a log do not change.
+    """
+    head = reader.read(min(HEAD, head_max), 0)
+    start = max(0, offset - MARK)
+    mark = head[start:offset] if offset <= len(head) else reader.read(offset - start, start)
+    return Fingerprint(len(head), digest(head), offset, digest(mark))
+
+
+def matches(reader: Reader, fingerprint: Fingerprint) -> bool:
+    """Whether the file's bytes are those that ``fingerprint`` was taken of, up to its offset."""
+    head_len, head, mark_at, mark = fingerprint
+    if head_len and digest(reader.read(head_len, 0)) != head:
+        return False
+    start = max(0, mark_at - MARK)
+    window = reader.read(mark_at - start, start)
+    return len(window) == mark_at - start and digest(window) == mark

@@ -1,0 +1,32 @@
+r"""Bytes in, complete lines and an end out. Pure; O(bytes).
+
+A line ends with ``\n`` or ``\r\n``; exactly one of these is removed, all else is passed through byte for byte. What
+follows the last line end is a partial line and is left where it is.
+"""
+
+from __future__ import annotations
+
+
+def cut(data: bytes, start: int) -> tuple[list[bytes], int]:
+    r"""Cut ``data[start:]`` into its complete lines.
+
+    Returns the lines without their ends, and the index just after the last line end (``start`` where there is none).
+
+    >>> cut(b"a\r\n\nb", 0)
+    ([b'a', b''], 4)
+    """
+    end = data.rfind(b"\n", start) + 1
+    if end <= start:
+        return [], start
+    if data.find(b"\r\n", start, end) >= 0:
+        return data[start:end].replace(b"\r\n", b"\n")[:-1].split(b"\n"), end
+    return data[start : end - 1].split(b"\n"), end
+
+
+def parts(line: bytes, size: int) -> list[bytes]:
+    """Split ``line`` into parts of at most ``size`` bytes, in order; an empty line is one empty part.
+
+    >>> parts(b"abcde", 2)
+    [b'ab', b'cd', b'e']
+    """
+    return [line[i : i + size] for i in range(0, len(line), size)] or [line]

@@ -1,0 +1,155 @@
+"""What is in flight, in order: the only place where an offset can become an acked offset. Pure; pump thread only.
+
+A :class:`Track` holds the chunks of one file generation in the order in which they were read. Chunks resolve in any
+order; the acked position is the end of the longest resolved prefix (I1). A chunk with a refused record does not
+resolve: it stays until its source rewinds, and everything after it waits (I2). A :class:`Chunk` is itself the delivery
+report callback of its records, so that a report costs one call and no lookup.
+
+The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its key and value (measured)
+
+
+class Position(NamedTuple):
+    """A place in a file: a line end, with the digest of the bytes just before it."""
+
+    offset: int
+    mark: bytes
+
+
+class Nack(NamedTuple):
+    """One record that was not taken, as the client reported it."""
+
+    chunk: Chunk
+    error: Any
+    value: bytes | None
+
+
+class Chunk:
+    """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
+
+    __slots__ = ("_ledger", "end", "failed", "left", "records", "size", "track")
+
+    def __init__(self, ledger: Ledger, track: Track, end: Position, records: int, size: int) -> None:
+        self._ledger = ledger
+        self.track = track
+        self.end = end
+        self.records = records
+        self.size = size
+        self.left = records
+        self.failed = False
+
+    def __call__(self, err: Any, msg: Any) -> None:
+        """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
+        if err is not None:
+            self.failed = True
+            self._ledger.nacks.append(Nack(self, err, msg.value() if msg is not None else None))
+        self.left -= 1
+        if not self.left:
+            self._ledger.reported.append(self)
+
+
+class Track:
+    """The chunks of one file generation, oldest first, and its acked position."""
+
+    __slots__ = ("acked", "chunks", "owner")
+
+    def __init__(self, acked: Position, owner: Any = None) -> None:
+        self.acked = acked
+        self.owner = owner
+        self.chunks: deque[Chunk] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of it is in flight or waits behind a failure."""
+        return not self.chunks
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a delivery report is still to come."""
+        return any(chunk.left for chunk in self.chunks)
+
+    def settle(self) -> bool:
+        """Move the acked position over the resolved prefix; returns whether it moved."""
+        chunks = self.chunks
+        moved = False
+        while chunks and not chunks[0].left and not chunks[0].failed:
+            self.acked = chunks.popleft().end
+            moved = True
+        return moved
+
+    def forget(self) -> None:
+        """Drop every chunk: the source rewinds to the acked position. Nothing may be in flight any more."""
+        self.chunks.clear()
+
+
+class Ledger:
+    """Books of all chunks in flight, with a high and a low mark in bytes.
+
+    ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
+    """
+
+    def __init__(self, high: int, low: int, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        if not 0 <= low <= high:
+            raise ValueError(f"the marks are out of order: low {low}, high {high}")
+        self.high = high
+        self.low = low
+        self.in_flight = 0
+        self.records = 0
+        self.paused = False
+        self.reported: list[Chunk] = []  # chunks whose last report has come, since the last settle
+        self.nacks: list[Nack] = []
+        self._pause = pause
+        self._resume = resume
+
+    def track(self, track: Track, end: Position, records: int, size: int) -> Chunk:
+        """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; returns their report callback.
+
+        A chunk of no records is resolved at once.
+        """
+        chunk = Chunk(self, track, end, records, size)
+        track.chunks.append(chunk)
+        self.in_flight += size
+        self.records += records
+        if not records:
+            self.reported.append(chunk)
+        if self.in_flight >= self.high and not self.paused:
+            self.paused = True
+            self._pause()
+        return chunk
+
+    def settle(self) -> tuple[list[Track], list[Nack]]:
+        """Close the entries whose reports are complete.
+
+        Returns the tracks whose acked position moved, and the records that were not taken.
+        """
+        moved: list[Track] = []
+        if self.reported:
+            reported, self.reported = self.reported, []
+            for chunk in reported:
+                self._leave(chunk)
+                if chunk.track.settle():
+                    moved.append(chunk.track)
+        nacks, self.nacks = self.nacks, []
+        return moved, nacks
+
+    def void(self, track: Track) -> None:
+        """Forget what is in flight of ``track`` without its reports: the client that owed them is gone."""
+        for chunk in track.chunks:
+            if chunk.left:
+                self._leave(chunk)
+        track.forget()
+
+    def _leave(self, chunk: Chunk) -> None:
+        self.in_flight -= chunk.size
+        self.records -= chunk.records
+        if self.paused and self.in_flight <= self.low:
+            self.paused = False
+            self._resume()
