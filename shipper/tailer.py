@@ -1,0 +1,311 @@
+"""Reads one generation of one file: blocks of complete lines, each read verified against what was read before.
+
+Every read begins before the read offset and compares these bytes with the mark that was taken when they were read, so
+that a file which was truncated and has grown again, or was replaced under the same inode, is noticed *with* the data
+and never after it. The tailer knows nothing of other files, of Kafka or of the clock. Pump thread only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shipper import files as osfiles
+from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Stat, digest
+from shipper.framing import cut
+from shipper.ledger import Position, Track
+from shipper.lifecycle import FILE, File, FileEvent, step
+from shipper.model import Checkpoint, FileId, FileState, Fingerprint
+
+BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, small enough to be fair (measured)
+MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
+
+
+class ContentChanged(Exception):
+    """The bytes before the read offset are not those that were read: truncated, or another file."""
+
+
+class Batch(NamedTuple):
+    """What one read gave: complete lines, or one part of a line that is longer than ``max_line``.
+
+    ``part`` counts from 1 for a part of a long line, 0 otherwise; ``last`` is False for a part that is not the end of
+    its line, whose ``end`` then is the line's beginning. ``size`` is the bytes of the lines and their ends.
+    """
+
+    lines: list[bytes]
+    end: Position
+    size: int
+    part: int = 0
+    last: bool = True
+
+
+class Tailer:
+    """One generation of one file."""
+
+    __slots__ = (
+        "at_end",
+        "compression",
+        "detached",
+        "file_id",
+        "generation",
+        "grew_at",
+        "head",
+        "head_len",
+        "key",
+        "late",
+        "linked",
+        "max_line",
+        "missing_since",
+        "next",
+        "part",
+        "path",
+        "read",
+        "reader",
+        "retry_at",
+        "retry_delay",
+        "seen_as",
+        "size",
+        "source",
+        "state",
+        "topic",
+        "track",
+        "uid",
+        "warned",
+    )
+
+    def __init__(self, checkpoint: Checkpoint, max_line: int, topic: str, key: bytes) -> None:
+        cp = checkpoint
+        self.uid = cp.uid
+        self.source = cp.source
+        self.path = cp.path  # under which it was first found: the key comes from it
+        self.seen_as: bytes = cp.seen_as
+        self.file_id = cp.file_id
+        self.generation = cp.generation
+        self.compression = cp.compression
+        self.size = cp.size
+        self.state = File.FINISHED if cp.state is FileState.FINISHED else File.WAITING
+        mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
+        self.track = Track(Position(cp.offset, mark), self)
+        self.read = Position(cp.offset, mark)
+        self.head_len = cp.fingerprint.head_len
+        self.head = cp.fingerprint.head
+        self.max_line = max_line
+        self.topic = topic
+        self.key = key
+        self.reader: PlainReader | PackedReader | None = None
+        self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
+        self.part = 0
+        self.at_end = False
+        self.grew_at = 0.0  # when bytes were last seen that had not been there before
+        self.linked = True  # it has a name
+        self.detached = False  # its file id leads to other bytes now
+        self.late = False  # it has grown after it was finished
+        self.missing_since = 0.0
+        self.retry_at = 0.0
+        self.retry_delay = 0.0
+        self.warned = False
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def event(self, event: FileEvent) -> None:
+        """Step the state machine."""
+        self.state = step(FILE, self.state, event)
+
+    @property
+    def partial(self) -> int:
+        """Bytes of the unended last line, as far as a read has seen them."""
+        return max(0, self.size - self.read.offset) if self.at_end and not self.compression else 0
+
+    @property
+    def unread(self) -> int:
+        """Bytes known to be there that were not read."""
+        return 0 if self.compression else max(0, self.size - self.read.offset)
+
+    @property
+    def settled(self) -> bool:
+        """Everything that was read is acknowledged."""
+        return self.track.idle
+
+    def fingerprint(self, position: Position) -> Fingerprint:
+        """Return what verifies this generation at ``position``."""
+        return Fingerprint(self.head_len, self.head, position.offset, position.mark)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is to be saved of it now."""
+        acked = self.track.acked
+        finished = self.state is File.FINISHED and self.track.idle
+        return Checkpoint(
+            uid=self.uid,
+            source=self.source,
+            path=self.path,
+            seen_as=self.seen_as,
+            file_id=self.file_id,
+            generation=self.generation,
+            offset=acked.offset,
+            fingerprint=self.fingerprint(acked),
+            size=self.size,
+            state=FileState.FINISHED if finished else FileState.OPEN,
+            compression=self.compression,
+        )
+
+    # --- the descriptor ----------------------------------------------------------------------------------------------
+
+    def open(self, files: Files) -> bool:
+        """Open the file under the name where it was last seen; raises OSError.
+
+        Returns False where that name leads to another file now.
+        """
+        reader = osfiles.open_reader(files, self.seen_as, self.compression)
+        stat = reader.stat()
+        if stat.file_id != self.file_id:
+            reader.close()
+            return False
+        self.reader = reader
+        self.look(stat)
+        return True
+
+    def adopt(self, reader: PlainReader | PackedReader, seen_as: bytes, file_id: FileId, compression: str) -> None:
+        """Go on reading from another file that holds the same bytes: a copy, a compressed or a restored one."""
+        self.close()
+        self.reader = reader
+        self.seen_as = seen_as
+        self.file_id = file_id
+        self.compression = compression
+        self.detached = False
+        self.linked = True
+        self.look(reader.stat())
+        self.at_end = False
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+    def look(self, stat: Stat) -> None:
+        """Take note of what the operating system says of the file."""
+        self.size = stat.size
+        self.linked = stat.links > 0
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def verify(self) -> bool:
+        """Whether the open file still holds what was read of it."""
+        assert self.reader is not None
+        return osfiles.matches(self.reader, self.fingerprint(self.read))
+
+    def take(self, block: int = BLOCK) -> Batch | None:
+        """Read the next lines; None where there is no further complete line (``at_end`` is then true).
+
+        Raises ContentChanged, OSError, and one of ``files.BROKEN`` for a damaged compressed file.
+        """
+        if self.part:
+            return self._take_part()
+        data, start = self._fetch(self.next, block)
+        count = data.count(b"\n", start)
+        if not count:
+            if self.at_end and len(data) - start <= self.max_line + 1:  # it may still end with \r\n
+                return None
+            return self._take_part()
+        if count > MAX_LINES:
+            # Cut the block where about so many lines end, rather than weigh the client down with tiny records.
+            fair = data.rfind(b"\n", start, start + (len(data) - start) * MAX_LINES // count) + 1
+            if fair > start:
+                data = data[:fair]
+                self.at_end = False
+        lines, end = cut(data, start)
+        if self.max_line < block and max(map(len, lines)) > self.max_line:
+            return self._take_until_long(data, start, lines)
+        return self._took(data, start, end, lines)
+
+    def take_last(self) -> Batch | None:
+        """Read the unended last line of a file that can no longer grow, as it is; None where there is none."""
+        return self._take_part(ended=True)
+
+    def rewind(self) -> None:
+        """Go back to the acked position; nothing of it may be in flight."""
+        self.track.forget()
+        self.read = self.track.acked
+        self.next = self.read.offset
+        self.part = 0
+        self.at_end = False
+
+    def _fetch(self, at: int, size: int) -> tuple[bytes, int]:
+        """Return the bytes up to ``at + size`` and the index of ``at`` in them; verifies those before the read offset.
+
+        Sets ``at_end``.
+        """
+        assert self.reader is not None
+        read = self.read.offset
+        low = 0 if self.head_len < HEAD else max(0, read - MARK)
+        if at > read:
+            low_data = self.reader.read(read - low, low)
+            data, start = self.reader.read(size, at), 0
+        else:
+            data = self.reader.read(read - low + size, low)
+            low_data, start = data[: read - low], read - low
+        if len(low_data) < read - low or (read and digest(low_data[-MARK:]) != self.read.mark):
+            raise ContentChanged
+        self.at_end = len(data) - start < size
+        if low == 0 and self.head_len:
+            known = low_data if at > read else data
+            if len(known) >= self.head_len:
+                if digest(known[: self.head_len]) != self.head:
+                    raise ContentChanged
+            elif at <= read and self.at_end:
+                raise ContentChanged  # shorter than it was
+        if low == 0 and at <= read and len(data) > self.head_len:
+            self.head_len = min(HEAD, len(data))
+            self.head = digest(data[: self.head_len])
+        top = at + len(data) - start
+        if top > self.size and not self.compression:
+            self.size = top
+        return data, start
+
+    def _took(self, data: bytes, start: int, end: int, lines: list[bytes]) -> Batch:
+        offset = self.next + end - start
+        window = data[max(0, end - MARK) : end]
+        if len(window) < MARK and offset > len(window):  # a tiny remainder of a long line
+            window = self._window(offset)
+        position = Position(offset, digest(window))
+        self.read = position
+        self.next = offset
+        self.part = 0
+        return Batch(lines, position, end - start)
+
+    def _window(self, offset: int) -> bytes:
+        assert self.reader is not None
+        low = max(0, offset - MARK)
+        return self.reader.read(offset - low, low)
+
+    def _take_until_long(self, data: bytes, start: int, lines: list[bytes]) -> Batch | None:
+        """Take what comes before the first line over ``max_line``, or else that line's first part."""
+        end = start
+        before: list[bytes] = []
+        for line in lines:
+            if len(line) > self.max_line:
+                break
+            before.append(line)
+            end = data.index(b"\n", end) + 1
+        self.at_end = False
+        return self._took(data, start, end, before) if before else self._take_part()
+
+    def _take_part(self, *, ended: bool = False) -> Batch | None:
+        """Take the next line, or the next part of a line over ``max_line``, which then stays at its beginning.
+
+        With ``ended``, the end of the file ends the line.
+        """
+        data, start = self._fetch(self.next, self.max_line + 2)
+        stop = data.find(b"\n", start)
+        ended = ended and self.at_end and stop < 0
+        if stop < 0 and self.at_end and (not ended or len(data) == start):
+            return None
+        line = data[start:stop] if stop >= 0 else data[start:]
+        if stop >= 0 and line.endswith(b"\r"):
+            line = line[:-1]
+        if len(line) <= self.max_line and (stop >= 0 or ended):
+            part = self.part + 1 if self.part else 0
+            return self._took(data, start, stop + 1 if stop >= 0 else len(data), [line])._replace(part=part)
+        self.part += 1
+        self.next += self.max_line
+        self.at_end = False
+        return Batch([line[: self.max_line]], self.read, self.max_line, self.part, last=False)
