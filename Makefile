@@ -1,0 +1,38 @@
+# `make demo` and `make test` each set up all that they need; .ci/setup does that work.
+
+# Test workers. The tests of the daemon wait more than they compute; each worker may start a broker of half a gigabyte.
+JOBS ?= 4
+# More for pytest or the demo, as in: make test ARGS='-k rotation'
+ARGS ?=
+# The python to make the environment with; .ci/setup finds one.
+export PYTHON
+
+BIN := .venv/bin
+
+.PHONY: help venv demo test lint fmt clean
+
+help: ## show this
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+venv: ## make .venv with the package and the development tools
+	@.ci/setup venv
+
+demo: venv ## ship growing and rotating files to an embedded broker, and verify what arrived
+	@$(BIN)/shipper demo $(ARGS)
+
+test: ## run all tests: units, mock cluster, real Kafka
+	@.ci/setup test
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+lint: venv ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: venv ## format, and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## remove what was made here
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
