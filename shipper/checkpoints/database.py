@@ -1,0 +1,369 @@
+"""The SQLite file: its schema and migrations, its rows, how it is made, verified and set aside.
+
+- Every write is one transaction, durable when its call returns (WAL, ``synchronous=FULL``).
+- The file appears complete or not at all: it is built under another name and renamed. So a file that is there and is
+  not a store of ours, an empty one included, is damaged, never one that was just begun.
+- Each row carries a checksum: SQLite notices a broken tree, not a changed value in it.
+- A damaged store is renamed, never repaired. The new store notes where the old one went.
+
+A ``Database`` belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sqlite3
+import stat
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from shipper.checkpoints.statedir import sync_directory
+from shipper.errors import StateError
+from shipper.model import Checkpoint, FileId, FileState, Fingerprint, SourceState, show_path
+
+NAME = "checkpoints.sqlite3"
+DAMAGED = ".damaged"  # what follows NAME where a store was set aside, and then its time
+COMPANIONS = ("", "-wal", "-shm")  # the endings of the files that make up one SQLite database
+
+APPLICATION_ID = 0x73686970  # "ship"
+MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version n + 1 (``user_version``) from n
+    (
+        "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID",
+        # A source is in here once its first scan is recorded.
+        "CREATE TABLE source (name TEXT NOT NULL PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID",
+        # Names are BLOBs, for they need not be UTF-8. file_id is "device:inode", for an inode may have 64 bits, and
+        # SQLite's integers have 63.
+        """
+        CREATE TABLE checkpoint (
+            source TEXT NOT NULL, uid TEXT NOT NULL, path BLOB NOT NULL, seen_as BLOB NOT NULL, file_id TEXT NOT NULL,
+            generation INTEGER NOT NULL, offset INTEGER NOT NULL, head_len INTEGER NOT NULL, head BLOB NOT NULL,
+            mark_at INTEGER NOT NULL, mark BLOB NOT NULL, size INTEGER NOT NULL, state TEXT NOT NULL,
+            compression TEXT NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (source, uid)
+        ) WITHOUT ROWID
+        """,
+    ),
+)
+PRAGMAS = (
+    # The state directory's lock keeps others out anyway; this way the WAL's index is in our memory instead of a
+    # shared mapping (-shm), whose pages a full disk could take away under us (SIGBUS).
+    "locking_mode=EXCLUSIVE",
+    "journal_mode=WAL",
+    "synchronous=FULL",  # in WAL mode NORMAL would not sync at a commit
+    "wal_autocheckpoint=1000",  # pages: the WAL goes into the file at 4 MiB ...
+    "journal_size_limit=4194304",  # ... and is cut back to that after a transaction that was larger
+    "cell_size_check=ON",
+    "trusted_schema=OFF",
+)
+SELECT = (
+    "SELECT source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,"
+    " compression, sum FROM checkpoint"
+)
+INSERT = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
+SET_ASIDE = "set_aside"  # the key in ``meta``: the name of the store that this one replaced
+
+
+class Damaged(Exception):
+    """The store is there and cannot be believed. Says why."""
+
+
+class Database:
+    """An open, verified store. The constructor raises Damaged, or StateError where it may well be sound."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._shown = show_path(os.fsencode(path))
+        self._file = self._regular_file()
+        with self._reading():
+            self._connection = _connect(path)
+        try:
+            with self._reading():
+                version = self._verify()
+            if version < len(MIGRATIONS):
+                with self._writing(f"bring format {version} to {len(MIGRATIONS)}"):
+                    _migrate(self._connection, version)
+            with self._reading():
+                self._verify_rows()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, set_aside: str | None = None) -> Database:
+        """Make an empty store. ``set_aside``: the name of the damaged one that it replaces."""
+        new = path.with_name(path.name + ".new")
+        shown = show_path(os.fsencode(path))
+        try:
+            for ending in ("", "-journal", "-wal"):  # of a creation that was killed
+                new.with_name(new.name + ending).unlink(missing_ok=True)
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite itself would ask the umask
+            connection = _connect(new)
+            try:
+                with _transaction(connection):
+                    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                    _migrate(connection, 0)
+                    if set_aside is not None:
+                        connection.execute("INSERT INTO meta VALUES (?, ?, ?)", _sealed((SET_ASIDE, set_aside)))
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # all of it into the file, durably
+            finally:
+                connection.close()
+            os.rename(new, path)
+            sync_directory(path.parent)
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(f"cannot create the checkpoint store {shown}: {_reason(error)}") from error
+        return cls(path)
+
+    def load(self) -> dict[str, SourceState]:
+        """Read everything; raises Damaged."""
+        files: dict[str, list[Checkpoint]] = {}
+        with self._reading(), _no_collector():
+            scanned = self.scanned()
+            for row in self._rows(SELECT):
+                checkpoint = _checkpoint(row)
+                files.setdefault(checkpoint.source, []).append(checkpoint)
+        return {
+            name: SourceState(name in scanned, tuple(files.get(name, ()))) for name in sorted(scanned | files.keys())
+        }
+
+    def scanned(self) -> set[str]:
+        """Return the sources whose first scan is recorded; raises Damaged."""
+        with self._reading():
+            return {name for (name,) in self._rows("SELECT name, sum FROM source")}
+
+    def set_aside(self) -> str | None:
+        """Return the name of the damaged store that this one replaced; raises Damaged."""
+        with self._reading():
+            return dict(self._rows("SELECT key, value, sum FROM meta")).get(SET_ASIDE)
+
+    def save(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]) -> None:
+        """Save and remove checkpoints in one transaction; raises StateError."""
+        with self._writing("save checkpoints"):
+            self._connection.executemany(INSERT, map(_row, changed))
+            self._connection.executemany(DELETE, removed)
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Save a source's first files, and that it has been scanned, in one transaction; raises StateError."""
+        with self._writing(f'record the first scan of source "{source}"'):
+            self._connection.executemany(INSERT, map(_row, files))
+            self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
+        # Out of the WAL at once: what SQLite finds damaged in a WAL it leaves out without a word, and a forgotten
+        # first scan would be made again, at the files' ends. A failure leaves it in the WAL, where it is durable too.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close; whatever fails then has been durable before."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _regular_file(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise StateError(f"cannot read the checkpoint store {self._shown}: {error.strerror}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise StateError(f"the checkpoint store {self._shown} is not a regular file; move it away")
+        for ending in COMPANIONS:  # SQLite would open them read-only, and only the first save would tell
+            file = self.path.with_name(self.path.name + ending)
+            if file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):
+                raise StateError(
+                    f"{show_path(os.fsencode(file))}: not readable and writable by uid {os.geteuid()}; "
+                    "give it to that user"
+                )
+        if found.st_size == 0:
+            raise Damaged("it is empty")
+        return found.st_dev, found.st_ino
+
+    def _verify(self) -> int:
+        application_id, version = (self._pragma("application_id"), self._pragma("user_version"))
+        if application_id != APPLICATION_ID or version < 1:
+            raise Damaged("it is not a checkpoint store")
+        if version > len(MIGRATIONS):
+            raise StateError(
+                f"{self._shown} was written by a newer shipper: its format is {version}, and this version knows "
+                f"{len(MIGRATIONS)}; run that version, or set another state_dir"
+            )
+        found = self._pragma("quick_check(1)")
+        if found != "ok":
+            raise Damaged(str(found))
+        return int(version)
+
+    def _verify_rows(self) -> None:
+        self.set_aside()
+        self.scanned()
+        for _ in self._rows(SELECT):
+            pass
+
+    def _rows(self, query: str) -> Iterator[Any]:
+        # The cursor is closed before the connection is: one that lived on would keep the connection alive, which then
+        # removes the -wal by its name at some later time, when that is the WAL of the next store.
+        with contextlib.closing(self._connection.execute(query)) as cursor:
+            for row in cursor:
+                yield _unsealed(row)
+
+    def _pragma(self, name: str) -> Any:
+        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                raise Damaged(_reason(error)) from error
+            raise StateError(f"cannot read the checkpoint store {self._shown}: {_reason(error)}") from error
+
+    @contextlib.contextmanager
+    def _writing(self, doing: str) -> Iterator[None]:
+        try:
+            self._check_in_place()
+            with _transaction(self._connection):
+                yield
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(f"cannot {doing} in {self._shown}: {_reason(error)}") from error
+
+    def _check_in_place(self) -> None:
+        # SQLite would go on writing to a file that has no name any more.
+        try:
+            found = self.path.stat()
+            in_place = (found.st_dev, found.st_ino) == self._file
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            raise StateError(f"{self._shown} was removed or replaced while it was in use; restart the daemon")
+
+
+def set_aside(path: Path, stamp: str) -> str:
+    """Rename a damaged store; returns its new name. Killed on the way, :func:`lost` finds what it did."""
+    name = f"{path.name}{DAMAGED}-{stamp}"
+    again = 1
+    while os.path.lexists(path.with_name(name)):
+        again += 1
+        name = f"{path.name}{DAMAGED}-{stamp}-{again}"
+    try:
+        for ending in COMPANIONS:  # the file first: without its WAL it would open, as it was some time ago
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path.with_name(path.name + ending), path.with_name(name + ending))
+        sync_directory(path.parent)
+    except OSError as error:
+        shown = show_path(os.fsencode(path))
+        raise StateError(f"cannot set the damaged checkpoint store {shown} aside: {_reason(error)}") from error
+    return name
+
+
+def lost(path: Path) -> str | None:
+    """Return, where there is no store at ``path``, the name of one that was set aside without a successor."""
+    aside = (
+        name
+        for name in os.listdir(path.parent)
+        if name.startswith(path.name + DAMAGED) and not name.endswith(COMPANIONS[1:])
+    )
+    return max(aside, default=None)
+
+
+def has_wal_only(path: Path) -> bool:
+    """Whether the file is gone and its WAL is not: SQLite would take no notice of it."""
+    return not os.path.lexists(path) and os.path.lexists(path.with_name(path.name + "-wal"))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # autocommit: the module would begin transactions of its own where it thinks fit
+    connection = sqlite3.connect(
+        path.absolute().as_uri() + "?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for step in MIGRATIONS[version:]:
+        for statement in step:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite rolls back by itself after some errors
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    # SQLITE_ERROR, a fault in the SQL, can only be a table that is not as we made it. Errors of the module itself have
+    # no code: text that is not UTF-8.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_BUSY":
+        return "another program has it open; close that (database is locked)"
+    return f"{error} ({name})" if name else str(error)
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    # Hundreds of thousands of objects that all stay: looking for garbage among them takes as long as making them.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row, zlib.crc32(ascii(row).encode()))  # ascii(), for what repr() escapes depends on Python's version
+
+
+def _unsealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    bare = row[:-1]
+    if row[-1] != zlib.crc32(ascii(bare).encode()):
+        raise Damaged("a row does not match its checksum")
+    return bare
+
+
+def _row(c: Checkpoint) -> tuple[Any, ...]:
+    return _sealed(
+        (
+            *(c.source, c.uid, c.path, c.seen_as, f"{c.file_id.dev}:{c.file_id.ino}", c.generation, c.offset),
+            *(*c.fingerprint, c.size, c.state.value, c.compression),
+        )
+    )
+
+
+def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
+    source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, packed = row
+    dev, _, ino = file_id.partition(":")
+    return Checkpoint(
+        uid=uid,
+        source=source,
+        path=path,
+        seen_as=seen_as,
+        file_id=FileId(int(dev), int(ino)),
+        generation=generation,
+        offset=offset,
+        fingerprint=Fingerprint(head_len, head, mark_at, mark),
+        size=size,
+        state=FileState(state),
+        compression=packed,
+    )

@@ -1,0 +1,266 @@
+"""The store that the daemon sees: what is submitted is saved by a thread of its own, at most once a second.
+
+So a slow disk never holds up reading. What cannot be saved is kept and tried again, for as long as it takes.
+
+Threads: ``submit``, ``reread`` and the properties may be called from any; so may ``load``, ``record_first_scan`` and
+``flush``, which wait. The database belongs to whoever opens the store until the thread "checkpoint" starts, and to
+that thread from then on. The latest submission for a ``(source, uid)`` wins (I6).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from shipper.checkpoints import database
+from shipper.checkpoints.database import Damaged, Database
+from shipper.checkpoints.statedir import hold
+from shipper.errors import StateError
+from shipper.events import Events
+from shipper.model import Checkpoint, Clock, SourceState
+
+INTERVAL = 1.0  # seconds between two saves
+BACKOFF, BACKOFF_MAX = 1.0, 30.0  # seconds until a save that failed is tried again: the first time, and at most
+
+T = TypeVar("T")
+Key = tuple[str, str]  # source, uid
+
+
+class CheckpointStore:
+    """The checkpoints of one state directory, held until :meth:`close`."""
+
+    def __init__(self, path: Path, opened: Database, lock: int, events: Events, clock: Clock) -> None:
+        self._path = path
+        self._database = opened  # of the thread "checkpoint", once it runs
+        self._lock_file = lock
+        self._events = events
+        self._clock = clock
+        self._wake = threading.Condition()
+        # All below under _wake.
+        self._pending: dict[Key, Checkpoint | None] = {}  # None: to be removed
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._submitted = 0  # submissions so far ...
+        self._durable = 0  # ... and how many of them are saved
+        self._not_before = clock()  # when the next save is due, if something is pending
+        self._hurry = False  # somebody waits for it: save now
+        self._closing = False
+        self._failing: str | None = None
+        self._failing_since = 0.0
+        self._backoff = BACKOFF
+        self._set_aside: str | None = None
+        self._scanned: set[str] = set()
+        self._adopt(opened)
+        self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, state_dir: Path, events: Events, clock: Clock = time.monotonic) -> CheckpointStore:
+        """Hold the state directory, and open, verify, create or replace the store in it.
+
+        Raises StateBusy where another daemon holds the directory, StateError where it cannot be used.
+        """
+        lock = hold(state_dir)
+        try:
+            path = state_dir / database.NAME
+            return cls(path, _open(path, events), lock, events, clock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where the damaged store went that this one replaced, at this start or an earlier one."""
+        name = self._set_aside
+        return None if name is None else self._path.with_name(name)
+
+    @property
+    def failing(self) -> str | None:
+        """Why nothing can be saved at present, as a sentence; None while all is well."""
+        return self._failing
+
+    def reread(self, source: str) -> bool:
+        """Whether a source must be read from the beginning, whatever its configuration says (I8).
+
+        So it is for one whose first scan was recorded, if ever, in a store that was set aside.
+        """
+        with self._wake:
+            return self._set_aside is not None and source not in self._scanned
+
+    def load(self) -> dict[str, SourceState]:
+        """Return all that is saved, by source."""
+        return self._call(self._load)
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Record that a source has been scanned, and what was found; durable when it returns. Raises StateError."""
+        self._call(lambda: self._database.record_first_scan(source, files))
+        with self._wake:
+            self._scanned.add(source)
+
+    def submit(self, changed: Iterable[Checkpoint], removed: Iterable[Key] = ()) -> None:
+        """Have checkpoints saved, and those of ``removed`` (source, uid) forgotten; never blocks."""
+        batch: dict[Key, Checkpoint | None] = {(c.source, c.uid): c for c in changed}
+        batch.update((key, None) for key in removed)
+        if not batch:
+            return
+        with self._wake:
+            self._refuse_when_closed()
+            if not self._pending:  # else the thread knows when to look
+                self._wake.notify_all()
+            self._pending.update(batch)
+            self._submitted += 1
+
+    def flush(self, timeout: float) -> bool:
+        """Save what was submitted without waiting for its second; whether all of it is durable."""
+        with self._wake:
+            until = self._submitted
+            self._hurry = bool(self._pending)
+            self._wake.notify_all()
+            return self._wake.wait_for(lambda: self._durable >= until, timeout)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Try once more to save what was submitted, and let go of the directory.
+
+        Where the disk does not answer within ``timeout``, the end of the process lets go of it.
+        """
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(timeout)
+        with self._wake:
+            unsaved = len(self._pending)
+        if self._thread.is_alive():
+            self._events.checkpoints_unsaved(os.fsencode(self._path), unsaved, "the disk does not answer")
+
+    # The thread "checkpoint", from here on.
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            with self._wake:
+                while not self._has_work():
+                    self._wake.wait(self._time_left())
+                closing = self._closing
+                jobs, self._jobs = self._jobs, deque()
+                batch: dict[Key, Checkpoint | None] = {}
+                if self._pending and (closing or self._is_due()):
+                    batch, self._pending = self._pending, {}
+                    self._hurry = False
+                upto = self._submitted
+            if batch:
+                self._save(batch, upto)
+            for job in jobs:
+                job()
+        if self._pending:
+            self._events.checkpoints_unsaved(os.fsencode(self._path), len(self._pending), self._failing or "")
+        self._database.close()
+        os.close(self._lock_file)
+
+    def _is_due(self) -> bool:
+        return bool(self._pending) and (self._hurry or self._clock() >= self._not_before)
+
+    def _has_work(self) -> bool:
+        return self._closing or bool(self._jobs) or self._is_due()
+
+    def _time_left(self) -> float | None:
+        return max(0.0, self._not_before - self._clock()) if self._pending else None
+
+    def _save(self, batch: dict[Key, Checkpoint | None], upto: int) -> None:
+        changed = [checkpoint for checkpoint in batch.values() if checkpoint is not None]
+        removed = [key for key, checkpoint in batch.items() if checkpoint is None]
+        try:
+            self._database.save(changed, removed)
+        except Exception as error:  # whatever it is: a thread that ended here would save no more and say nothing
+            reason = str(error) if isinstance(error, StateError) else f"{type(error).__name__}: {error}"
+            self._keep(batch, reason)
+        else:
+            self._saved(len(batch), upto)
+
+    def _keep(self, batch: dict[Key, Checkpoint | None], reason: str) -> None:
+        now = self._clock()
+        with self._wake:
+            self._pending = batch | self._pending
+            if self._failing is None:
+                self._failing_since = now
+            self._failing = reason
+            self._not_before = now + self._backoff
+            self._backoff = min(2 * self._backoff, BACKOFF_MAX)
+            unsaved = len(self._pending)
+        self._events.checkpoints_failing(reason, unsaved)
+
+    def _saved(self, files: int, upto: int) -> None:
+        now = self._clock()
+        self._events.checkpoints_saved(files)
+        if self._failing is not None:
+            self._events.checkpoints_recovered(os.fsencode(self._path), now - self._failing_since)
+        with self._wake:
+            self._failing = None
+            self._backoff = BACKOFF
+            self._not_before = now + INTERVAL
+            self._durable = upto
+            self._wake.notify_all()
+
+    def _load(self) -> dict[str, SourceState]:
+        try:
+            return self._database.load()
+        except Damaged as damage:
+            self._database.close()
+            self._database = _replace(self._path, str(damage), self._events)
+            self._adopt(self._database)
+            return self._database.load()
+
+    def _adopt(self, opened: Database) -> None:
+        set_aside, scanned = opened.set_aside(), opened.scanned()
+        with self._wake:
+            self._set_aside, self._scanned = set_aside, scanned
+
+    def _call(self, work: Callable[[], T]) -> T:
+        """Have the thread do it, wait, and hand its result or error to the caller."""
+        result: Future[T] = Future()
+
+        def job() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as error:
+                result.set_exception(error)
+
+        with self._wake:
+            self._refuse_when_closed()
+            self._jobs.append(job)
+            self._wake.notify_all()
+        return result.result()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closing:
+            raise StateError("the checkpoint store is closed")
+
+
+def _open(path: Path, events: Events) -> Database:
+    if database.has_wal_only(path):
+        return _replace(path, "its -wal is there, and the file itself is not", events)
+    if not os.path.lexists(path):
+        replaced = database.lost(path)
+        created = Database.create(path, replaced)
+        if replaced is not None:  # killed after setting it aside, or moved away by hand
+            _tell_set_aside(path, replaced, "it was set aside earlier, and nothing is in its place", events)
+        return created
+    try:
+        return Database(path)
+    except Damaged as damage:
+        return _replace(path, str(damage), events)
+
+
+def _replace(path: Path, reason: str, events: Events) -> Database:
+    name = database.set_aside(path, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    _tell_set_aside(path, name, reason, events)
+    return Database.create(path, name)
+
+
+def _tell_set_aside(path: Path, name: str, reason: str, events: Events) -> None:
+    events.checkpoints_set_aside(os.fsencode(path), os.fsencode(path.with_name(name)), reason)
