@@ -50,3 +50,215 @@ class Events:
             if held:
                 fields["held_back"] = held
         self._write(level, name, {k: show_path(v) if isinstance(v, bytes) else v for k, v in fields.items()})
+
+    # checkpoints
+
+    def checkpoints_set_aside(self, store: bytes, moved_to: bytes, reason: str) -> None:
+        """Tell that the store cannot be believed and a new one begins: nothing may start at the end now."""
+        self.count("checkpoints.set_aside")
+        then = "every file is read again from its beginning: what was delivered before is sent again, nothing is lost"
+        self.emit("error", "checkpoints.set_aside", store=store, moved_to=moved_to, reason=reason, then=then)
+
+    def checkpoints_saved(self, files: int) -> None:
+        """Count a save; it happens every second, so there is no line."""
+        self.count("checkpoints.saved", by=files)
+
+    def checkpoints_failing(self, reason: str, unsaved: int) -> None:
+        """Tell that a save failed, and is tried again until it succeeds."""
+        self.count("checkpoints.failing")
+        then = "sending goes on; after a restart now, what was delivered since the last save would be sent again"
+        self.emit("error", "checkpoints.failing", every=60, reason=reason, unsaved=unsaved, then=then)
+
+    def checkpoints_recovered(self, store: bytes, seconds: float) -> None:
+        """Tell that a save succeeded after others had failed."""
+        self.count("checkpoints.recovered")
+        self.emit("info", "checkpoints.recovered", every=60, store=store, after=round(seconds, 1))
+
+    def checkpoints_unsaved(self, store: bytes, unsaved: int, reason: str) -> None:
+        """Tell that the daemon stops with checkpoints that could not be saved."""
+        self.count("checkpoints.unsaved", by=unsaved)
+        then = "what was delivered since the last save is sent again at the next start"
+        self.emit("error", "checkpoints.unsaved", store=store, unsaved=unsaved, reason=reason, then=then)
+
+    # discovery
+
+    def directory_unreadable(self, path: bytes, why: str) -> None:
+        """A directory cannot be searched: nothing is known about what is in it; it is tried again."""
+        self.count("directory.unreadable")
+        self.emit("warning", "directory.unreadable", every=3600, key=(path,), path=path, why=why)
+
+    def watch_limit(self, path: bytes) -> None:
+        """The kernel gives no more inotify watches: directories are polled instead."""
+        self.count("watch.limit")
+        advice = "raise sysctl fs.inotify.max_user_watches; until then such directories are polled"
+        self.emit("warning", "watch.limit", every=86400, path=path, advice=advice)
+
+    def watch_unavailable(self, why: str, limit: str) -> None:
+        """Inotify cannot be used: every directory is polled."""
+        self.count("watch.unavailable")
+        advice = f"raise sysctl {limit}; until then " if limit else ""
+        self.emit("warning", "watch.unavailable", every=86400, why=why, advice=f"{advice}every directory is polled")
+
+    def watch_overflow(self) -> None:
+        """The kernel dropped events: everything is scanned."""
+        self.count("watch.overflow")
+        self.emit("info", "watch.overflow", every=60, advice="raise sysctl fs.inotify.max_queued_events if it recurs")
+
+    def scan_done(self, seconds: float, files: int, directories: int) -> None:
+        """A full scan has ended."""
+        self.count("scan")
+        self.emit("debug", "scan.done", seconds=round(seconds, 3), files=files, directories=directories)
+
+    # --- shipper.kafka ---
+
+    def brokers_reached(self, brokers: int) -> None:
+        """The brokers have answered for the first time."""
+        self.emit("info", "brokers.reached", brokers=brokers)
+
+    def brokers_away(self, reason: str) -> None:
+        """No broker answers: records wait in their files."""
+        self.count("brokers.away")
+        self.emit("warning", "brokers.away", reason=reason)
+
+    def brokers_back(self, brokers: int, away: float) -> None:
+        """The brokers answer again, after ``away`` seconds."""
+        self.count("brokers.back")
+        self.emit("info", "brokers.back", brokers=brokers, away=round(away, 3))
+
+    def broker_failed(self, broker: str, reason: str) -> None:
+        """One broker cannot be talked to; others may."""
+        self.count("broker.failed")
+        self.emit("warning", "broker.failed", every=60, key=(broker, reason), broker=broker, reason=reason)
+
+    def topic_ready(self, topic: str, partitions: int) -> None:
+        """Records may be sent to a topic."""
+        self.emit("info", "topic.ready", every=60, key=(topic,), topic=topic, partitions=partitions)
+
+    def topic_held(self, topic: str) -> None:
+        """After an error nothing is sent to a topic until it has been seen again."""
+        self.count("topic.held")
+        self.emit("info", "topic.held", every=60, key=(topic,), topic=topic)
+
+    def topic_missing(self, topic: str, reason: str) -> None:
+        """A topic is not there: its records wait in their files."""
+        self.count("topic.missing")
+        self.emit("warning", "topic.missing", every=60, key=(topic,), topic=topic, reason=reason)
+
+    def topic_denied(self, topic: str, reason: str) -> None:
+        """This user may not use a topic: its records wait in their files."""
+        self.count("topic.denied")
+        self.emit("warning", "topic.denied", every=60, key=(topic,), topic=topic, reason=reason)
+
+    def client_gave_up(self, reason: str) -> None:
+        """The Kafka client is finished; a new one is built."""
+        self.count("client.gave_up")
+        self.emit("error", "client.gave_up", reason=reason)
+
+    def client_said(self, level: str, facility: str, text: str) -> None:
+        """The Kafka client wrote a line of its own log."""
+        self.emit(level, "client.said", every=60, key=(facility,), facility=facility, text=text)
+
+    def client_lingers(self) -> None:
+        """A closed client could not be let go of in time: it ends in the background, or with the process."""
+        self.emit("warning", "client.lingers")
+
+    # files
+
+    def source_scanned(self, source: str, files: int, waiting: int, *, first: bool) -> None:
+        """Tell how many files a source has, and how many bytes wait in them, at its first look after the start."""
+        self.emit("info", "source.scanned", source=source, files=files, bytes_waiting=waiting, first_scan=first)
+
+    def source_blocked_first_scan(self, source: str, reason: str) -> None:
+        """Tell that nothing of a source is sent before its first scan could be saved."""
+        then = "nothing of this source is sent until the scan is saved; it is tried again"
+        self.emit("error", "source.scan_unsaved", every=60, key=(source,), source=source, reason=reason, then=then)
+
+    def file_found(self, source: str, path: bytes, size: int) -> None:
+        """Count a new file generation."""
+        self.count("file.found", source)
+        self.emit("debug", "file.found", source=source, path=path, size=size)
+
+    def file_rotated(self, source: str, path: bytes, now: bytes, generation: int, unread: int) -> None:
+        """Tell that a file has another name now."""
+        self.count("file.rotated", source)
+        self.emit("info", "file.rotated", source=source, path=path, now=now, generation=generation, unread=unread)
+
+    def file_truncated(self, source: str, path: bytes, generation: int, read: int, unread: int) -> None:
+        """Tell that a file holds other bytes than were read of it."""
+        self.count("file.truncated", source)
+        self.emit("info", "file.truncated", source=source, path=path, generation=generation, read=read, unread=unread)
+
+    def file_continued(self, source: str, path: bytes, now: bytes, generation: int, offset: int) -> None:
+        """Tell that the rest of a file is read from a copy, a compressed or a restored one."""
+        self.count("file.continued", source)
+        self.emit("info", "file.continued", source=source, path=path, now=now, generation=generation, offset=offset)
+
+    def file_copy(self, source: str, path: bytes, copy: bytes) -> None:
+        """Count a file that holds the lines of another and is not read."""
+        self.count("file.copy", source)
+        self.emit("debug", "file.copy", source=source, path=path, copy=copy)
+
+    def file_finished(self, source: str, path: bytes, generation: int, size: int) -> None:
+        """Tell that a generation is read to its end for good."""
+        self.count("file.finished", source)
+        self.emit("debug", "file.finished", source=source, path=path, generation=generation, size=size)
+
+    def file_late(self, source: str, path: bytes, seen_as: bytes, records: int) -> None:
+        """Tell that lines came to a file after it was finished: they are sent, their order is not promised."""
+        self.count("file.late", source, records)
+        self.emit("warning", "file.late", every=60, key=(source, path), source=source, path=path, seen_as=seen_as)
+
+    def file_lost(self, source: str, path: bytes, generation: int, lost: int, why: str) -> None:
+        """Tell that bytes known to have existed are nowhere any more."""
+        self.count("file.lost", source)
+        self.count("file.lost_bytes", source, lost)
+        self.emit("error", "file.lost", source=source, path=path, generation=generation, bytes=lost, why=why)
+
+    def file_unreadable(self, source: str, path: bytes, reason: str) -> None:
+        """Tell once that a file cannot be read; it is tried again."""
+        self.count("file.unreadable", source)
+        then = "it is tried again until it can be read"
+        self.emit("warning", "file.unreadable", source=source, path=path, reason=reason, then=then)
+
+    def file_unsupported(self, source: str, path: bytes, compression: str) -> None:
+        """Tell that a compressed file cannot be read here."""
+        self.count("file.unsupported", source)
+        then = "it is left alone; gz, bz2 and xz can be read"
+        self.emit("warning", "file.unsupported", source=source, path=path, compression=compression, then=then)
+
+    def descriptors_short(self, limit: int) -> None:
+        """Tell that more files wait to be read than may be open at once."""
+        then = "files are read in turn; raise shipper.max_open_files or LimitNOFILE"
+        self.emit("warning", "descriptors.short", every=600, max_open_files=limit, then=then)
+
+    # delivery
+
+    def record_refused(self, source: str, path: bytes, offset: int, size: int, reason: str, meaning: str) -> None:
+        """Tell that a record was not taken, and where it stands."""
+        self.count("record.nack", source)
+        self.emit(
+            "error",
+            "record.refused",
+            every=60,
+            key=(source, reason),
+            source=source,
+            path=path,
+            offset=offset,
+            size=size,
+            reason=reason,
+            meaning=meaning,
+        )
+
+    def source_rewound(self, source: str, files: int) -> None:
+        """Tell that a source sends again from its acked offsets."""
+        self.count("source.rewound", source)
+        self.emit("info", "source.rewound", every=10, key=(source,), source=source, files=files)
+
+    def records_sent(self, source: str, records: int, size: int) -> None:
+        """Count records handed to the client, and their bytes."""
+        self.count("records.read", source, records)
+        self.count("bytes.read", source, size)
+
+    def records_acked(self, source: str, records: int) -> None:
+        """Count records that the brokers acknowledged."""
+        self.count("records.acked", source, records)
