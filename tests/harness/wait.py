@@ -9,6 +9,11 @@ from collections.abc import Callable
 DEADLINE = 60.0
 
 
+def let_pass(seconds: float) -> None:
+    """Let time pass where that is what the test is about: the pace of a writer, the length of a fault."""
+    time.sleep(seconds)
+
+
 def eventually(what: str, check: Callable[[], object], timeout: float = DEADLINE) -> None:
     """Return as soon as ``check()`` is true; fail saying ``what`` was awaited when it is not so by ``timeout``."""
     end = time.monotonic() + timeout

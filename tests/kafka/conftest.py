@@ -34,18 +34,24 @@ def topic(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def rig(broker: Broker, topic: str, tmp_path: Path) -> Iterator[Rig]:
+def partitions() -> int:
+    """Return how many partitions the topic has; a test can parametrise it."""
+    return 3
+
+
+@pytest.fixture
+def rig(broker: Broker, topic: str, partitions: int, tmp_path: Path) -> Iterator[Rig]:
     """Return a rig whose topic is there."""
-    broker.create_topic(topic)
+    broker.create_topic(topic, partitions)
     made = Rig(tmp_path, broker.bootstrap, topic)
     yield made
     made.close()
 
 
 @pytest.fixture
-def distant_rig(broker: Broker, topic: str, tmp_path: Path) -> Iterator[Rig]:
+def distant_rig(broker: Broker, topic: str, partitions: int, tmp_path: Path) -> Iterator[Rig]:
     """Return a rig whose daemon reaches the broker through the proxy, while the test itself reads directly."""
-    broker.create_topic(topic)
+    broker.create_topic(topic, partitions)
     made = Rig(tmp_path, broker.proxied, topic, read_from=broker.bootstrap)
     yield made
     made.close()
