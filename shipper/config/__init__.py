@@ -1,0 +1,13 @@
+"""The configuration: TOML files to frozen typed values, every mistake at once.
+
+``types`` is the table of keys and the values; ``kinds``, ``checks`` and ``properties`` say what a value may be;
+``tree`` reads and merges the files, ``expand`` puts ``${…}`` in, ``load`` walks the table; ``schema`` and ``show``
+write it out. Everything here may be called from any thread.
+"""
+
+from shipper.config.load import load
+from shipper.config.schema import schema
+from shipper.config.show import show
+from shipper.config.types import Config, KafkaConfig, ShipperConfig, SourceConfig
+
+__all__ = ["Config", "KafkaConfig", "ShipperConfig", "SourceConfig", "load", "schema", "show"]

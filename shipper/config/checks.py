@@ -1,0 +1,162 @@
+"""What the values of a source must be beyond their kind: absolute paths, sane globs, valid topics and templates.
+
+Pure. A check takes the value and the source's name and yields every mistake.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shipper.config.kinds import Mistake, near, one_of, quote
+from shipper.template import NAMES, Template, TemplateError, parse
+
+Check = Callable[[Any, str], Iterator[Mistake]]
+
+TOPIC_LENGTH = 249  # Kafka's own limit
+_NOT_TOPIC = re.compile(r"[^a-zA-Z0-9._-]")
+_NOT_SOURCE = re.compile(r"[^A-Za-z0-9_.-]")
+_TOP_DIRECTORIES = ("data", "home", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")
+
+
+def nothing(_value: Any, _source: str) -> Iterator[Mistake]:
+    """Find no fault."""
+    return iter(())
+
+
+def source_name(value: str) -> Iterator[Mistake]:
+    """Hold the name to what can stand in a topic, a metric and a command line."""
+    if not value:
+        yield Mistake(value, "is empty", "write [sources.NAME]")
+    elif _NOT_SOURCE.search(value):
+        right = _NOT_SOURCE.sub("-", value)
+        yield Mistake(value, 'holds more than letters, digits, "_", "." and "-"', f"write [sources.{right}]")
+
+
+def paths(value: tuple[str, ...], source: str) -> Iterator[Mistake]:
+    """Hold the paths to be absolute globs that name files."""
+    for path in value:
+        if not path.startswith("/"):
+            yield Mistake(path, "is not absolute", f"write {quote(_absolute(path, value, source))}")
+        elif path.endswith("/"):
+            yield Mistake(path, "names a directory", f"write {quote(path + '*.log')}")
+        else:
+            yield from _glob(path)
+
+
+def exclude(value: tuple[str, ...], _source: str) -> Iterator[Mistake]:
+    """Hold the patterns to be globs for a file's name or, with a slash, for its whole path."""
+    for pattern in value:
+        if "/" in pattern and not pattern.startswith("/"):
+            right = "/" + pattern if pattern.startswith("**/") else f"/**/{pattern.removeprefix('./')}"
+            yield Mistake(pattern, "has a slash but is not absolute, so it excludes nothing", f"write {quote(right)}")
+        else:
+            yield from _glob(pattern)
+
+
+def key(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the key to be a template of known names."""
+    yield from _template(value)[1]
+
+
+def topic(value: str, source: str) -> Iterator[Mistake]:
+    """Hold the topic to be a template that gives a valid name, as far as the file's own name does."""
+    template, mistakes = _template(value)
+    yield from mistakes
+    if template is None:
+        return
+    for name in template.names:
+        if name in ("path", "dir"):
+            yield Mistake(
+                value, 'holds "/", which no topic may have', "use {filename}, {stem} or {source}", shown=f"{{{name}}}"
+            )
+    bad = sorted(set(_NOT_TOPIC.findall(template.literal)))
+    if bad:
+        right = re.sub(r"[^a-zA-Z0-9._{|}-]", "-", value)
+        fix = 'use letters, digits, ".", "_" and "-" only' if set(bad) & {"{", "}"} else f"write {quote(right)}"
+        yield Mistake(value, f"holds {one_of([quote(c) for c in bad])}, which no topic may have", fix)
+    length = sum(len(part) if isinstance(part, str) else len(source) * (part == ("source",)) for part in template.parts)
+    if length > TOPIC_LENGTH:
+        yield Mistake(value, f"makes a topic of {length} characters", f"write at most {TOPIC_LENGTH}")
+    if not template.names and value in (".", ".."):
+        yield Mistake(value, "is not a topic's name", 'write a name, as "logs"')
+
+
+def _template(value: str) -> tuple[Template | None, list[Mistake]]:
+    try:
+        template = parse(value)
+    except TemplateError as error:
+        shown = "" if error.part == value else error.part
+        return None, [Mistake(value, error.found, error.fix, shown)]
+    known = one_of([f"{{{name}}}" for name in NAMES])
+    mistakes = []
+    for name in template.names:
+        if name in NAMES:
+            continue
+        if name.startswith("field."):
+            found, fix = "needs a parser, which this version does not have", f"use {known}"
+        elif name.startswith("path."):
+            found, fix = "needs a path_pattern, which this version does not have", f"use {known}"
+        else:
+            guess = near(name, NAMES)
+            found, fix = "is not known", f"did you mean {{{guess}}}?" if guess else f"use {known}"
+        mistakes.append(Mistake(value, found, fix, shown=f"{{{name}}}"))
+    return template, mistakes
+
+
+def _absolute(path: str, siblings: tuple[str, ...], source: str) -> str:
+    """Guess the absolute path that was meant by ``path``."""
+    path = re.sub(r"^(?:~?/|\.{1,2}/)+", "", path)
+    if path.split("/")[0] in _TOP_DIRECTORIES:
+        return f"/{path}"
+    for other in siblings:
+        directory = os.path.dirname(other)
+        if other.startswith("/") and not re.search(r"[*?\[{]", directory):
+            return os.path.join(directory, path)
+    return f"/var/log/{source}/{path}"
+
+
+def _glob(pattern: str) -> Iterator[Mistake]:
+    parts = pattern.split("/")
+    if any(part in (".", "..") for part in parts):
+        yield Mistake(pattern, 'holds "." or "..", which no path that is found has', f"write {_shortest(pattern)}")
+    if any("**" in part and part != "**" for part in parts):
+        right = "/".join(_split_stars(part) for part in parts)
+        yield Mistake(pattern, 'has "**" beside other characters', f'"**" stands alone: write {quote(right)}')
+    if parts[-1] == "**":
+        yield Mistake(pattern, 'ends with "**", which stands for directories', f"write {quote(pattern + '/*')}")
+    for opening, closing in ("[]", "{}"):
+        if any(_unclosed(part, opening, closing) for part in parts):
+            fix = f'write "[{opening}]" for the character itself'
+            yield Mistake(pattern, f'has a "{opening}" without its "{closing}"', fix)
+
+
+def _shortest(pattern: str) -> str:
+    return quote(os.path.normpath(pattern))
+
+
+def _split_stars(part: str) -> str:
+    if part == "**" or "**" not in part:
+        return part
+    single = re.sub(r"\*{2,}", "*", part)
+    return f"**/{single}" if part.startswith("**") else single
+
+
+def _unclosed(part: str, opening: str, closing: str) -> bool:
+    """Whether ``part`` opens a class or alternatives that it does not close."""
+    at = 0
+    while at < len(part):
+        if part[at] == "[":
+            first = at + 1 + (part[at + 1 : at + 2] in ("!", "^"))
+            end = part.find("]", first + 1)  # a "]" that comes first belongs to the class
+            if end < 0:
+                return opening == "["
+            at = end
+        elif part[at] == "{" and opening == "{":
+            at = part.find(closing, at)
+            if at < 0:
+                return True
+        at += 1
+    return False

@@ -1,0 +1,42 @@
+"""The JSON Schema of the configuration, for editors; made from the table of keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shipper.config.types import TABLES, keys_of
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of ``shipper.toml`` and of its drop-ins.
+
+    Nothing is required in it: what one file lacks, another may hold.
+    """
+    tables = {name: _table(struct) for name, struct in TABLES.items()}
+    source = tables["sources"]
+    tables["sources"] = {
+        "type": "object",
+        "description": source["description"],
+        "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"},
+        "additionalProperties": source,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "shipper.toml",
+        "description": "The configuration of shipper, which ships log files to Kafka.",
+        "type": "object",
+        "properties": tables,
+        "additionalProperties": False,
+    }
+
+
+def _table(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, entry in keys_of(struct).items():
+        found[name] = {"description": entry.key.doc, **entry.key.kind.schema()}
+        if not entry.required:
+            found[name]["default"] = entry.key.kind.write(entry.default)
+    doc = (struct.__doc__ or "").strip()
+    return {"type": "object", "description": doc, "properties": found, "additionalProperties": False}

@@ -1,0 +1,54 @@
+"""The configuration that is in effect, as TOML that loads again, without its secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from shipper.config.expand import protect
+from shipper.config.tree import key_path
+from shipper.config.types import Config, keys_of
+from shipper.model import show_path
+
+MASK = "****"
+
+
+def show(config: Config) -> str:
+    """Return every key with its value, defaults included; a secret is shown as ``"****"``."""
+    lines = [f"# {show_path(os.fsencode(path))}" for path in config.files]
+    tables: list[tuple[tuple[str, ...], msgspec.Struct]] = [(("shipper",), config.shipper), (("kafka",), config.kafka)]
+    tables += [(("sources", name), source) for name, source in config.sources.items()]
+    for path, table in tables:
+        lines += ["", f"[{key_path(*path)}]", *_lines(config, path, table)]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def _lines(config: Config, path: tuple[str, ...], table: msgspec.Struct) -> Iterator[str]:
+    for name, entry in keys_of(type(table)).items():
+        value = entry.key.kind.write(getattr(table, name))
+        if not isinstance(value, dict):
+            yield f"{name} = {_toml(MASK if key_path(*path, name) in config.secrets else value)}"
+        elif value:
+            yield ""
+            yield f"[{key_path(*path, name)}]"
+            for inner, text in value.items():
+                shown = MASK if key_path(*path, name, inner) in config.secrets else text
+                yield f"{key_path(inner)} = {_toml(shown)}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, str):
+        return '"' + "".join(_escape(c) for c in protect(value)) + '"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _escape(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8, from the environment: TOML has no way to write it
+        return f"\\\\x{ord(char) - 0xDC00:02x}"
+    return char if char.isprintable() else f"\\U{ord(char):08x}"

@@ -1,0 +1,268 @@
+"""The configuration as frozen typed values, and the one table of keys.
+
+Each field that is a key carries a :class:`Key`: what kind of value it takes, what it is for, what is checked. Loading,
+the JSON Schema, the shown configuration and the tests of the sample all read this table; nothing else lists keys.
+Durations are seconds, sizes bytes. Values never change and may be used from any thread.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import msgspec
+
+from shipper.config import checks
+from shipper.config.kinds import (
+    Choice,
+    Directory,
+    Duration,
+    Flag,
+    Kind,
+    PropertyTable,
+    Servers,
+    Size,
+    Text,
+    Texts,
+    Whole,
+)
+from shipper.config.properties import MESSAGE_MAX_BYTES_DEFAULT
+from shipper.events import LEVELS
+
+KIB, MIB = 1 << 10, 1 << 20
+
+MAX_LINE = 900 * KIB
+RECORD_RESERVE = MESSAGE_MAX_BYTES_DEFAULT - MAX_LINE
+"""What a record may need beside its line: the key, and what the protocol adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is to know about one key.
+
+    ``example`` shows a required key's value as it is written. ``environment`` names the variable whose first entry
+    (of a list with colons) stands for a key that is not given.
+    """
+
+    kind: Kind
+    doc: str
+    check: checks.Check = checks.nothing
+    example: str = ""
+    environment: str = ""
+
+
+class ShipperConfig(msgspec.Struct, frozen=True):
+    """``[shipper]``: the daemon itself."""
+
+    state_dir: Annotated[
+        Path,
+        Key(
+            Directory(),
+            "Where the checkpoints are kept. Default: $STATE_DIRECTORY, which systemd sets.",
+            example='"/var/lib/shipper"',
+            environment="STATE_DIRECTORY",
+        ),
+    ]
+    shutdown_timeout: Annotated[
+        float,
+        Key(
+            Duration(most=86400),
+            "How long a stop may take to deliver what is in flight. What is left then is sent again at the next start.",
+        ),
+    ] = 30.0
+    log_level: Annotated[str, Key(Choice(LEVELS), "The least severe events that are logged.")] = "info"
+    log_format: Annotated[
+        str,
+        Key(Choice(("auto", "text", "json")), "How an event is written: key=value text, or JSON."),
+    ] = "auto"
+    max_open_files: Annotated[
+        int,
+        Key(Whole(), "How many files are held open at most. 0: as many as the process's limit allows."),
+    ] = 0
+    scan_interval: Annotated[
+        float,
+        Key(
+            Duration(least=0.1, most=86400),
+            "How often every directory is listed again, to find what no event told of.",
+        ),
+    ] = 30.0
+
+
+class KafkaConfig(msgspec.Struct, frozen=True):
+    """``[kafka]``: the brokers, and how records are sent."""
+
+    bootstrap_servers: Annotated[
+        str,
+        Key(
+            Servers(),
+            'The brokers to begin with: "HOST:PORT", several with commas or as a list.',
+            example='"127.0.0.1:9092"',
+        ),
+    ]
+    compression: Annotated[
+        str,
+        Key(Choice(("none", "gzip", "snappy", "lz4", "zstd")), "How batches are compressed."),
+    ] = "snappy"
+    linger: Annotated[
+        float,
+        Key(Duration(most=900), "How long a batch waits for more records before it is sent."),
+    ] = 0.005
+    max_in_flight: Annotated[
+        int,
+        Key(
+            Size(least=MIB, most=64 << 30),
+            "How much may be read but not yet acknowledged, each record counted as key + value + 256 bytes. "
+            "Bounds the memory.",
+        ),
+    ] = 24 * MIB
+    partitioner: Annotated[
+        str,
+        Key(
+            Choice(("murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random", "fnv1a")),
+            "How a key chooses its partition. murmur2_random does as Java clients do. A change moves keys.",
+        ),
+    ] = "murmur2_random"
+    allow_auto_create_topics: Annotated[
+        bool,
+        Key(Flag(), "Whether a topic that is not there may be created by asking for it."),
+    ] = False
+    retry_backoff: Annotated[
+        float,
+        Key(Duration(least=0.001, most=300), "How long to wait before a record is tried again, at first."),
+    ] = 0.1
+    retry_backoff_max: Annotated[
+        float,
+        Key(Duration(least=0.001, most=300), "How long to wait between tries at most."),
+    ] = 1.0
+    properties: Annotated[
+        dict[str, str],
+        Key(
+            PropertyTable(),
+            "Any of librdkafka's producer properties, by its name in quotes. They win over the keys above, "
+            "except where a promise would break.",
+        ),
+    ] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Leave the values of properties out: some are secrets."""
+        return f"KafkaConfig(bootstrap_servers={self.bootstrap_servers!r}, properties={sorted(self.properties)!r})"
+
+
+class SourceConfig(msgspec.Struct, frozen=True):
+    """``[sources.NAME]``: files that are shipped alike. The name is part of the identity of their checkpoints."""
+
+    name: str
+    paths: Annotated[
+        tuple[str, ...],
+        Key(
+            Texts(required=True),
+            "Which files: absolute paths with *, ?, [a-z], {a,b}, and ** for any number of directories.",
+            checks.paths,
+            example='["/var/log/app/*.log"]',
+        ),
+    ]
+    topic: Annotated[
+        str,
+        Key(
+            Text(),
+            "The topic. A template: {filename}, {stem}, {host} and {source} are put in.",
+            checks.topic,
+            example='"logs"',
+        ),
+    ]
+    type: Annotated[Literal["file"], Key(Choice(("file",)), "What kind of source this is.")] = "file"
+    exclude: Annotated[
+        tuple[str, ...],
+        Key(
+            Texts(),
+            "Which of the files not: patterns for the file's name or, with a slash, for the whole path.",
+            checks.exclude,
+        ),
+    ] = ()
+    key: Annotated[
+        str,
+        Key(
+            Text(),
+            "The records' key; records of one key keep their order. "
+            "A template: {filename}, {stem}, {path}, {dir}, {host} and {source} are put in, "
+            "{a|b} is the first that is there.",
+            checks.key,
+        ),
+    ] = "{host}:{path}"
+    start_at: Annotated[
+        Literal["beginning", "end"],
+        Key(
+            Choice(("beginning", "end")),
+            "Where to start in the files of the source's first scan. Files that come later are read whole.",
+        ),
+    ] = "beginning"
+    ignore_older: Annotated[
+        float,
+        Key(
+            Duration(),
+            'Files of the first scan that were not written for so long are left alone. "0s": none are.',
+        ),
+    ] = 0.0
+    watch: Annotated[
+        Literal["auto", "poll"],
+        Key(
+            Choice(("auto", "poll")), "How changes are noticed. poll: for network file systems that are not recognised."
+        ),
+    ] = "auto"
+    partial_timeout: Annotated[
+        float,
+        Key(
+            Duration(most=86400),
+            "How long the last line of a file that can no longer grow waits for its line end.",
+        ),
+    ] = 5.0
+    max_line: Annotated[
+        int,
+        Key(Size(least=KIB), "The longest line that is sent whole. A client refuses records of 1,000,000 bytes."),
+    ] = MAX_LINE
+    on_long_line: Annotated[
+        Literal["split"],
+        Key(Choice(("split",)), "What becomes of a longer line. split: it is sent in parts, nothing is lost."),
+    ] = "split"
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The whole configuration.
+
+    ``files`` were read, in order. ``secrets`` are the key paths of the values that must not be shown.
+    """
+
+    shipper: ShipperConfig
+    kafka: KafkaConfig
+    sources: dict[str, SourceConfig]
+    files: tuple[Path, ...] = ()
+    secrets: frozenset[str] = frozenset()
+
+
+class Entry(NamedTuple):
+    """One key of a table, with its default if it has one."""
+
+    name: str
+    key: Key
+    required: bool
+    default: Any
+
+
+@functools.cache
+def keys_of(struct: type[msgspec.Struct]) -> dict[str, Entry]:
+    """Return the keys of a table, in their order."""
+    hints = get_type_hints(struct, include_extras=True)
+    entries = {}
+    for field in msgspec.structs.fields(struct):
+        for key in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(key, Key):
+                made = field.default_factory
+                default = field.default if made is msgspec.NODEFAULT else made()
+                entries[field.name] = Entry(field.name, key, field.required, default)
+    return entries
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {"shipper": ShipperConfig, "kafka": KafkaConfig, "sources": SourceConfig}
+"""The tables of the file. ``sources`` holds one such table for each name."""
