@@ -4,7 +4,8 @@
 - The file appears complete or not at all: it is built under another name and renamed. So a file that is there and is
   not a store of ours, an empty one included, is damaged, never one that was just begun.
 - Each row carries a checksum: SQLite notices a broken tree, not a changed value in it.
-- A damaged store is renamed, never repaired. The new store notes where the old one went.
+- A damaged store is renamed, never repaired (SQLite itself may move its WAL into it when it lets go of it). The new
+  store notes where the old one went.
 
 A ``Database`` belongs to one thread at a time.
 """
@@ -51,7 +52,6 @@ PRAGMAS = (
     # The state directory's lock keeps others out anyway; this way the WAL's index is in our memory instead of a
     # shared mapping (-shm), whose pages a full disk could take away under us (SIGBUS).
     "locking_mode=EXCLUSIVE",
-    "journal_mode=WAL",
     "synchronous=FULL",  # in WAL mode NORMAL would not sync at a commit
     "wal_autocheckpoint=1000",  # pages: the WAL goes into the file at 4 MiB ...
     "journal_size_limit=4194304",  # ... and is cut back to that after a transaction that was larger
@@ -83,6 +83,7 @@ class Database:
         try:
             with self._reading():
                 version = self._verify()
+                self._pragma("journal_mode=WAL")  # only now: it would change a file that is not ours
             if version < len(MIGRATIONS):
                 with self._writing(f"bring format {version} to {len(MIGRATIONS)}"):
                     _migrate(self._connection, version)
@@ -103,6 +104,7 @@ class Database:
             os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite itself would ask the umask
             connection = _connect(new)
             try:
+                connection.execute("PRAGMA journal_mode=WAL").fetchall()
                 with _transaction(connection):
                     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     _migrate(connection, 0)

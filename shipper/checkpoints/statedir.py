@@ -37,7 +37,7 @@ def hold(state_dir: Path) -> int:
         raise StateBusy(f"{who} holds {shown}; stop it, or set another state_dir") from error
     except OSError as error:
         os.close(lock)
-        raise StateError(f"state_dir {shown}: cannot be locked: {error.strerror}") from error
+        raise StateError(f"state_dir {shown}: cannot be locked by one daemon: {error.strerror}") from error
     return lock
 
 
