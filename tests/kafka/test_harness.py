@@ -70,9 +70,10 @@ def test_a_topic_can_be_deleted_and_made_again(broker: Broker, topic: str) -> No
         assert reader.records == []
 
 
-def test_nothing_of_a_broker_is_left_when_it_is_closed() -> None:
+def test_nothing_of_a_broker_is_left_when_it_is_closed(broker: Broker) -> None:
     with Broker() as other:
         home = other.home
+        assert home != broker.home
         pid = other.pid
     assert not home.exists()
     assert not Path(f"/proc/{pid}").exists()
