@@ -18,6 +18,7 @@ Check = Callable[[Any, str], Iterator[Mistake]]
 TOPIC_LENGTH = 249  # Kafka's own limit
 _NOT_TOPIC = re.compile(r"[^a-zA-Z0-9._-]")
 _NOT_SOURCE = re.compile(r"[^A-Za-z0-9_.-]")
+_CLASS = re.compile(r"\[[!^]?.[^\]]*\]")  # a "]" that comes first belongs to the class
 _TOP_DIRECTORIES = ("data", "home", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")
 
 
@@ -49,9 +50,8 @@ def paths(value: tuple[str, ...], source: str) -> Iterator[Mistake]:
 def exclude(value: tuple[str, ...], _source: str) -> Iterator[Mistake]:
     """Hold the patterns to be globs for a file's name or, with a slash, for its whole path."""
     for pattern in value:
-        if "/" in pattern and not pattern.startswith("/"):
-            right = "/" + pattern if pattern.startswith("**/") else f"/**/{pattern.removeprefix('./')}"
-            yield Mistake(pattern, "has a slash but is not absolute, so it excludes nothing", f"write {quote(right)}")
+        if pattern.endswith("/"):
+            yield Mistake(pattern, "names a directory", f"write {quote(pattern + '**')}")
         else:
             yield from _glob(pattern)
 
@@ -120,21 +120,17 @@ def _absolute(path: str, siblings: tuple[str, ...], source: str) -> str:
 
 def _glob(pattern: str) -> Iterator[Mistake]:
     parts = pattern.split("/")
-    if any(part in (".", "..") for part in parts):
-        yield Mistake(pattern, 'holds "." or "..", which no path that is found has', f"write {_shortest(pattern)}")
+    if ".." in parts:
+        right = quote(os.path.normpath(pattern))
+        yield Mistake(pattern, 'holds "..", which no path that is found has', f"write {right}")
     if any("**" in part and part != "**" for part in parts):
-        right = "/".join(_split_stars(part) for part in parts)
-        yield Mistake(pattern, 'has "**" beside other characters', f'"**" stands alone: write {quote(right)}')
-    if parts[-1] == "**":
-        yield Mistake(pattern, 'ends with "**", which stands for directories', f"write {quote(pattern + '/*')}")
-    for opening, closing in ("[]", "{}"):
-        if any(_unclosed(part, opening, closing) for part in parts):
-            fix = f'write "[{opening}]" for the character itself'
-            yield Mistake(pattern, f'has a "{opening}" without its "{closing}"', fix)
-
-
-def _shortest(pattern: str) -> str:
-    return quote(os.path.normpath(pattern))
+        right = quote("/".join(_split_stars(part) for part in parts))
+        yield Mistake(pattern, 'has "**" beside other characters', f'"**" stands alone: write {right}')
+    bare = "/".join(_CLASS.sub("", part) for part in parts)
+    if "[" in bare:
+        yield Mistake(pattern, 'has a "[" without its "]"', 'write "[[]" for the character itself')
+    elif bare.count("{") > bare.count("}"):
+        yield Mistake(pattern, 'has a "{" without its "}"', 'write "[{]" for the character itself')
 
 
 def _split_stars(part: str) -> str:
@@ -142,21 +138,3 @@ def _split_stars(part: str) -> str:
         return part
     single = re.sub(r"\*{2,}", "*", part)
     return f"**/{single}" if part.startswith("**") else single
-
-
-def _unclosed(part: str, opening: str, closing: str) -> bool:
-    """Whether ``part`` opens a class or alternatives that it does not close."""
-    at = 0
-    while at < len(part):
-        if part[at] == "[":
-            first = at + 1 + (part[at + 1 : at + 2] in ("!", "^"))
-            end = part.find("]", first + 1)  # a "]" that comes first belongs to the class
-            if end < 0:
-                return opening == "["
-            at = end
-        elif part[at] == "{" and opening == "{":
-            at = part.find(closing, at)
-            if at < 0:
-                return True
-        at += 1
-    return False

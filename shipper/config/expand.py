@@ -70,7 +70,7 @@ def protect(text: str) -> str:
 def _value(inner: str, environ: Mapping[str, str]) -> Expanded:
     name, has_default, default = inner.partition(":-")
     if "${" in default:
-        raise ExpandError([f'"${{{inner}" puts one "${{" inside another; write the default as plain text'])
+        raise ExpandError([f'"${{{name}:-" has another "${{" in its default; write the default as plain text'])
     if _NAME.fullmatch(name):
         value = environ.get(name)
         if has_default:

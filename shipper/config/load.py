@@ -91,10 +91,10 @@ class _Loader:
         return any(problem.path == key_path(*path) for problem in self.problems)
 
     def _mistakes(self, leaf: Leaf, path: tuple[str, ...], mistakes: Iterable[Mistake]) -> None:
-        """Tell ``mistakes`` of ``leaf``; of a secret only what the file has for it, unless it stands there itself."""
-        put_in = "${" in str(leaf.value)
+        """Tell ``mistakes`` of ``leaf``; of a secret only the ``${…}`` it came from, if that is none itself."""
+        put_in = "${" in str(leaf.value) and not properties.is_secret(path[-1])
+        origin = quote(leaf.value) if put_in else ""
         for mistake in mistakes:
-            origin = quote(leaf.value) if put_in else ""
             self._tell(leaf.where, path, mistake.sentence(origin, secret=key_path(*path) in self.secrets))
 
     # Tables
@@ -120,7 +120,7 @@ class _Loader:
                 continue
             guess = near(name, known)
             home = next((home for home, struct in TABLES.items() if name in keys_of(struct)), "")
-            if home and home not in path:
+            if home and path[:1] != (home,):
                 hint = f"it belongs in [{'sources.NAME' if home == 'sources' else home}]"
             elif guess:
                 hint = f"did you mean {quote(guess)}?"
@@ -161,9 +161,10 @@ class _Loader:
     def _source(self, sources: Table, name: str) -> dict[str, Any]:
         path = ("sources", name)
         table = self._table(sources, path)
+        values = self._section(SourceConfig, table, path)
         for mistake in checks.source_name(name):
             self._tell(table.where, path, mistake.sentence())
-        return self._section(SourceConfig, table, path)
+        return values
 
     def _properties(self, kind: PropertyTable, table: Table, path: tuple[str, ...]) -> dict[str, str]:
         values: dict[str, str] = {}

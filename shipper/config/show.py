@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from shipper.config.expand import protect
-from shipper.config.tree import key_path
+from shipper.config.properties import is_secret
+from shipper.config.tree import key_path, toml_text
 from shipper.config.types import Config, keys_of
 from shipper.model import show_path
 
@@ -34,21 +35,13 @@ def _lines(config: Config, path: tuple[str, ...], table: msgspec.Struct) -> Iter
             yield ""
             yield f"[{key_path(*path, name)}]"
             for inner, text in value.items():
-                shown = MASK if key_path(*path, name, inner) in config.secrets else text
-                yield f"{key_path(inner)} = {_toml(shown)}"
+                secret = is_secret(inner) or key_path(*path, name, inner) in config.secrets
+                yield f"{key_path(inner)} = {_toml(MASK if secret else text)}"
 
 
 def _toml(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, str):
-        return '"' + "".join(_escape(c) for c in protect(value)) + '"'
+        return toml_text(protect(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _escape(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
-    if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8, from the environment: TOML has no way to write it
-        return f"\\\\x{ord(char) - 0xDC00:02x}"
-    return char if char.isprintable() else f"\\U{ord(char):08x}"

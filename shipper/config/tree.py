@@ -5,7 +5,6 @@ Reads files; may be called from any thread.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -77,7 +76,20 @@ class Files:
 
 def key_path(*names: str) -> str:
     """Write a key's path as TOML does, on one line."""
-    return ".".join(n if re.fullmatch(r"[A-Za-z0-9_-]+", n) else json.dumps(n, ensure_ascii=True) for n in names)
+    return ".".join(name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_text(name) for name in names)
+
+
+def toml_text(text: str) -> str:
+    """Write ``text`` as a TOML string, on one line."""
+    return '"' + "".join(_escape(char) for char in text) + '"'
+
+
+def _escape(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8, from the environment: TOML has no way to write it
+        return f"\\\\x{ord(char) - 0xDC00:02x}"
+    return char if char.isprintable() else f"\\U{ord(char):08x}"
 
 
 def read(path: Path) -> Files:

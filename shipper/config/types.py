@@ -29,7 +29,6 @@ from shipper.config.kinds import (
     Whole,
 )
 from shipper.config.properties import MESSAGE_MAX_BYTES_DEFAULT
-from shipper.events import LEVELS
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -72,7 +71,9 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             "How long a stop may take to deliver what is in flight. What is left then is sent again at the next start.",
         ),
     ] = 30.0
-    log_level: Annotated[str, Key(Choice(LEVELS), "The least severe events that are logged.")] = "info"
+    log_level: Annotated[
+        str, Key(Choice(("debug", "info", "warning", "error")), "The least severe events that are logged.")
+    ] = "info"
     log_format: Annotated[
         str,
         Key(Choice(("auto", "text", "json")), "How an event is written: key=value text, or JSON."),

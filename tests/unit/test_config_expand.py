@@ -37,7 +37,7 @@ def test_from_the_environment(text: str, expanded: str) -> None:
     [
         ("${MISSING}", "${MISSING} is not in the environment; set it, or write ${MISSING:-DEFAULT}"),
         ("${HOST", '"${" has no "}" after it; write "$${" for the characters themselves'),
-        ("${A:-${HOST}}", '"${A:-${HOST" puts one "${" inside another; write the default as plain text'),
+        ("${A:-${HOST}}", '"${A:-" has another "${" in its default; write the default as plain text'),
         ("${env:HOST}", "${env:HOST} is not known; write ${HOST}"),
         ("${}", "${} is not known; write ${NAME}, ${NAME:-DEFAULT}, ${file:/PATH} or ${credential:NAME}"),
         ("${file:key}", "${file:key} does not name an absolute path; write ${file:/etc/shipper/NAME}"),

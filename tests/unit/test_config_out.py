@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import tomli
 
-from shipper.config import Config, load, schema, show
+from shipper.config import Config, KafkaConfig, ShipperConfig, load, schema, show
 from shipper.config.types import TABLES, keys_of
 from shipper.errors import ConfigError
+from shipper.events import LEVELS
 
 CONFIG = Path(__file__).parents[2] / "config"
 TEXT = """
@@ -48,6 +49,11 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     }
     assert values["sources"]["app"]["key"] == "****"
     assert values["kafka"]["bootstrap_servers"] == "a:1"
+
+
+def test_secrets_are_masked_in_what_was_not_loaded() -> None:
+    kafka = KafkaConfig("a:1", properties={"sasl.password": "geheim"})
+    assert "geheim" not in show(Config(ShipperConfig(Path("/s")), kafka, {}))
 
 
 def test_what_is_shown_loads_again(tmp_path: Path) -> None:
@@ -136,6 +142,14 @@ def test_the_schema_takes_the_defaults_and_what_is_put_in(table: str) -> None:
 )
 def test_the_schema_refuses_what_loading_refuses(table: str, key: str, value: Any) -> None:
     assert not _accepts(_tables()[table]["properties"][key], value)
+
+
+def test_the_log_levels_are_those_of_the_events() -> None:
+    assert tuple(_accepted(_tables()["shipper"]["properties"]["log_level"])) == LEVELS
+
+
+def _accepted(rule: dict[str, Any]) -> list[str]:
+    return next(one["enum"] for one in rule["anyOf"] if "enum" in one)
 
 
 # The sample
