@@ -94,7 +94,7 @@ class CheckpointStore:
             return self._set_aside is not None and source not in self._scanned
 
     def load(self) -> dict[str, SourceState]:
-        """Return all that is saved, by source."""
+        """Return, by source, all that is saved, and over it what was submitted and is not saved yet."""
         return self._call(self._load)
 
     def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
@@ -208,12 +208,15 @@ class CheckpointStore:
 
     def _load(self) -> dict[str, SourceState]:
         try:
-            return self._database.load()
+            saved = self._database.load()
         except Damaged as damage:
             self._database.close()
             self._database = _replace(self._path, str(damage), self._events)
             self._adopt(self._database)
-            return self._database.load()
+            saved = self._database.load()
+        with self._wake:
+            pending = dict(self._pending)
+        return _overlaid(saved, pending) if pending else saved
 
     def _adopt(self, opened: Database) -> None:
         set_aside, scanned = opened.set_aside(), opened.scanned()
@@ -239,6 +242,16 @@ class CheckpointStore:
     def _refuse_when_closed(self) -> None:
         if self._closing:
             raise StateError("the checkpoint store is closed")
+
+
+def _overlaid(saved: dict[str, SourceState], pending: dict[Key, Checkpoint | None]) -> dict[str, SourceState]:
+    """Return what ``saved`` will be when ``pending`` is in it: a reload must not go back behind it."""
+    files: dict[Key, Checkpoint | None] = {(c.source, c.uid): c for state in saved.values() for c in state.files}
+    by_source: dict[str, list[Checkpoint]] = {name: [] for name in saved}
+    for (source, _), checkpoint in (files | pending).items():
+        if checkpoint is not None:
+            by_source.setdefault(source, []).append(checkpoint)
+    return {name: SourceState(name in saved and saved[name].scanned, tuple(found)) for name, found in by_source.items()}
 
 
 def _open(path: Path, events: Events) -> Database:

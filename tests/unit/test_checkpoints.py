@@ -681,6 +681,20 @@ def test_what_is_submitted_during_a_save_that_fails_wins(
         assert offsets(s.load()) == {("nginx", "a"): 2, ("nginx", "c"): 1}
 
 
+def test_load_is_not_behind_what_cannot_be_saved_at_present(state: Path, log: Log) -> None:
+    with opened(state, log) as s:
+        s.record_first_scan("nginx", [checkpoint("a", 1), checkpoint("b", 1)])
+        limit_pages(s, 1)
+        s.submit([checkpoint(f"f{i}") for i in range(500)])
+        log.wait("checkpoints.failing")
+        s.submit([checkpoint("a", 2), checkpoint("x", 3, source="api")], removed=[("nginx", "b")])
+        loaded = s.load()
+        assert {name: source.scanned for name, source in loaded.items()} == {"nginx": True, "api": False}
+        there = offsets(loaded)
+        assert (there["nginx", "a"], there["api", "x"], len(there)) == (2, 3, 502)
+        limit_pages(s, 0)
+
+
 def test_saves_that_fail_are_tried_again_ever_more_slowly(state: Path, log: Log) -> None:
     clock = StillClock()
     with opened(state, log, clock) as s:

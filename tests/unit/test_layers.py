@@ -1,0 +1,204 @@
+"""The import table: which module may know which, and why. It holds the design's rules against the real imports.
+
+A module or package directly under ``shipper`` is one row. Rows may import rows above them only, so there is no cycle.
+What is imported inside a function, or for the type checker only, counts like everything else.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import shipper
+
+ROOT = Path(shipper.__file__).parent
+GUARDED = {"sqlite3", "logging"}  # of the standard library; what is not in it is guarded anyway. No row has logging
+
+
+class Row(NamedTuple):
+    ours: str  # modules of ours that may be imported
+    others: str  # third-party and guarded modules that may be
+    why: str  # what would go wrong
+
+
+CORE = "errors model events config template records files ledger lifecycle framing"
+READING = "tailer identify lineage descriptors"
+
+TABLE = {
+    "errors": Row("", "", "everything may raise them, so they know nothing"),
+    "model": Row("", "", "values cross every border, so they know nothing"),
+    "template": Row("", "", "syntax only: config checks it, records fill it"),
+    "framing": Row("", "", "bytes in, lines out: pure, so that it can be tested with every cut"),
+    "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
+    "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
+    "events": Row("model", "", "the only one that logs, through the callable it is given: it chooses no format"),
+    "files": Row("errors model", "", "the operating system's seam: what is done with a file is decided elsewhere"),
+    "config": Row("errors model events template", "tomli msgspec", "TOML to values: nobody else parses or validates"),
+    "records": Row("model config template", "", "line to record: knows neither files nor Kafka"),
+    "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
+    "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
+    "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
+    "identify": Row("model files tailer", "", "which known file this is: judges, and changes nothing"),
+    "lineage": Row("errors model lifecycle tailer", "", "one path's generations in order"),
+    "descriptors": Row(
+        "errors model events files lifecycle tailer", "", "how many files are open, and which is closed"
+    ),
+    "filesource": Row(f"{CORE} {READING} discovery checkpoints", "", "reading knows nothing of Kafka"),
+    "kafka": Row("errors model config events", "confluent_kafka", "the only Kafka code; knows nothing of files"),
+    "pump": Row(
+        f"{CORE} {READING} discovery checkpoints filesource kafka", "", "the one place where reading and sending meet"
+    ),
+    "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
+    "service": Row(
+        f"{CORE} {READING} discovery checkpoints filesource kafka pump logs", "systemd", "puts the parts together"
+    ),
+    "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
+    "demo": Row(
+        "errors model events config framing discovery kafka logs checks",
+        "click rich",
+        "runs the daemon as a child: what it shows must be what a user gets",
+    ),
+    "cli": Row(
+        "errors model events config discovery checkpoints kafka logs service checks demo records template",
+        "click rich",
+        "what a person touches: no logic of its own",
+    ),
+    "__main__": Row("cli", "", "another name of the command"),
+}
+
+
+class Import(NamedTuple):
+    name: str  # a row of the table, or the top-level name of a guarded module
+    ours: bool
+    line: int
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def row_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST, path: Path) -> Iterator[Import]:
+    """Yield what a module imports of ours, and what of others is guarded."""
+    package = ["shipper", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found = [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = package[: len(package) + 1 - level] if level else []
+                parts = [*base, *(module.split(".") if module else [])]
+                found = [".".join([*parts, alias.name]) for alias in names]
+            case _:
+                continue
+        for name in found:
+            top, _, below = name.partition(".")
+            if top == "shipper":
+                row = below.partition(".")[0]
+                if row in TABLE or (ROOT / row).is_dir() or (ROOT / f"{row}.py").exists():
+                    yield Import(row, ours=True, line=node.lineno)  # else a name in shipper/__init__, which all may use
+            elif top in GUARDED or top not in sys.stdlib_module_names:
+                yield Import(top, ours=False, line=node.lineno)
+
+
+def broken(path: Path) -> list[str]:
+    """Return what a module imports and must not, each with the reason."""
+    name = row_of(path)
+    if name == "__init__":
+        row = Row("", "", "everything imports it, so it knows nothing")
+    elif name in TABLE:
+        row = TABLE[name]
+    else:
+        return [f"{name} has no row in the table of {Path(__file__).name}: say what it may import, and why no more"]
+    allowed = {True: {name, *row.ours.split()}, False: set(row.others.split())}
+    return [
+        f"{path.relative_to(ROOT.parent)}:{found.line} imports {found.name}, which {name} may not: {row.why}"
+        for found in imports(ast.parse(path.read_bytes()), path)
+        if found.name not in allowed[found.ours]
+    ]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_its_row_allows(path: Path) -> None:
+    assert broken(path) == []
+
+
+def test_every_row_has_its_module() -> None:
+    assert set(TABLE) == {row_of(path) for path in modules()} - {"__init__"}
+
+
+def test_rows_import_rows_above_them_only() -> None:
+    above: set[str] = set()
+    for name, row in TABLE.items():
+        assert set(row.ours.split()) <= above, f"{name} may import what stands below it"
+        above.add(name)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_events_makes_log_lines(path: Path) -> None:
+    """A line that has no method in the catalogue has no counter, no documented name, and no limit."""
+    if row_of(path) == "events":
+        return
+    tree = ast.parse(path.read_bytes())
+    emitted = [
+        f"{path.relative_to(ROOT.parent)}:{node.lineno}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "emit"
+    ]
+    assert emitted == [], "give the event a method in shipper/events.py"
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "says"),
+    [
+        ("ledger.py", "import confluent_kafka", "imports confluent_kafka"),
+        ("ledger.py", "from shipper.files import Files", "imports files"),
+        ("ledger.py", "def f():\n    from . import events", "imports events"),
+        ("checkpoints/store.py", "from ..kafka import Producer", "imports kafka"),
+        ("checkpoints/store.py", "from .. import kafka", "imports kafka"),
+        ("kafka/probe.py", "import shipper.checkpoints.store as s", "imports checkpoints"),
+        ("kafka/probe.py", "from sqlite3 import connect", "imports sqlite3"),
+        ("tailer.py", "import logging.handlers", "imports logging"),
+        ("config/load.py", "import yaml", "imports yaml"),
+        ("novelty.py", "", "novelty has no row"),
+        ("__init__.py", "from shipper import errors", "imports errors"),
+    ],
+)
+def test_the_table_notices(
+    module: str, source: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in TABLE:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / module
+    path.write_text(source)
+    (problem,) = broken(path)
+    assert says in problem
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "checkpoints/store.py",
+            "import sqlite3, os, threading\nfrom . import database\nfrom .database import Database",
+        ),
+        ("ledger.py", "from shipper.model import Checkpoint\nfrom collections import deque"),
+        ("cli.py", "from shipper import __version__"),
+    ],
+)
+def test_the_table_lets_pass(module: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TABLE:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / module
+    path.write_text(source)
+    assert broken(path) == []
