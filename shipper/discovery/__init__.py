@@ -1,0 +1,169 @@
+"""Which files exist: says what is there, what has gone and what may have grown. Never reads a file.
+
+A full scan comes first; after it the kernel tells what changes (inotify), directories that it cannot tell of are
+polled, and a slow scan catches what was missed. :class:`Discovery` belongs to the pump thread; the inotify thread only
+keeps names and calls ``wake``.
+
+- ``globs``, ``rotation``, ``rules`` say what a name means; they are pure.
+- ``scan`` asks the operating system; ``watch`` is told by it.
+- ``tree`` and ``links`` know the directories that matter; ``coverage`` has each of them watched or polled.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from shipper.discovery.coverage import Coverage
+from shipper.discovery.findings import Findings
+from shipper.discovery.links import Link, Target
+from shipper.discovery.rules import Rules, Watched
+from shipper.discovery.tree import Node, Tree
+from shipper.discovery.watch import Directory, Drained, Watcher
+from shipper.events import Events
+from shipper.model import Clock, Observation, Seen
+
+__all__ = ["Collected", "Discovery", "Watched", "list_files"]
+
+POLL_INTERVAL = 1.0
+POLL_SHARE = 10  # a poll takes no more than a tenth of the time
+SCAN_SHARE = 50  # the slow scan no more than a fiftieth, however many files there are
+OVERFLOW_SHARE = 2  # scans after overflows no more than half
+
+
+class Collected(NamedTuple):
+    """What there is to tell. ``modified``: paths whose content may have changed."""
+
+    observations: list[Observation]
+    modified: set[bytes]
+
+
+class Discovery:
+    """Finds the files of all sources. Methods are for the pump thread; ``wake`` is called by the inotify thread."""
+
+    def __init__(
+        self,
+        sources: Sequence[Watched],
+        wake: Callable[[], None],
+        events: Events,
+        *,
+        scan_interval: float,
+        clock: Clock = time.monotonic,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._events = events
+        self._interval = scan_interval
+        self._clock = clock
+        self._watcher = watcher or Watcher(wake, events)
+        self._coverage = Coverage(self._watcher)
+        self._tree = Tree(Rules(sources), self._coverage, events)
+        self._scan_due = -math.inf
+        self._scan_allowed = -math.inf  # when a scan after an overflow may begin
+        self._overflow = False
+        self._poll_due = math.inf
+
+    def start(self) -> None:
+        """Start the inotify thread; the watches are set by the first scan, each before its directory is listed."""
+        self._watcher.start()
+
+    def collect(self) -> Collected:
+        """Return all that happened since the last call; the first one is a full scan of every source."""
+        began = self._clock()
+        drained = self._watcher.drain()
+        self._overflow |= drained.overflow
+        scan = began >= self._scan_due or (self._overflow and began >= self._scan_allowed)
+        found = Findings(self._sources, complete=scan)
+        for directory, name in drained.modified:
+            found.modified.update(directory.paths(name))
+        if scan:
+            self._scan(drained, found, began)
+        else:
+            self._apply(drained, found)
+            if began >= self._poll_due:
+                self._poll(found)
+        if not self._coverage.polled:
+            self._poll_due = math.inf
+        elif self._poll_due == math.inf:
+            self._poll_due = self._clock() + POLL_INTERVAL
+        return Collected(found.observations(), found.modified)
+
+    def look(self, source: str, directory: bytes) -> Observation:
+        """Return the files of one source in ``directory`` as they are now; takes nothing away from :meth:`collect`."""
+        found = Findings(self._sources)
+        try:
+            self._tree.peek(directory, found)
+        except OSError as error:
+            self._events.directory_unreadable(directory, error.strerror or str(error))
+        return next((o for o in found.observations() if o.source == source), Observation(source))
+
+    def next_due(self) -> float:
+        """Return the (monotonic) time at which :meth:`collect` has work although nothing woke the pump."""
+        return min(self._scan_due, self._poll_due, self._scan_allowed if self._overflow else math.inf)
+
+    def stop(self) -> None:
+        """End the inotify thread and give its descriptors back."""
+        self._watcher.close()
+
+    def _scan(self, drained: Drained, found: Findings, began: float) -> None:
+        """Look at everything; how soon that is done again depends on how long it takes."""
+        for directory in drained.lost:
+            if isinstance(directory, Node):
+                self._tree.forget(directory, found)
+            elif isinstance(directory, Target):
+                self._tree.links.lost(directory)
+        doubt, self._overflow = self._overflow, False
+        self._tree.scan(found, doubt=doubt)
+        now = self._clock()
+        self._scan_due = now + max(self._interval, (now - began) * SCAN_SHARE)
+        self._scan_allowed = now + (now - began) * OVERFLOW_SHARE
+        self._events.scan_done(now - began, found.files(), len(self._tree.nodes))
+
+    def _poll(self, found: Findings) -> None:
+        """Look at the directories of which the kernel does not tell."""
+        began = self._clock()
+        for directory in list(self._coverage.polled):
+            if isinstance(directory, Node):
+                self._tree.refresh(directory, found)
+            elif isinstance(directory, Target):
+                self._tree.links.list(directory, found)
+                for links in list(directory.names.values()):
+                    self._again(links, found, always=False)
+        now = self._clock()
+        self._poll_due = now + max(POLL_INTERVAL, (now - began) * POLL_SHARE)
+
+    def _apply(self, drained: Drained, found: Findings) -> None:
+        """Look at what events named: directories first, so that the names in them are looked at where they are now."""
+        for directory in _ordered(drained.lost):
+            if isinstance(directory, Node):
+                self._tree.lost(directory, found)
+            elif isinstance(directory, Target):
+                self._again(self._tree.links.lost(directory), found)
+        for directory in _ordered(drained.changed):
+            if isinstance(directory, Node):
+                self._tree.refresh(directory, found)
+            elif isinstance(directory, Target):
+                self._tree.links.list(directory, found)
+        for directory, name in sorted(drained.names, key=lambda pair: (pair[0].path, pair[1])):
+            if isinstance(directory, Node):
+                self._tree.touch(directory, name, found)
+            elif isinstance(directory, Target):
+                self._again(self._tree.links.touch(directory, name, found), found)
+
+    def _again(self, links: tuple[Link, ...], found: Findings, *, always: bool = True) -> None:
+        for link in links:
+            self._tree.look_again(link.node, link.name, found, always=always)
+
+
+def list_files(watched: Watched, events: Events) -> list[Seen]:
+    """Return the files of one source as they are now; watches nothing."""
+    found = Findings([watched], complete=True)
+    Tree(Rules([watched]), Coverage(None), events).scan(found)
+    return found.observations()[0].seen
+
+
+def _ordered(directories: set[Directory]) -> list[Directory]:
+    """Return directories in the order of their paths: parents before what is in them."""
+    return sorted(directories, key=lambda directory: directory.path)

@@ -1,0 +1,323 @@
+"""The directories that patterns lead to, as a tree that is kept up to date. Pump thread only, but for ``concerns``.
+
+One tree serves all sources. A directory is first watched and then listed, so what comes in between is in the listing
+or in an event. Work is in proportion to what changed: :meth:`Tree.touch` looks at one name; only :meth:`Tree.scan`
+looks at all.
+
+A directory that two paths lead to (by symbolic links, bind mounts) is entered once for each :class:`State`, under the
+path without links where there is one; so loops end, and links that cross cannot multiply the work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import NamedTuple
+
+from shipper.discovery.coverage import Coverage
+from shipper.discovery.findings import Findings
+from shipper.discovery.links import Links
+from shipper.discovery.rules import Claim, Rules, State
+from shipper.discovery.scan import ABSENT, Found, is_directory, join, listing, look, look_at
+from shipper.discovery.watch import CONTENT, NOTHING, WAY, Handle
+from shipper.events import Events
+from shipper.model import FileId, Seen
+
+CACHE = 4096  # names of one directory whose meaning is remembered
+
+
+class Node:
+    """One directory: what is known of it, and what its names mean."""
+
+    def __init__(self, path: bytes, file_id: FileId, state: State, parent: Node | None, rules: Rules) -> None:
+        self.path = path
+        self.file_id = file_id
+        self.state = state
+        self.parent = parent
+        self.handle: Handle | None = None
+        self.link = False  # the path's last component is a symbolic link
+        self.epoch = 0
+        self.children: set[bytes] = set()
+        self.links: set[bytes] = set()  # names that are followed, some of them to nowhere
+        self.files: dict[bytes, Found] = {}  # those that concern a source, as they were last looked at
+        self._rules = rules
+        self._concerns: dict[bytes, int] = {}
+
+    def concerns(self, name: bytes) -> int:
+        """Return what ``name`` may be. Called by the inotify thread."""
+        if (answer := self._concerns.get(name)) is None:
+            answer = CONTENT if self._rules.claims(self.state, self.path, name) else NOTHING
+            if self.state.way and self._rules.child(self.state, join(self.path, name), name):
+                answer |= WAY
+            if len(self._concerns) >= CACHE:
+                self._concerns.clear()
+            self._concerns[name] = answer
+        return answer
+
+    def paths(self, name: bytes) -> tuple[bytes, ...]:
+        """Return the paths by which sources know the file ``name``."""
+        return (join(self.path, name),)
+
+
+class Step(NamedTuple):
+    """A directory that a walk will come to. ``again``: list it even where nothing seems to have changed."""
+
+    path: bytes
+    state: State
+    parent: Node | None
+    link: bool = False  # to be entered after all that are no links
+    again: bool = False
+
+
+class Tree:
+    """All directories that matter. Findings go to the object that is handed in."""
+
+    def __init__(self, rules: Rules, coverage: Coverage, events: Events) -> None:
+        self.nodes: dict[bytes, Node] = {}
+        self.links = Links(rules, coverage, self._claimed, events)
+        self._rules = rules
+        self._coverage = coverage
+        self._events = events
+        self._places: dict[tuple[FileId, State], Node] = {}
+        self._epoch = 0
+
+    def scan(self, found: Findings, *, doubt: bool = False) -> None:
+        """Look at everything. ``doubt``: events were dropped, so any watch may have ended unnoticed."""
+        self._epoch += 1
+        self._coverage.renew(doubt=doubt)
+        self._walk([Step(b"/", self._rules.root, None)], found)
+        for node in [node for node in self.nodes.values() if node.epoch != self._epoch]:
+            self._drop(node, found)
+        self.links.scan(found)
+        self._coverage.trust()
+
+    def touch(self, node: Node, name: bytes, found: Findings) -> None:
+        """Look at one name of ``node``, to which something happened."""
+        if self.nodes.get(node.path) is not node:
+            return
+        path = join(node.path, name)
+        if below := self._rules.child(node.state, path, name):
+            self._walk([Step(path, below, node, again=True)], found)
+        self.look_again(node, name, found)
+
+    def refresh(self, node: Node, found: Findings) -> None:
+        """List ``node`` again, and report what differs from before; directories in it that are known are left alone."""
+        if self.nodes.get(node.path) is node:
+            self._walk(self._list(node, found), found)
+
+    def peek(self, directory: bytes, found: Findings) -> None:
+        """Report every file of a known directory as it is now; changes nothing that is known."""
+        if node := self.nodes.get(directory):
+            for entry in listing(directory):
+                if claims := self._rules.claims(node.state, directory, entry.name):
+                    at = look(join(directory, entry.name)) if entry.is_symlink() else look_at(entry)
+                    if at and at.regular:
+                        self._saw(node, entry.name, claims, at, found)
+        self.links.peek(directory, found)
+
+    def lost(self, node: Node, found: Findings) -> None:
+        """Look again for ``node``, which was moved, deleted or unmounted."""
+        if self.nodes.get(node.path) is node:
+            self._drop(node, found)
+            if node.parent is not None:
+                self.touch(node.parent, os.path.basename(node.path), found)
+
+    def forget(self, node: Node, found: Findings) -> None:
+        """Forget ``node``, whose watch has ended, before a scan that finds it again."""
+        self._drop(node, found)
+
+    def look_again(self, node: Node, name: bytes, found: Findings, *, always: bool = True) -> None:
+        """Look at one file of ``node``; report it ``always``, or where it differs from before."""
+        if claims := self._rules.claims(node.state, node.path, name):
+            path = join(node.path, name)
+            try:
+                at = look(path)
+                if (at.link if at else os.path.islink(path)) and self._follow(node, name, claims, found):
+                    at = look(path)  # its target is watched only now
+            except OSError as error:
+                self._unreadable(node, error, found)
+                return
+            self._note(node, name, claims, at, found, always=always)
+
+    def _walk(self, steps: list[Step], found: Findings) -> None:
+        """Enter directories, and from there those below; those behind links last."""
+        real, linked = deque(steps), deque[Step]()
+        while real or linked:
+            step = (real or linked).popleft()
+            known = self.nodes.get(step.path)
+            if (node := self._enter(step, found)) and (node is not known or step.again or found.complete):
+                for below in self._list(node, found):
+                    (linked if below.link else real).append(below)
+
+    def _enter(self, step: Step, found: Findings) -> Node | None:
+        """Return the node of a directory; None where there is none, or where it is entered by another path."""
+        node = self.nodes.get(step.path)
+        if step.parent and self.nodes.get(step.parent.path) is not step.parent:
+            return None  # dropped on the way
+        try:
+            at = look(step.path)
+        except OSError as error:
+            self._tell_unreadable(step.state, step.path, error, found)
+            return None
+        if node and not (at and at.directory and at.file_id == node.file_id and node.state is step.state):
+            self._drop(node, found)
+            node = None
+        if at is None or not at.directory:
+            return None
+        if node is None:
+            place = (at.file_id, step.state)
+            new = Node(step.path, at.file_id, step.state, step.parent, self._rules)
+            if other := self._places.get(place):
+                if (not other.link or at.link) and self._still(other):
+                    return None
+                self._drop(other, found)
+            node = self.nodes[step.path] = self._places[place] = new
+            if step.parent is not None:
+                step.parent.children.add(os.path.basename(step.path))
+        node.link = at.link
+        node.epoch = self._epoch
+        return node
+
+    def _list(self, node: Node, found: Findings) -> list[Step]:
+        """Look at all in ``node`` that may matter; return the directories to enter."""
+        steps = self._list_names(node, found) if node.state.lists else self._list_literals(node, found)
+        if steps is None:
+            return []
+        for name in node.children - {os.path.basename(step.path) for step in steps}:
+            if child := self.nodes.get(join(node.path, name)):
+                self._drop(child, found)
+        return steps
+
+    def _list_names(self, node: Node, found: Findings) -> list[Step] | None:
+        """List ``node``; None where that cannot be done."""
+        rules, path, state = self._rules, node.path, node.state
+        self._coverage.keep(node, content=bool(state.last), poll=state.poll)
+        try:
+            entries = listing(path)
+        except OSError as error:
+            if error.errno not in ABSENT:
+                self._unreadable(node, error, found)
+                return None
+            entries = []
+        steps, files = [], set()
+        for entry in entries:
+            name = entry.name
+            if is_directory(entry):
+                child = join(path, name)
+                if state.way and (below := rules.child(state, child, name)):
+                    steps.append(Step(child, below, node, link=entry.is_symlink()))
+            elif claims := rules.claims(state, path, name):
+                files.add(name)
+                try:
+                    follow = entry.is_symlink() and self._follow(node, name, claims, found)
+                    at = look(join(path, name)) if follow else look_at(entry)
+                except OSError as error:
+                    self._unreadable(node, error, found)
+                    continue
+                self._note(node, name, claims, at, found, always=found.complete)
+        for name in (node.files.keys() | node.links) - files:
+            self._note(node, name, rules.claims(state, path, name), None, found, always=False)
+        return steps
+
+    def _list_literals(self, node: Node, found: Findings) -> list[Step]:
+        """Return what is there of the names that ``node`` may lead to, without listing it."""
+        self._coverage.keep(node, content=False)
+        steps = []
+        for name in sorted(node.state.literals or ()):
+            path = join(node.path, name)
+            if below := self._rules.child(node.state, path, name):
+                try:
+                    at = look(path)
+                except OSError as error:
+                    self._tell_unreadable(below, path, error, found)
+                    continue
+                if at and at.directory:
+                    steps.append(Step(path, below, node, link=at.link))
+        return steps
+
+    def _note(
+        self, node: Node, name: bytes, claims: tuple[Claim, ...], at: Found | None, found: Findings, *, always: bool
+    ) -> None:
+        """Note how a file is now; report it ``always``, or where it differs from before."""
+        path, before = join(node.path, name), node.files.pop(name, None)
+        if at is None or not at.regular:
+            if not os.path.islink(path):
+                self._unfollow(node, name)
+            if before or always:
+                for claim in claims:
+                    found.missed(claim.source, path)
+            return
+        node.files[name] = at
+        new = before is None or before.file_id != at.file_id
+        if not new and before != at:
+            found.modified.add(path)
+        if not at.link:
+            self._unfollow(node, name)
+        if always or new:
+            self._saw(node, name, claims, at, found)
+
+    @staticmethod
+    def _saw(node: Node, name: bytes, claims: tuple[Claim, ...], at: Found, found: Findings) -> None:
+        path = join(node.path, name)
+        for source, base, rank, kind, adoptable in claims:
+            base_path = join(node.path, base)
+            found.saw(source, Seen(path, base_path, at.file_id, at.size, at.mtime_ns, rank, kind, adoptable))
+
+    def _follow(self, node: Node, name: bytes, claims: tuple[Claim, ...], found: Findings) -> bool:
+        """Watch where a link leads; True where that is new. Links that are only rotated siblings stay unwatched."""
+        sources = tuple(claim.source for claim in claims if claim.base == name and claim.adoptable)
+        if not sources:
+            return False
+        node.links.add(name)
+        return self.links.follow(node, name, sources, found)
+
+    def _unfollow(self, node: Node, name: bytes) -> None:
+        """Forget that ``name`` was a link."""
+        if name in node.links:
+            node.links.discard(name)
+            self.links.forget(join(node.path, name))
+
+    def _drop(self, node: Node, found: Findings) -> None:
+        """Forget a directory and all below it."""
+        stack = [node]
+        while stack:
+            node = stack.pop()
+            if self.nodes.get(node.path) is not node:
+                continue
+            del self.nodes[node.path]
+            if self._places.get((node.file_id, node.state)) is node:
+                del self._places[node.file_id, node.state]
+            if node.parent is not None:
+                node.parent.children.discard(os.path.basename(node.path))
+            self._coverage.release(node)
+            stack += [child for name in node.children if (child := self.nodes.get(join(node.path, name)))]
+            for name in node.links:
+                self.links.forget(join(node.path, name))
+            for name in node.files:
+                path = join(node.path, name)
+                for claim in self._rules.claims(node.state, node.path, name):
+                    if not (found.complete and found.has(claim.source, path)):
+                        found.missed(claim.source, path)
+
+    def _still(self, node: Node) -> bool:
+        """Whether the path of ``node`` still leads to its directory."""
+        try:
+            at = look(node.path)
+        except OSError:  # who walks there will tell
+            return False
+        return at is not None and at.file_id == node.file_id
+
+    def _claimed(self, source: int, directory: bytes, name: bytes) -> bool:
+        """Whether the patterns themselves concern ``source`` with this name."""
+        node = self.nodes.get(directory)
+        return node is not None and any(
+            claim.source == source for claim in self._rules.claims(node.state, directory, name)
+        )
+
+    def _unreadable(self, node: Node, error: OSError, found: Findings) -> None:
+        self._tell_unreadable(node.state, node.path, error, found)
+
+    def _tell_unreadable(self, state: State, path: bytes, error: OSError, found: Findings) -> None:
+        self._events.directory_unreadable(path, error.strerror or str(error))
+        for source in state.sources if found.complete else ():
+            found.unreadable(source, path)
