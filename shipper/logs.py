@@ -32,13 +32,13 @@ _COLOURS = {"debug": "bright_black", "info": "green", "warning": "yellow", "erro
 class LogWriter:
     """Writes events to a file descriptor; ``configure`` may change level and format while it is in use."""
 
-    def __init__(self, fd: int = 2, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, fd: int = 2, *, level: str = "info", now: Callable[[], float] = time.time) -> None:
         self._fd = fd
         self._now = now
         self._lock = threading.Lock()
         self._lost = 0
         self._colour = os.isatty(fd) and not os.environ.get("NO_COLOR")
-        self.configure("info", "auto")
+        self.configure(level, "auto")
 
     def configure(self, level: str, log_format: str) -> None:
         """Write lines of ``level`` and above as ``log_format``; "auto" is text."""

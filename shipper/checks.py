@@ -1,0 +1,81 @@
+"""What ``shipper check`` looks at beyond the configuration's text: the files that match now, and the brokers.
+
+Only reads; any thread may call it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+
+from shipper import template
+from shipper.config import Config, SourceConfig
+from shipper.discovery import Watched, list_files
+from shipper.events import Events
+from shipper.kafka.check import Finding, check_connection
+from shipper.model import Seen, show_path
+from shipper.records import Naming
+
+Matches = Mapping[str, Sequence[Seen]]  # of each source
+
+
+def matches(config: Config, events: Events) -> Matches:
+    """Return the files that each source's patterns match now; rotated siblings are not among them."""
+    return {name: matching(watched(source), events) for name, source in config.sources.items()}
+
+
+def watched(source: SourceConfig) -> Watched:
+    """Return a source as discovery knows it."""
+    paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (source.paths, source.exclude))
+    return Watched(source.name, paths, exclude, source.watch)
+
+
+def matching(source: Watched, events: Events) -> list[Seen]:
+    """Return the files whose own names a pattern of ``source`` matches now."""
+    return [seen for seen in list_files(source, events) if seen.path == seen.base and seen.adoptable]
+
+
+def warnings(matches: Matches) -> Iterator[str]:
+    """Yield a sentence for whatever is allowed but may not be what was meant."""
+    owners: dict[bytes, list[str]] = {}
+    for name, files in matches.items():
+        if not files:
+            yield f'source "{name}": no file matches now'
+        for seen in files:
+            owners.setdefault(seen.path, []).append(name)
+    for path, names in sorted(owners.items()):
+        if len(names) > 1:
+            listed = " and ".join(f'"{name}"' for name in names)
+            yield f"{show_path(path)}: matched by the sources {listed}; each of them ships it"
+        if not os.access(path, os.R_OK):
+            yield f"{show_path(path)}: not readable by this user, who would wait until it is"
+
+
+def summary(config: Config, matches: Matches) -> str:
+    """Return one line that says what was found to be right."""
+    main, *drop_ins = config.files
+    names = main.name + (f" and {counted(len(drop_ins), 'drop-in')}" if drop_ins else "")
+    each = ", ".join(f"{name} {len(files):,}" for name, files in matches.items())
+    paths = {seen.path for files in matches.values() for seen in files}
+    verb = "matches" if len(paths) == 1 else "match"
+    return f"{names}: no problems; {counted(len(paths), 'file')} {verb} now ({each})."
+
+
+def connect(config: Config, matches: Matches) -> Sequence[Finding]:
+    """Ask the brokers for every topic that the sources would send to now."""
+    host = socket.gethostname()
+    topics: dict[str, int] = {}
+    for name, source in config.sources.items():
+        naming = Naming(source, host)
+        paths = [seen.path for seen in matches[name]]
+        if not {"filename", "stem", "path", "dir"}.intersection(template.parse(source.topic).names):
+            paths.append(b"")  # the topic is known although no file matches yet
+        for topic in map(naming.topic, paths):
+            topics[topic] = max(topics.get(topic, 0), source.max_line)
+    return check_connection(config.kafka, topics)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``number`` and its noun: "1 file", "2 files"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
