@@ -64,9 +64,8 @@ class Rig:
         return self.daemon
 
     def start(self, prefix: Sequence[str] = ()) -> Daemon:
-        """Start the daemon; return when it is ready and has scanned."""
+        """Start the daemon; return when it has scanned, be the brokers there or not."""
         daemon = self.launch(prefix)
-        daemon.wait_for("service.ready")
         daemon.wait_for("source.scanned", source="logs")
         return daemon
 

@@ -55,6 +55,10 @@ def test_a_signal_ends_it_well(rig: Rig, sent: signal.Signals) -> None:
     assert daemon.told("service.stopped")
 
 
+def test_it_is_ready_when_the_brokers_have_answered(rig: Rig) -> None:
+    rig.start().wait_for("service.ready")
+
+
 def test_a_signal_at_any_moment_of_the_start_ends_it(rig: Rig) -> None:
     rig.log().write(100)
     daemon = rig.launch()
