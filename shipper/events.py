@@ -112,54 +112,54 @@ class Events:
     # --- shipper.kafka ---
 
     def brokers_reached(self, brokers: int) -> None:
-        """The brokers have answered for the first time."""
+        """Say that the brokers have answered for the first time."""
         self.emit("info", "brokers.reached", brokers=brokers)
 
     def brokers_away(self, reason: str) -> None:
-        """No broker answers: records wait in their files."""
+        """Say that no broker answers: records wait in their files."""
         self.count("brokers.away")
         self.emit("warning", "brokers.away", reason=reason)
 
     def brokers_back(self, brokers: int, away: float) -> None:
-        """The brokers answer again, after ``away`` seconds."""
+        """Say that the brokers answer again, after ``away`` seconds."""
         self.count("brokers.back")
         self.emit("info", "brokers.back", brokers=brokers, away=round(away, 3))
 
     def broker_failed(self, broker: str, reason: str) -> None:
-        """One broker cannot be talked to; others may."""
+        """Say that one broker cannot be talked to; others may."""
         self.count("broker.failed")
         self.emit("warning", "broker.failed", every=60, key=(broker, reason), broker=broker, reason=reason)
 
     def topic_ready(self, topic: str, partitions: int) -> None:
-        """Records may be sent to a topic."""
+        """Say that records may be sent to a topic."""
         self.emit("info", "topic.ready", every=60, key=(topic,), topic=topic, partitions=partitions)
 
     def topic_held(self, topic: str) -> None:
-        """After an error nothing is sent to a topic until it has been seen again."""
+        """Say that, after an error, nothing is sent to a topic until it has been seen again."""
         self.count("topic.held")
         self.emit("info", "topic.held", every=60, key=(topic,), topic=topic)
 
     def topic_missing(self, topic: str, reason: str) -> None:
-        """A topic is not there: its records wait in their files."""
+        """Say that a topic is not there: its records wait in their files."""
         self.count("topic.missing")
         self.emit("warning", "topic.missing", every=60, key=(topic,), topic=topic, reason=reason)
 
     def topic_denied(self, topic: str, reason: str) -> None:
-        """This user may not use a topic: its records wait in their files."""
+        """Say that this user may not use a topic: its records wait in their files."""
         self.count("topic.denied")
         self.emit("warning", "topic.denied", every=60, key=(topic,), topic=topic, reason=reason)
 
     def client_gave_up(self, reason: str) -> None:
-        """The Kafka client is finished; a new one is built."""
+        """Say that the Kafka client is finished; a new one is built."""
         self.count("client.gave_up")
         self.emit("error", "client.gave_up", reason=reason)
 
     def client_said(self, level: str, facility: str, text: str) -> None:
-        """The Kafka client wrote a line of its own log."""
+        """Pass on a line of the Kafka client's own log."""
         self.emit(level, "client.said", every=60, key=(facility,), facility=facility, text=text)
 
     def client_lingers(self) -> None:
-        """A closed client could not be let go of in time: it ends in the background, or with the process."""
+        """Say that a closed client could not be let go of in time: it ends in the background, or with the process."""
         self.emit("warning", "client.lingers")
 
     # files
@@ -262,3 +262,67 @@ class Events:
     def records_acked(self, source: str, records: int) -> None:
         """Count records that the brokers acknowledged."""
         self.count("records.acked", source, records)
+
+    # service
+
+    def service_starting(self, state_dir: str, sources: int) -> None:
+        """Tell that the daemon starts."""
+        self.emit("info", "service.starting", state_dir=state_dir, sources=sources)
+
+    def service_ready(self, brokers: int, sources: int, files: int) -> None:
+        """Tell that the brokers have answered and everything is under way."""
+        self.emit("info", "service.ready", brokers=brokers, sources=sources, files=files)
+
+    def service_degraded(self, reason: str) -> None:
+        """Tell that the daemon runs, and that no broker has answered yet."""
+        then = "files are watched and nothing is lost; sending begins when a broker answers"
+        self.emit("warning", "service.degraded", reason=reason, then=then)
+
+    def service_draining(self, records: int) -> None:
+        """Tell that reading has stopped and what is in flight is being delivered."""
+        self.emit("info", "service.draining", in_flight=records)
+
+    def service_stopped(self, delivered: int, in_flight: int, unread: int, *, saved: bool) -> None:
+        """Tell what was delivered, and what is left for the next start."""
+        level = "info" if saved and not in_flight else "warning"
+        self.emit(level, "service.stopped", delivered=delivered, undelivered=in_flight, unread=unread, saved=saved)
+
+    def service_status(
+        self, state: str, brokers: int, reason: str, delivered: int, in_flight: int, unread: int
+    ) -> None:
+        """Tell how it is going, on request."""
+        self.emit(
+            "info",
+            "service.status",
+            state=state,
+            brokers=brokers,
+            reason=reason or None,
+            delivered=delivered,
+            in_flight=in_flight,
+            unread=unread,
+        )
+
+    def source_status(self, source: str, files: int, unread: int, why_idle: str) -> None:
+        """Tell how it is going with one source, on request."""
+        self.emit("info", "source.status", source=source, files=files, unread=unread, state=why_idle)
+
+    def client_replaced(self, reason: str) -> None:
+        """Tell that the Kafka client is given up for a new one."""
+        self.count("client.replaced")
+        then = "a new client sends again from the acknowledged offsets"
+        self.emit("warning", "client.replaced", every=10, reason=reason, then=then)
+
+    def reload_refused(self, problems: list[str]) -> None:
+        """Tell that a new configuration is bad and the old one stays."""
+        for problem in problems:
+            self.emit("error", "config.refused", problem=problem, then="the old configuration stays in force")
+
+    def reloading(self, sources: int) -> None:
+        """Tell that a new configuration comes into force."""
+        self.emit("info", "config.reloaded", sources=sources)
+
+    def pump_hangs(self) -> None:
+        """Tell that the pump did not end in time."""
+        self.emit(
+            "error", "service.hangs", thread="pump", then="the daemon ends without it; nothing that counts is lost"
+        )

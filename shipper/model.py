@@ -42,6 +42,7 @@ class FileState(StrEnum):
     OPEN = "open"  # being read, or to be read
     FINISHED = "finished"  # read to its end and succeeded by another; kept so that its compression is recognised
     LEFT = "left"  # there at the source's first scan and left alone; never read
+    COPY = "copy"  # holds the same lines as another generation, which is read instead of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ class Seen(NamedTuple):
     ``path`` is the name found. ``base`` is the watched path that it belongs to: equal to ``path`` where a glob of the
     source matches the name itself; where only the rotation rules say so (``app.log.1`` for ``app.log``), the watched
     path. ``rank`` orders the rotated siblings of one base: a sort key, oldest first; ``()`` for ``path == base``.
-    ``compression`` is "gz", "bz2", "xz" by the name's ending, or "". ``size`` and ``mtime_ns`` are of the target
-    where ``path`` is a symbolic link.
+    ``compression`` is "gz", "bz2", "xz", "zst" by the name's ending, or "". ``size`` and ``mtime_ns`` are of the
+    target where ``path`` is a symbolic link. Not ``adoptable``: ``exclude`` hides the name, and it is told only so
+    that a file which is known already can be followed there; an unknown file is none of the source's.
     """
 
     path: bytes
@@ -93,6 +95,7 @@ class Seen(NamedTuple):
     mtime_ns: int
     rank: tuple[Any, ...] = ()
     compression: str = ""
+    adoptable: bool = True
 
 
 @dataclass(slots=True)

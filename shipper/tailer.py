@@ -58,6 +58,7 @@ class Tailer:
         "next",
         "part",
         "path",
+        "quiet_size",
         "read",
         "reader",
         "retry_at",
@@ -96,6 +97,7 @@ class Tailer:
         self.part = 0
         self.at_end = False
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
+        self.quiet_size = -1  # its size when it was last seen to have grown
         self.linked = True  # it has a name
         self.detached = False  # its file id leads to other bytes now
         self.late = False  # it has grown after it was finished
@@ -132,7 +134,7 @@ class Tailer:
     def checkpoint(self) -> Checkpoint:
         """Return what is to be saved of it now."""
         acked = self.track.acked
-        finished = self.state is File.FINISHED and self.track.idle
+        finished = self.state in (File.FINISHED, File.LOST) and self.track.idle
         return Checkpoint(
             uid=self.uid,
             source=self.source,

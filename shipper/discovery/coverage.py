@@ -19,7 +19,7 @@ class Covered(Directory, Protocol):
 class Coverage:
     """``polled`` are the directories that are kept but not watched.
 
-    Their file system is remote, their source says so, the kernel gives no watch, or they cannot be read yet. Without
+    Their file system is remote, their source says so, the kernel gives no watch, or they could not be read. Without
     a watcher nothing is kept: that is for a single scan.
     """
 
@@ -57,6 +57,10 @@ class Coverage:
             self.polled[directory] = None
         else:
             self.polled.pop(directory, None)
+
+    def try_again(self, directory: Covered) -> None:
+        """Poll ``directory`` until it has been listed again, watched or not: what happened there could not be seen."""
+        self.polled[directory] = None
 
     def release(self, directory: Covered) -> None:
         """Neither watch nor poll ``directory`` any more."""

@@ -158,6 +158,8 @@ class Tree:
             at = look(step.path)
         except OSError as error:
             self._tell_unreadable(step.state, step.path, error, found)
+            if again := node or step.parent:
+                self._coverage.try_again(again)
             return None
         if node and not (at and at.directory and at.file_id == node.file_id and node.state is step.state):
             self._drop(node, found)
@@ -180,7 +182,7 @@ class Tree:
 
     def _list(self, node: Node, found: Findings) -> list[Step]:
         """Look at all in ``node`` that may matter; return the directories to enter."""
-        steps = self._list_names(node, found) if node.state.lists else self._list_literals(node, found)
+        steps = self._list_names(node, found) if node.state.lists else self._list_literals(node)
         if steps is None:
             return []
         for name in node.children - {os.path.basename(step.path) for step in steps}:
@@ -211,28 +213,22 @@ class Tree:
                 try:
                     follow = entry.is_symlink() and self._follow(node, name, claims, found)
                     at = look(join(path, name)) if follow else look_at(entry)
-                except OSError as error:
-                    self._unreadable(node, error, found)
+                except OSError as error:  # a link into a closed directory: the slow scan tries again
+                    self._tell_unreadable(state, join(path, name), error, found)
                     continue
                 self._note(node, name, claims, at, found, always=found.complete)
         for name in (node.files.keys() | node.links) - files:
             self._note(node, name, rules.claims(state, path, name), None, found, always=False)
         return steps
 
-    def _list_literals(self, node: Node, found: Findings) -> list[Step]:
-        """Return what is there of the names that ``node`` may lead to, without listing it."""
+    def _list_literals(self, node: Node) -> list[Step]:
+        """Return the names that ``node`` may lead to, there or not, without listing it."""
         self._coverage.keep(node, content=False)
         steps = []
         for name in sorted(node.state.literals or ()):
             path = join(node.path, name)
             if below := self._rules.child(node.state, path, name):
-                try:
-                    at = look(path)
-                except OSError as error:
-                    self._tell_unreadable(below, path, error, found)
-                    continue
-                if at and at.directory:
-                    steps.append(Step(path, below, node, link=at.link))
+                steps.append(Step(path, below, node, link=os.path.islink(path)))
         return steps
 
     def _note(
@@ -315,6 +311,7 @@ class Tree:
         )
 
     def _unreadable(self, node: Node, error: OSError, found: Findings) -> None:
+        self._coverage.try_again(node)
         self._tell_unreadable(node.state, node.path, error, found)
 
     def _tell_unreadable(self, state: State, path: bytes, error: OSError, found: Findings) -> None:

@@ -1,0 +1,99 @@
+"""How many log files may be open at once, over all sources, and which one gives way. Pump thread only.
+
+Unread files are held open as far as the limit allows: an open descriptor is the only thing that keeps a deleted file's
+bytes. One that was read to its end and still has its name gives way first, the one not read for longest before others.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+
+from shipper.events import Events
+from shipper.files import Files
+from shipper.lifecycle import File
+from shipper.tailer import Tailer
+
+RESERVE = 64  # descriptors for all that is not a log file: sockets, the store, inotify, the standard streams
+
+
+def limit_from_process() -> int:
+    """Raise the process's soft limit to its hard one and return how many log files may be open under it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (ValueError, OSError):
+            pass  # some systems refuse an unlimited soft limit; the soft one then stands
+    if soft == resource.RLIM_INFINITY:
+        soft = 1 << 20
+    return max(8, soft - RESERVE)
+
+
+class Descriptors:
+    """The open log files, the least recently read first."""
+
+    def __init__(self, limit: int, files: Files, events: Events) -> None:
+        self.limit = limit
+        self._files = files
+        self._events = events
+        self._open: dict[Tailer, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, tailer: Tailer) -> bool:
+        """Open ``tailer``'s file, making room first; False where its name leads to another file now.
+
+        Raises OSError; with EMFILE where no other file can give way.
+        """
+        if not self.room():
+            raise OSError(errno.EMFILE, "as many files are open as may be")
+        try:
+            opened = tailer.open(self._files)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and len(self._open):
+                self.limit = max(1, len(self._open))
+                self._events.descriptors_short(self.limit)
+            raise
+        if opened:
+            self._open[tailer] = None
+        return opened
+
+    def room(self) -> bool:
+        """Make room for one more; False where all that are open are needed."""
+        if len(self._open) < self.limit:
+            return True
+        idle = next((t for t in self._open if _may_close(t)), None)
+        if idle is None:
+            self._events.descriptors_short(self.limit)
+            return False
+        self.close(idle)
+        return True
+
+    def adopted(self, tailer: Tailer) -> None:
+        """Take note that ``tailer`` has been given an open file."""
+        self._open[tailer] = None
+
+    def touch(self, tailer: Tailer) -> None:
+        """Take note that ``tailer`` was read just now."""
+        if self._open.pop(tailer, self) is None:
+            self._open[tailer] = None
+
+    def close(self, tailer: Tailer) -> None:
+        """Close ``tailer``'s file."""
+        self._open.pop(tailer, None)
+        tailer.close()
+
+    def close_all(self) -> None:
+        """Close every file."""
+        for tailer in list(self._open):
+            self.close(tailer)
+
+
+def _may_close(tailer: Tailer) -> bool:
+    """Whether nothing can be missed by closing it: read to its end, or to be found again under its name."""
+    if not tailer.linked:
+        return False
+    return tailer.state in (File.IDLE, File.FINISHED, File.WAITING) or tailer.at_end

@@ -1,0 +1,79 @@
+"""Whether a file that is not known by its id holds the bytes of one that is: a copy, a compressed or a restored one.
+
+A fingerprint only ever verifies; two files with equal beginnings are not one file. Reads, but opens and changes
+nothing. Pump thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from shipper.files import HEAD, MARK, PackedReader, PlainReader, Reader, digest, matches
+from shipper.model import Checkpoint
+from shipper.tailer import Tailer
+
+
+class Verdict(Enum):
+    """What an unknown file is."""
+
+    NEW = "new"
+    COPY = "copy"  # of a generation that can be read itself, or that holds nothing beyond what was read
+    CONTINUES = "continues"  # a generation whose own bytes are gone: go on in this file
+    UNSURE = "unsure"  # empty, or still being written; ask again when it has changed
+
+
+class Answer(NamedTuple):
+    """A verdict, and the generation that it is about."""
+
+    verdict: Verdict
+    of: Tailer | None = None
+
+
+def length(reader: PlainReader | PackedReader) -> int:
+    """Return the number of decompressed bytes; raises one of ``files.BROKEN`` for an incomplete compressed file."""
+    return reader.length() if isinstance(reader, PackedReader) else reader.stat().size
+
+
+def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterable[Checkpoint] = ()) -> Answer:
+    """Say what the file in ``reader``, of ``size`` decompressed bytes, is to the generations ``tailers``.
+
+    A tailer whose bytes can be had under its own id must have been opened and verified by the caller; one without a
+    reader counts as gone. ``left`` are files that are known and not read.
+    """
+    if size == 0:
+        return Answer(Verdict.UNSURE)
+    for tailer in tailers:
+        verdict = _judge(reader, size, tailer)
+        if verdict is not None:
+            return Answer(verdict, tailer)
+    for checkpoint in left:
+        known = checkpoint.fingerprint
+        if known.head_len and known.head_len <= size and known.mark_at <= size and matches(reader, known):
+            return Answer(Verdict.COPY)
+    return Answer(Verdict.NEW)
+
+
+def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
+    gone = tailer.reader is None or tailer.detached
+    read = tailer.read.offset
+    if read and size >= read:
+        if not matches(reader, tailer.fingerprint(tailer.read)):
+            return None
+        return Verdict.CONTINUES if gone else Verdict.COPY
+    if not gone:
+        assert tailer.reader is not None
+        return Verdict.COPY if _same_bytes(reader, tailer.reader, size) else None
+    # Nothing was read of it yet, or the file is shorter than what was read: only the head can tell.
+    known = tailer.head_len
+    if not known or size < known or digest(reader.read(known, 0)) != tailer.head:
+        return None
+    return Verdict.COPY if size < read else Verdict.CONTINUES
+
+
+def _same_bytes(a: Reader, b: Reader, size: int) -> bool:
+    """Whether the head and the last bytes of the first ``size`` bytes are the same in both."""
+    head = min(size, HEAD)
+    low = max(0, size - MARK)
+    return a.read(head, 0) == b.read(head, 0) and a.read(size - low, low) == b.read(size - low, low)

@@ -1,0 +1,74 @@
+"""The generations of one path, in the order in which their lines must leave. Pure bookkeeping; pump thread only.
+
+``gens`` are the generations that are unfinished or not yet settled, oldest first; the first unfinished one is the
+current: only it is read (I3). ``past`` are finished ones, kept to ship what comes late and to recognise their copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shipper.lifecycle import File, FileEvent
+from shipper.tailer import Tailer
+
+DONE = (File.FINISHED, File.LOST)
+
+
+class Lineage:
+    """The generations of one path."""
+
+    __slots__ = ("generation", "gens", "past", "path", "succeeded")
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.gens: list[Tailer] = []
+        self.past: list[Tailer] = []
+        self.generation = 0  # of the next one
+        self.succeeded = False  # the current one's successor has shown its first byte
+
+    @property
+    def current(self) -> Tailer | None:
+        """The generation that may be read now."""
+        return next((t for t in self.gens if t.state not in DONE), None)
+
+    def successor(self, tailer: Tailer) -> Tailer | None:
+        """Return the generation that comes after ``tailer``, which must be unfinished or unsettled."""
+        after = self.gens.index(tailer) + 1
+        return self.gens[after] if after < len(self.gens) else None
+
+    def members(self) -> Iterator[Tailer]:
+        """Yield every generation that is known, the newest first."""
+        yield from reversed(self.gens)
+        yield from reversed(self.past)
+
+    def add(self, tailer: Tailer, *, before: Tailer | None = None) -> None:
+        """Take in a new generation: as the newest, or before one that waits."""
+        if before is not None:
+            self.gens.insert(self.gens.index(before), tailer)
+        else:
+            self.gens.append(tailer)
+        self.generation = max(self.generation, tailer.generation + 1)
+        for older in self.gens[: self.gens.index(tailer)]:
+            if older.state not in DONE:
+                older.event(FileEvent.REPLACED)
+        if self.gens[-1] is not tailer:
+            tailer.event(FileEvent.REPLACED)
+
+    def advance(self) -> Tailer | None:
+        """Let the current generation have its turn; returns it where it had been waiting."""
+        current = self.current
+        if current is None or current.state is not File.WAITING:
+            return None
+        self.succeeded = False
+        current.event(FileEvent.TURN)
+        if self.successor(current) is not None or not current.linked:
+            current.event(FileEvent.REPLACED)
+        return current
+
+    def retire(self) -> list[Tailer]:
+        """Move what is finished and settled out of the way of the others; returns it."""
+        retired = []
+        while self.gens and self.gens[0].state in DONE and self.gens[0].settled:
+            retired.append(self.gens.pop(0))
+        self.past.extend(retired)
+        return retired

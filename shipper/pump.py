@@ -1,0 +1,345 @@
+"""The thread that does the work: looks at what discovery saw, reads, sends, takes delivery reports, says what to save.
+
+It owns every log file's descriptor, the ledger and the client; nothing of these is touched by another thread, so none
+of them has a lock. Others only set flags and wake it: :meth:`Pump.wake`, :meth:`Pump.stop`, :meth:`Pump.report`.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import fsencode
+from typing import Protocol
+
+from shipper.checkpoints import CheckpointStore
+from shipper.config import Config
+from shipper.descriptors import Descriptors, limit_from_process
+from shipper.discovery import Discovery, Watched
+from shipper.errors import ProducerFatal
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource import FileSource, Tools
+from shipper.kafka.errors import classify, explain
+from shipper.kafka.producer import Producer
+from shipper.ledger import Ledger, Nack
+from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
+from shipper.model import Clock, DeliveryClass, Sink, SourceState
+from shipper.tailer import Tailer
+
+CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
+LOW_MARK = 0.75  # of max_in_flight: where reading goes on
+SAVE_BEAT = 0.5  # seconds between hand-overs to the checkpoint store, at least
+REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
+SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
+IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
+READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
+RETRY_TOPIC, RETRY_REFUSED = 0.5, 5.0  # seconds before what was not taken is sent again; grows
+
+
+class SinkWithStatus(Sink, Protocol):
+    """A sink that can say whether the brokers are there."""
+
+    def status(self) -> BrokerStatus:
+        """Return it."""
+
+
+class BrokerStatus(Protocol):
+    """Whether brokers answer."""
+
+    @property
+    def up(self) -> bool:
+        """Whether they do."""
+
+    @property
+    def reason(self) -> str:
+        """Why not, in plain words."""
+
+    @property
+    def brokers(self) -> int:
+        """How many there are; 0 before they have answered once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a pump leaves behind."""
+
+    delivered: int  # records
+    in_flight: int  # records without a report
+    unread: int  # bytes
+    saved: bool
+
+
+class Pump:
+    """One run of the daemon's work, from a configuration to a drain."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: CheckpointStore,
+        events: Events,
+        *,
+        make_sink: Callable[[], SinkWithStatus] | None = None,
+        files: Files | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        self._files = files or Files()
+        self._woken = threading.Event()
+        self._stopping = False
+        self._report = False
+        self._thread: threading.Thread | None = None
+        self.error: BaseException | None = None
+        self.left = Left(0, 0, 0, saved=True)
+        self.state = Service.STARTING
+        limit = config.shipper.max_open_files or limit_from_process()
+        self._descriptors = Descriptors(limit, self._files, events)
+        high = config.kafka.max_in_flight
+        self._ledger = Ledger(high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None)
+        self._discovery = Discovery(
+            [
+                Watched(s.name, tuple(map(fsencode, s.paths)), tuple(map(fsencode, s.exclude)), s.watch)
+                for s in config.sources.values()
+            ],
+            self.wake,
+            events,
+            scan_interval=config.shipper.scan_interval,
+            clock=clock,
+        )
+        self._sink: SinkWithStatus | None = None
+        self._sources: dict[str, FileSource] = {}
+        self._delivered = 0
+        self._save_at = 0.0
+        self._progress_at = 0.0
+        self._started_at = 0.0
+
+    # --- for other threads -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Let it look at what has happened; from any thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Let it stop reading, drain and end; returns at once."""
+        self._stopping = True
+        self.wake()
+
+    def report(self) -> None:
+        """Let it log its status."""
+        self._report = True
+        self.wake()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for its end; False where it has not come."""
+        assert self._thread is not None
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._open()
+            while not self._stopping:
+                self._beat()
+            self._drain()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._close()
+
+    def _open(self) -> None:
+        sink = self._sink = self._make_sink()
+        saved = self._store.load()
+        tools = Tools(
+            files=self._files,
+            descriptors=self._descriptors,
+            ledger=self._ledger,
+            events=self._events,
+            clock=self._clock,
+            wall=time.time,
+            store=self._store,
+            look=self._discovery.look,
+            host=socket.gethostname(),
+        )
+        for name, config in self._config.sources.items():
+            state = saved.get(name, SourceState(scanned=False))
+            self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
+        self._started_at = self._clock()
+        self._discovery.start()
+        self._woken.set()
+
+    def _beat(self) -> None:
+        """Do one round: what was seen, turns, delivery reports, what is to be saved."""
+        if self._woken.is_set() or self._clock() >= self._discovery.next_due():
+            self._woken.clear()
+            self._collect()
+        for source in self._sources.values():
+            source.tick()
+            source.pin()
+        worked = self._turns()
+        self._poll(0.0 if worked else self._patience())
+        self._settle()
+        now = self._clock()
+        if now >= self._save_at:
+            self._save(now)
+        if self.state is Service.STARTING or self.state is Service.DEGRADED:
+            self._look_for_brokers(now)
+        if self._report:
+            self._report = False
+            self._tell_status()
+
+    def _collect(self) -> None:
+        collected = self._discovery.collect()
+        for observation in collected.observations:
+            self._sources[observation.source].observe(observation)
+        if collected.modified:
+            for source in self._sources.values():
+                source.modified(collected.modified)
+
+    def _turns(self) -> bool:
+        """Let the sources read in turn, as long as there is room in flight."""
+        worked = False
+        for _ in range(CHUNKS_A_TURN):
+            again = False
+            for source in self._sources.values():
+                if not self._ledger.paused and source.turn():
+                    again = worked = True
+            if not again:
+                break
+        return worked
+
+    def _patience(self) -> float:
+        """Return how long delivery reports may be waited for now; waits by itself when none can come."""
+        now = self._clock()
+        if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
+            return 0.0
+        if self._ledger.records:
+            return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
+        due = min((s.due() for s in self._sources.values()), default=float("inf"))
+        due = min(due, self._discovery.next_due(), now + IDLE_BEAT)
+        if any(s.has_changes for s in self._sources.values()):
+            due = min(due, self._save_at)
+        if self._stopping or due <= now:
+            return 0.0
+        self._woken.wait(due - now)
+        return 0.0
+
+    def _poll(self, timeout: float) -> None:
+        assert self._sink is not None
+        if timeout and self._woken.is_set():
+            timeout = 0.0
+        try:
+            self._sink.poll(timeout)
+        except ProducerFatal as error:
+            self._replace_sink(error)
+
+    def _replace_sink(self, error: ProducerFatal) -> None:
+        """Go on with a new client from the acked offsets: the old one is of no further use."""
+        assert self._sink is not None
+        self._events.client_replaced(str(error))
+        self._sink.close(1.0)
+        self._settle()
+        sink = self._sink = self._make_sink()
+        for source in self._sources.values():
+            source.sink = sink
+            source.void()
+
+    def _settle(self) -> None:
+        """Take what the delivery reports said into the books."""
+        before = self._ledger.records
+        moved, nacks = self._ledger.settle()
+        if moved:
+            self._progress_at = self._clock()
+            self._delivered += before - self._ledger.records - sum(n.chunk.records for n in nacks)
+        for track in moved:
+            tailer: Tailer = track.owner
+            self._sources[tailer.source].acked(tailer)
+        if nacks:
+            self._refused(nacks)
+        for source in self._sources.values():
+            if source.rewinding:
+                source.try_rewind()
+
+    def _refused(self, nacks: list[Nack]) -> None:
+        """Keep what was not taken, say so, and let its source send it again."""
+        assert self._sink is not None
+        for nack in nacks:
+            tailer: Tailer = nack.chunk.track.owner
+            kind = classify(nack.error)
+            if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
+                self._sink.hold(tailer.topic)
+            size = len(nack.value or b"")
+            self._events.record_refused(
+                tailer.source, tailer.path, nack.chunk.track.acked.offset, size, nack.error.name(), explain(nack.error)
+            )
+            delay = RETRY_REFUSED if kind is DeliveryClass.REFUSED_RECORD else RETRY_TOPIC
+            self._sources[tailer.source].refuse(delay)
+
+    def _save(self, now: float) -> None:
+        for source in self._sources.values():
+            if source.has_changes:
+                self._store.submit(*source.changes())
+                self._save_at = now + SAVE_BEAT
+
+    # --- what a person sees ------------------------------------------------------------------------------------------
+
+    def _look_for_brokers(self, now: float) -> None:
+        assert self._sink is not None
+        status = self._sink.status()
+        if status.up and status.brokers:
+            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_UP)
+            self._events.service_ready(status.brokers, len(self._sources), sum(s.files for s in self._sources.values()))
+        elif self.state is Service.STARTING and now - self._started_at > READY_TIMEOUT:
+            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
+            self._events.service_degraded(status.reason)
+
+    def _tell_status(self) -> None:
+        assert self._sink is not None
+        status = self._sink.status()
+        waiting = sum(s.waiting_bytes for s in self._sources.values())
+        self._events.service_status(
+            self.state.value, status.brokers, status.reason, self._delivered, self._ledger.records, waiting
+        )
+        for source in self._sources.values():
+            self._events.source_status(source.name, source.files, source.waiting_bytes, source.why_idle)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Stop reading, deliver what is in flight until the deadline, hand over what is to be saved."""
+        self.state = step(SERVICE, self.state, ServiceEvent.STOP)
+        deadline = self._clock() + self._config.shipper.shutdown_timeout
+        self._discovery.stop()
+        self._events.service_draining(self._ledger.records)
+        assert self._sink is not None
+        while self._ledger.records and self._clock() < deadline:
+            try:
+                self._sink.poll(min(0.1, max(0.0, deadline - self._clock())))
+            except ProducerFatal:
+                break
+            moved, _ = self._ledger.settle()
+            for track in moved:
+                self._sources[track.owner.source].acked(track.owner)
+        self._save(self._clock())
+        saved = self._store.flush(max(1.0, deadline - self._clock()))
+        unread = sum(s.waiting_bytes for s in self._sources.values())
+        self.left = Left(self._delivered, self._ledger.records, unread, saved)
+        self.state = step(SERVICE, self.state, ServiceEvent.DRAINED)
+
+    def _close(self) -> None:
+        self._discovery.stop()
+        if self._sink is not None:
+            self._sink.close(0.0)
+        self._descriptors.close_all()

@@ -1,0 +1,43 @@
+"""From a source's templates to the topic and the key of its records. Pure.
+
+Both depend on the file alone, so they are rendered once for each file generation and cost nothing per line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from shipper import template
+from shipper.config import SourceConfig
+from shipper.model import path_text
+
+
+class Naming:
+    """The topic and key templates of one source."""
+
+    def __init__(self, source: SourceConfig, host: str) -> None:
+        self._source = source.name
+        self._host = host
+        self._topic = template.parse(source.topic)
+        self._key = template.parse(source.key)
+
+    def topic(self, path: bytes) -> str:
+        """Return the topic for the lines of the file that was found as ``path``."""
+        return self._topic.render(self._values(path)) or ""
+
+    def key(self, path: bytes) -> bytes:
+        """Return the key of these lines; a name that is not UTF-8 keeps its bytes."""
+        return (self._key.render(self._values(path)) or "").encode("utf-8", "surrogateescape")
+
+    def _values(self, path: bytes) -> Mapping[str, str]:
+        text = path_text(path)
+        directory, filename = os.path.split(text)
+        return {
+            "filename": filename,
+            "stem": os.path.splitext(filename)[0],
+            "path": text,
+            "dir": directory,
+            "host": self._host,
+            "source": self._source,
+        }

@@ -1,0 +1,120 @@
+"""Builds the daemon, starts it, answers signals, stops it. Runs on the main thread.
+
+A signal handler only sets a flag. Order of the start: configuration, lock and checkpoints, pump. Order of the stop:
+discovery, reading, what is in flight until ``shutdown_timeout``, save, close (DESIGN: drain).
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from shipper.checkpoints import CheckpointStore
+from shipper.config import Config
+from shipper.errors import ConfigError, Exit, ShipperError
+from shipper.events import Events, Write
+from shipper.pump import Pump
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GRACE = 15.0  # seconds beyond shutdown_timeout for the pump to end, before the daemon gives up on it
+
+
+class Flags:
+    """What the signals asked for."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Event()
+        self.stop = False
+        self.reload = False
+        self.report = False
+
+    def install(self) -> dict[int, object]:
+        """Install the handlers; returns those that were there."""
+        wanted = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1)
+        return {number: signal.signal(number, self._on_signal) for number in wanted}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - its signature
+        if number in STOP_SIGNALS:
+            self.stop = True
+        elif number == signal.SIGHUP:
+            self.reload = True
+        else:
+            self.report = True
+        self.changed.set()
+
+
+def run(load: Callable[[], Config], write: Write) -> int:
+    """Run the daemon until it is told to stop; returns the exit status.
+
+    ``load`` reads the configuration, at the start and at every HUP. Raises ShipperError for what a user can mend.
+    """
+    config = load()
+    events = Events(write)
+    flags = Flags()
+    before = flags.install()
+    try:
+        store = CheckpointStore.open(config.shipper.state_dir, events)
+        try:
+            return _serve(config, load, store, events, flags)
+        finally:
+            store.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, events: Events, flags: Flags) -> int:
+    """Run one pump after the other: a reload drains the old one and starts another."""
+    while True:
+        pump = Pump(config, store, events)
+        events.service_starting(str(config.shipper.state_dir), len(config.sources))
+        pump.start()
+        new = _wait(pump, config, load, events, flags)
+        pump.stop()
+        if not pump.join(config.shipper.shutdown_timeout + GRACE):
+            events.pump_hangs()
+            return Exit.FAILED
+        if pump.error is not None:
+            if isinstance(pump.error, ShipperError):
+                raise pump.error
+            raise RuntimeError("the pump has ended unexpectedly") from pump.error
+        left = pump.left
+        events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
+        if new is None:
+            return Exit.DONE
+        config = new
+
+
+def _wait(pump: Pump, config: Config, load: Callable[[], Config], events: Events, flags: Flags) -> Config | None:
+    """Wait for the end; returns the configuration to go on with, or None for a stop."""
+    while not flags.stop:
+        flags.changed.wait(1.0)
+        flags.changed.clear()
+        if pump.error is not None:
+            return None
+        if flags.report:
+            flags.report = False
+            pump.report()
+        if flags.reload and not flags.stop:
+            flags.reload = False
+            new = _reload(config, load, events)
+            if new is not None:
+                return new
+    return None
+
+
+def _reload(config: Config, load: Callable[[], Config], events: Events) -> Config | None:
+    """Read the configuration again; a bad one is reported and the old one stays."""
+    try:
+        new = load()
+    except ConfigError as error:
+        events.reload_refused(error.problems)
+        return None
+    if new.shipper.state_dir != config.shipper.state_dir:
+        found = f"shipper.state_dir: {new.shipper.state_dir} was {config.shipper.state_dir}; restart to change it"
+        events.reload_refused([found])
+        return None
+    events.reloading(len(new.sources))
+    return new
