@@ -402,3 +402,25 @@ def test_a_directory_can_be_looked_at_out_of_turn(tmp_path: Path, open_desk: Ope
     ]
     assert look("s", nowhere) == Observation("s")
     desk.until_seen("logs/app.log", "logs/app.log.1", "logs/link.log", "data/real.1")  # it took nothing away
+
+
+def test_files_behind_a_closed_door_are_not_gone(
+    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "x/y/a.log")
+    desk = open_desk("x/y/*.log")
+    real = scan_module.look
+
+    def look(path: bytes) -> scan_module.Found | None:
+        if path.startswith(os.fsencode(tmp_path / "x/y")):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(tree, "look", look)
+    write(tmp_path / "x/y/b.log")
+    desk.until(lambda: "directory.unreadable" in desk.told)
+    assert not desk.gone["s"]
+    monkeypatch.undo()
+    desk.later(1)
+    assert set(desk.seen["s"]) == {"x/y/a.log", "x/y/b.log"}
+    assert not desk.discovery._coverage.polled
