@@ -1,0 +1,10 @@
+"""The only code that knows Kafka's client.
+
+- ``settings``: the configuration as the client's properties, and the properties that nobody may set
+- ``errors``: what each error of the client asks of the daemon, and how a person is told
+- ``producer``: where records go (``model.Sink``)
+- ``probe``: a thread that asks whether the topics are there and the brokers answer
+- ``check``: the same questions asked once, for ``shipper check --connect``
+- ``consumer``: reads topics from their beginning
+- ``mock``: the client's own mock cluster as an embedded broker
+"""

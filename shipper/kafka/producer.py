@@ -1,0 +1,172 @@
+"""Where records go: ``model.Sink`` on one idempotent client.
+
+Called by the pump thread only (``status`` by any). Invariants: every message that ``send`` was given gets exactly one
+report, from within ``poll`` or ``close`` and never from within ``send``; nothing in Python runs for a message between
+the two. The client's own log and errors also arrive within ``poll``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import KafkaException, Message
+
+from shipper.config import KafkaConfig
+from shipper.errors import ConfigError, ProducerFatal
+from shipper.events import Events
+from shipper.kafka.errors import broker_and_reason
+from shipper.kafka.probe import BrokerStatus, Probe
+from shipper.kafka.settings import producer_settings
+from shipper.model import Clock, DeliveryReport, TopicState
+
+LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
+
+
+class Producer:
+    """Sends records; built anew by the pump after :class:`ProducerFatal`.
+
+    ``wake`` is called from the probe's thread when a topic's state changes, or brokers go away or come back.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        events: Events,
+        *,
+        wake: Callable[[], None] = lambda: None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._events = events
+        self._clock = clock
+        self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
+        self._fatal = ""
+        settings = producer_settings(config) | {"error_cb": self._client_error}
+        self._client: Any = new_client(settings, events)
+        self._probe = Probe(self._client.list_topics, events, wake, clock, creates=config.allow_auto_create_topics)
+        self._probe.start()
+
+    def topic_state(self, topic: str) -> TopicState:
+        """Whether records may be sent to ``topic``; a new topic is asked about in the background."""
+        return self._probe.state(topic)
+
+    def hold(self, topic: str) -> None:
+        """Forget that ``topic`` was ready: it is asked about again."""
+        self._probe.hold(topic)
+
+    def status(self) -> BrokerStatus:
+        """Whether brokers answer. Nothing is known before the first topic was asked about."""
+        return self._probe.status()
+
+    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+        """Queue ``messages`` (dicts of bytes: value and key), in order; ``report`` is called once for each.
+
+        What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
+        it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
+        """
+        batch = messages if isinstance(messages, list) else list(messages)
+        if self._client.produce_batch(topic, batch, on_delivery=report) == len(batch):
+            return
+        for message in batch:
+            error = message.pop("_error", None)
+            if error is not None:
+                told = Message(topic=topic, key=message.get("key"), value=message.get("value"), error=error)
+                self._failed.append((report, error, told))
+
+    def poll(self, timeout: float) -> int:
+        """Serve delivery reports for up to ``timeout`` seconds; returns how many events.
+
+        Raises ProducerFatal when the client has given up, and from then on each time; what it still owes is reported
+        by ``close``.
+        """
+        served = self._poll(timeout)
+        if self._fatal:
+            raise ProducerFatal(self._fatal)
+        return served
+
+    def close(self, timeout: float) -> None:
+        """Wait at most ``timeout`` seconds for what is in flight, report the rest as purged, and let go of the client.
+
+        Where the client hangs in the operating system (a name server that does not answer), it is left to end in the
+        background.
+        """
+        if self._client is None:
+            return
+        self._probe.stop()
+        drained = self._drain(timeout)
+        if not drained:
+            # Not blocking: a client's thread may hang in the resolver.
+            self._client.purge(in_queue=True, in_flight=True, blocking=False)
+            drained = self._drain(LET_GO)
+        client, self._client = self._client, None
+        closer = threading.Thread(target=_let_go, args=(client, self._probe, drained), name="kafka-close", daemon=True)
+        del client
+        closer.start()
+        closer.join(LET_GO)
+        if closer.is_alive() or not drained:
+            self._events.client_lingers()
+
+    def _poll(self, timeout: float) -> int:
+        served = len(self._failed)
+        while self._failed:
+            report, error, message = self._failed.popleft()
+            report(error, message)
+        try:
+            return served + int(self._client.poll(0 if served else timeout))
+        except KafkaException as raised:
+            error = raised.args[0]
+            if not error.fatal():
+                raise
+            if not self._fatal:
+                self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
+                self._events.client_gave_up(self._fatal)
+            return served
+
+    def _drain(self, timeout: float) -> bool:
+        """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
+        end = self._clock() + timeout
+        while self._failed or len(self._client):
+            remaining = end - self._clock()
+            if remaining <= 0:
+                return False
+            self._poll(min(remaining, 0.1))
+        return True
+
+    def _client_error(self, error: Any) -> None:
+        self._probe.client_error(error)
+
+
+def new_client(settings: dict[str, Any], events: Events) -> Any:
+    """Return a ``confluent_kafka.Producer``; raises ConfigError for a property that it does not take."""
+    try:
+        return confluent_kafka.Producer(settings, logger=_ClientLog(events))
+    except KafkaException as raised:
+        raise ConfigError([f"kafka.properties: {raised.args[0].str()}"]) from None
+
+
+def _let_go(client: Any, probe: Probe, drained: bool) -> None:  # noqa: FBT001
+    """End the client, once the probe no longer uses it: destroying it under a question would crash the process."""
+    probe.join()
+    if drained:  # else it would wait without end for what is left, and report it from this thread
+        client.close()
+
+
+class _ClientLog:
+    """What the client takes for a ``logging.Logger``; called within ``poll``."""
+
+    LEVELS = ((40, "error"), (30, "warning"), (20, "info"))
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def log(self, level: int, form: str, facility: str, client: str, text: str) -> None:  # noqa: ARG002 - its signature
+        """Pass a line on; a failed connection is told by the error callback already."""
+        name = next((name for least, name in self.LEVELS if level >= least), "debug")
+        broker, says = broker_and_reason(text)
+        self._events.client_said(
+            "debug" if facility == "FAIL" else name, facility, f"{broker}: {says}" if broker else says
+        )

@@ -1,0 +1,48 @@
+"""The ``[kafka]`` table as properties of the client. Pure; any thread.
+
+The properties under ``[kafka.properties]`` win over everything here: ``config.properties`` has refused those that would
+break a promise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipper.config import KafkaConfig
+
+
+def producer_settings(config: KafkaConfig) -> dict[str, Any]:
+    """Return the properties of a producer that loses nothing and keeps the order."""
+    return {
+        "bootstrap.servers": config.bootstrap_servers,
+        "client.id": "shipper",
+        # Nothing lost, nothing reordered: acknowledged by all replicas in sync, tried for ever.
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.timeout.ms": 0,
+        "retries": 2147483647,
+        "retry.backoff.ms": round(config.retry_backoff * 1000),
+        "retry.backoff.max.ms": round(max(config.retry_backoff, config.retry_backoff_max) * 1000),
+        # One bound only, the ledger's max_in_flight: the client's queue has none (0) or one out of reach, so that it is
+        # never full, however small the records are.
+        "queue.buffering.max.messages": 0,
+        "queue.buffering.max.kbytes": 2147483647,
+        "linger.ms": config.linger * 1000,
+        "compression.type": config.compression,
+        "partitioner": config.partitioner,
+        # A producer's own default is to create topics by asking for them; this decides it for every request it makes.
+        "allow.auto.create.topics": config.allow_auto_create_topics,
+        # How long the client believes its old knowledge of a topic. The probe decides when records may be sent, so
+        # short: a topic that was falsely reported missing comes back no sooner than this.
+        "topic.metadata.propagation.max.ms": 2000,
+        # While the probe waits for a broker the client tries to connect every reconnect.backoff.ms/2: few enough for a
+        # cluster that a whole fleet waits for, often enough to notice it within a second (the client adds up to 50 %).
+        "reconnect.backoff.ms": 400,
+        "reconnect.backoff.max.ms": 600,
+        "socket.connection.setup.timeout.ms": 10000,
+        "socket.keepalive.enable": True,
+        # An idle connection that a broker closes is no news.
+        "log.connection.close": False,
+        "log.thread.name": False,
+        **config.properties,
+    }

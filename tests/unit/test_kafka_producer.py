@@ -1,0 +1,394 @@
+"""The producer and its probe against an embedded broker that fails on demand."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError
+
+from shipper.config import KafkaConfig
+from shipper.errors import ProducerFatal
+from shipper.events import Events
+from shipper.kafka.consumer import read_from
+from shipper.kafka.errors import classify
+from shipper.kafka.producer import Producer
+from shipper.model import DeliveryClass, TopicState
+from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
+from tests.harness.wait import DEADLINE, eventually
+
+TOPIC = "logs"
+
+
+class Log(list[tuple[str, str, dict[str, Any]]]):
+    def __call__(self, level: str, name: str, fields: dict[str, Any]) -> None:
+        self.append((level, name, fields))
+
+    def names(self) -> list[str]:
+        return [name for _, name, _ in self]
+
+
+class Reports(list[tuple[bytes, str]]):
+    """What was reported: the value, and the error's name or ""."""
+
+    def __call__(self, err: Any, msg: Any) -> None:
+        self.append((msg.value(), err.name() if err else ""))
+        self.threads.add(threading.get_ident())
+        if err:
+            self.classes.add(classify(err))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes: set[DeliveryClass] = set()
+        self.threads: set[int] = set()
+
+    def values(self) -> list[bytes]:
+        return [value for value, _ in self]
+
+    def failed(self) -> list[bytes]:
+        return [value for value, error in self if error]
+
+
+@pytest.fixture
+def broker() -> Iterator[FaultyBroker]:
+    with FaultyBroker() as started:
+        yield started
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def make(broker: FaultyBroker, log: Log) -> Iterator[Callable[..., Producer]]:
+    made: list[Producer] = []
+
+    def build(**kwargs: Any) -> Producer:
+        settings: dict[str, Any] = {"bootstrap_servers": broker.bootstrap, "retry_backoff": 0.01, **kwargs}
+        made.append(Producer(KafkaConfig(**settings), Events(log)))
+        return made[-1]
+
+    yield build
+    for producer in made:
+        producer.close(0)
+
+
+def messages(*values: bytes) -> list[dict[str, Any]]:
+    return [{"value": value, "key": b"k"} for value in values]
+
+
+def poll_until(producer: Producer, what: str, check: Callable[[], object]) -> None:
+    def step() -> object:
+        producer.poll(0.01)
+        return check()
+
+    eventually(what, step)
+
+
+def ready(producer: Producer, topic: str = TOPIC) -> None:
+    poll_until(producer, f"{topic} to be ready", lambda: producer.topic_state(topic) is TopicState.READY)
+
+
+def values_in(broker: FaultyBroker, topic: str = TOPIC) -> list[bytes]:
+    return [message.value() for message in read_from(broker.bootstrap, [topic])]
+
+
+# --- sending ---
+
+
+def test_every_record_arrives_in_order_and_is_reported_once(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    sent = [b"%d" % n for n in range(5000)]
+    for start in range(0, 5000, 1000):
+        producer.send(TOPIC, tuple(messages(*sent[start : start + 1000])), reports)
+    assert reports == []  # nothing is reported from within send
+    poll_until(producer, "all reports", lambda: len(reports) == 5000)
+    assert reports == [(value, "") for value in sent]
+    assert reports.threads == {threading.get_ident()}
+    assert values_in(broker) == sent
+
+
+def test_empty_values_and_keys_stay_empty(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, [{"value": b"", "key": b""}], reports)
+    poll_until(producer, "the report", lambda: reports)
+    assert [(m.value(), m.key()) for m in read_from(broker.bootstrap, [TOPIC])] == [(b"", b"")]
+
+
+def test_a_record_too_large_for_the_client_is_reported_alone(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports, large = make(), Reports(), b"x" * 1_100_000
+    ready(producer)
+    producer.send(TOPIC, messages(b"a", large, b"b"), reports)
+    assert reports == []
+    poll_until(producer, "three reports", lambda: len(reports) == 3)
+    assert sorted(reports) == sorted([(b"a", ""), (large, "MSG_SIZE_TOO_LARGE"), (b"b", "")])
+    assert reports.classes == {DeliveryClass.REFUSED_RECORD}
+    assert values_in(broker) == [b"a", b"b"]
+
+
+def test_with_a_queue_limit_what_does_not_fit_is_reported_and_the_rest_sent(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(properties={"queue.buffering.max.messages": "3", "linger.ms": "500"}), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"1", b"2", b"3", b"4", b"5"), reports)
+    poll_until(producer, "five reports", lambda: len(reports) == 5)
+    assert sorted(reports) == [(b"1", ""), (b"2", ""), (b"3", ""), (b"4", "_QUEUE_FULL"), (b"5", "_QUEUE_FULL")]
+    assert reports.classes == {DeliveryClass.RETRY}
+
+
+def test_by_default_no_number_of_records_fills_the_queue(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(properties={"linger.ms": "60000"}), Reports()
+    ready(producer)
+    producer.send(TOPIC, [{"value": b"", "key": b"k"} for _ in range(300_000)], reports)
+    producer.close(0)
+    assert len(reports) == 300_000
+    assert {error for _, error in reports} <= {"", "_PURGE_QUEUE", "_PURGE_INFLIGHT"}
+
+
+# --- errors of the broker ---
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (KafkaError.MSG_SIZE_TOO_LARGE, DeliveryClass.REFUSED_RECORD),
+        (KafkaError.INVALID_RECORD, DeliveryClass.REFUSED_RECORD),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, DeliveryClass.CREDENTIALS),
+    ],
+)
+def test_an_error_that_the_client_does_not_retry_is_reported_once_for_each_record(
+    broker: FaultyBroker, make: Callable[..., Producer], error: int, expected: DeliveryClass
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    broker.fail(Api.PRODUCE, error)
+    producer.send(TOPIC, messages(b"1", b"2"), reports)
+    poll_until(producer, "both reports", lambda: len(reports) == 2)
+    assert reports.failed() == [b"1", b"2"]
+    assert reports.classes == {expected}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # while the metadata still has it
+        TRANSPORT,
+    ],
+)
+def test_an_error_that_passes_is_retried_by_the_client_and_keeps_the_order(
+    broker: FaultyBroker, make: Callable[..., Producer], error: int
+) -> None:
+    broker.make(TOPIC)
+    # One request at a time: unlike a real broker, the mock does not refuse a request that overtakes a failed one.
+    properties = {"linger.ms": "0", "batch.num.messages": "2", "max.in.flight": "1"}
+    producer, reports = make(properties=properties), Reports()
+    ready(producer)
+    broker.fail(Api.PRODUCE, error, error)
+    sent = [b"%d" % n for n in range(20)]
+    producer.send(TOPIC, messages(*sent), reports)
+    poll_until(producer, "all reports", lambda: len(reports) == 20)
+    assert reports == [(value, "") for value in sent]
+    assert values_in(broker) == sent
+
+
+def test_after_a_refused_batch_later_ones_are_taken(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    """A nack does not stop what comes after it: whoever counts on order must not let an ack pass a nack."""
+    broker.make(TOPIC)
+    producer, reports = make(properties={"linger.ms": "0", "batch.num.messages": "1"}), Reports()
+    ready(producer)
+    broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
+    producer.send(TOPIC, messages(b"1", b"2", b"3"), reports)
+    poll_until(producer, "three reports", lambda: len(reports) == 3)
+    assert reports.failed() == [b"1"]
+    assert values_in(broker) == [b"2", b"3"]
+
+
+def test_a_topic_deleted_under_queued_records_fails_them_and_comes_back(
+    broker: FaultyBroker, make: Callable[..., Producer], log: Log
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"before"), reports)
+    poll_until(producer, "a first report", lambda: reports)
+    broker.delete(TOPIC)
+    producer.send(TOPIC, messages(b"1", b"2"), reports)
+    poll_until(producer, "reports of the others", lambda: len(reports) == 3)
+    assert reports.failed() == [b"1", b"2"]
+    assert reports.classes == {DeliveryClass.TOPIC}
+    producer.hold(TOPIC)
+    assert producer.topic_state(TOPIC) is not TopicState.READY
+    poll_until(producer, "the topic to be missing", lambda: producer.topic_state(TOPIC) is TopicState.MISSING)
+    assert "topic.missing" in log.names()
+    broker.make(TOPIC)
+    ready(producer)
+    again = Reports()
+    producer.send(TOPIC, messages(b"after"), again)
+    poll_until(producer, "the report", lambda: again)
+    assert again == [(b"after", "")]
+    assert values_in(broker) == [b"after"]
+
+
+def test_a_client_that_gave_up_says_so_at_each_poll_and_reports_everything_by_its_close(
+    broker: FaultyBroker, make: Callable[..., Producer], log: Log
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(properties={"enable.gapless.guarantee": "true"}), Reports()
+    ready(producer)
+    broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
+    producer.send(TOPIC, messages(b"1", b"2"), reports)
+    with pytest.raises(ProducerFatal, match="_GAPLESS_GUARANTEE"):
+        poll_until(producer, "the client's end", lambda: False)
+    producer.send(TOPIC, messages(b"3"), reports)
+    with pytest.raises(ProducerFatal):
+        producer.poll(0)
+    producer.close(DEADLINE)
+    assert sorted(reports.failed()) == [b"1", b"2", b"3"]
+    assert len(reports) == 3
+    assert DeliveryClass.FATAL in reports.classes
+    assert log.names().count("client.gave_up") == 1
+
+
+# --- closing ---
+
+
+def test_close_delivers_what_is_in_flight(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"1", b"2"), reports)
+    producer.close(DEADLINE)
+    assert reports == [(b"1", ""), (b"2", "")]
+
+
+def test_close_without_time_reports_what_is_left(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    broker.down()
+    producer.send(TOPIC, messages(b"1", b"2"), reports)
+    producer.close(0)
+    assert reports.failed() == [b"1", b"2"]
+    assert reports.classes == {DeliveryClass.RETRY}
+    assert reports.threads == {threading.get_ident()}
+
+
+def test_clients_built_again_and_again_leave_nothing_behind(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+
+    def threads() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    def round_trip() -> None:
+        producer, reports = make(), Reports()
+        ready(producer)
+        producer.send(TOPIC, messages(b"1"), reports)
+        poll_until(producer, "the report", lambda: reports)
+        producer.close(DEADLINE)
+
+    round_trip()
+    before = threads(), descriptors()
+    for _ in range(5):
+        round_trip()
+    # The broker's ends of the connections close when its own thread gets to it.
+    eventually("no more threads than before", lambda: threads() <= before[0])
+    eventually("no more descriptors than before", lambda: descriptors() <= before[1])
+
+
+# --- the gate, and the brokers ---
+
+
+def test_a_topic_that_comes_late_is_noticed(broker: FaultyBroker, make: Callable[..., Producer], log: Log) -> None:
+    producer = make()
+    assert producer.topic_state(TOPIC) is TopicState.UNKNOWN
+    poll_until(producer, "the topic to be missing", lambda: producer.topic_state(TOPIC) is TopicState.MISSING)
+    assert producer.status().up  # it was a broker that said so
+    broker.make(TOPIC)
+    ready(producer)
+    assert [name for name in log.names() if name.startswith(("topic", "brokers"))] == [
+        "brokers.reached",
+        "topic.missing",
+        "topic.ready",
+    ]
+
+
+def test_with_auto_creation_asking_makes_the_topic(make: Callable[..., Producer], log: Log) -> None:
+    producer = make(allow_auto_create_topics=True)
+    ready(producer)
+    assert "topic.missing" not in log.names()
+
+
+def test_a_topic_that_may_not_be_described_is_denied_until_it_may(
+    broker: FaultyBroker, make: Callable[..., Producer], log: Log
+) -> None:
+    broker.make(TOPIC)
+    broker.topic_error(TOPIC, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    producer = make()
+    poll_until(producer, "the topic to be denied", lambda: producer.topic_state(TOPIC) is TopicState.DENIED)
+    assert "topic.denied" in log.names()
+    broker.topic_error(TOPIC, 0)
+    ready(producer)
+    reports = Reports()
+    producer.send(TOPIC, messages(b"1"), reports)
+    poll_until(producer, "the report", lambda: reports)
+    assert reports == [(b"1", "")]
+
+
+def test_brokers_that_go_away_and_come_back_are_told_with_a_reason(
+    broker: FaultyBroker, make: Callable[..., Producer], log: Log
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    assert not producer.status().up
+    ready(producer)
+    up = producer.status()
+    assert (up.up, up.brokers, up.reason) == (True, 1, "")
+    broker.down()
+    poll_until(producer, "brokers to be away", lambda: not producer.status().up)
+    away = producer.status()
+    assert away.since >= up.since
+    poll_until(producer, "a reason", lambda: producer.status().reason.startswith("127.0.0.1:"))
+    producer.send(TOPIC, messages(b"1"), reports)
+    broker.up()
+    poll_until(producer, "brokers to be back", lambda: producer.status().up)
+    poll_until(producer, "the report", lambda: reports)
+    assert reports == [(b"1", "")]
+    told = [name for name in log.names() if name.startswith("brokers")]
+    assert told == ["brokers.reached", "brokers.away", "brokers.back"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "reason"),
+    [("127.0.0.1:1", "127.0.0.1:1: connection refused"), ("nohost.invalid:9092", "the host name is not known")],
+)
+def test_brokers_that_were_never_there(make: Callable[..., Producer], log: Log, servers: str, reason: str) -> None:
+    producer = make(bootstrap_servers=servers)
+    assert producer.topic_state(TOPIC) is TopicState.UNKNOWN
+    poll_until(producer, "the reason", lambda: reason in producer.status().reason)
+    poll_until(producer, "brokers.away", lambda: "brokers.away" in log.names())
+    assert producer.topic_state(TOPIC) is TopicState.UNKNOWN

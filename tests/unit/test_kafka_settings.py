@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import confluent_kafka
+import pytest
+
+from shipper.config import KafkaConfig
+from shipper.errors import ConfigError
+from shipper.events import Events
+from shipper.kafka.producer import new_client
+from shipper.kafka.settings import producer_settings
+
+
+def settings(**kwargs: Any) -> dict[str, Any]:
+    return producer_settings(KafkaConfig(bootstrap_servers="127.0.0.1:1", **kwargs))
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("partitioner", ["murmur2_random", "consistent_random"])
+def test_the_client_takes_every_setting(compression: str, partitioner: str) -> None:
+    client: Any = confluent_kafka.Producer(settings(compression=compression, partitioner=partitioner, linger=0.0005))
+    client.close()
+
+
+def test_nothing_is_given_up_and_nothing_is_reordered() -> None:
+    made = settings()
+    assert made["enable.idempotence"] is True
+    assert made["acks"] == "all"
+    assert made["message.timeout.ms"] == 0
+    assert made["retries"] == 2147483647
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_auto_creation_is_what_the_configuration_says(allowed: bool) -> None:
+    assert settings(allow_auto_create_topics=allowed)["allow.auto.create.topics"] is allowed
+
+
+def test_the_users_properties_win() -> None:
+    assert settings(properties={"client.id": "mine", "linger.ms": "7"})["client.id"] == "mine"
+
+
+def test_a_backoff_longer_than_its_maximum_is_accepted() -> None:
+    made = settings(retry_backoff=5.0, retry_backoff_max=1.0)
+    assert made["retry.backoff.max.ms"] == made["retry.backoff.ms"] == 5000
+    client: Any = confluent_kafka.Producer(made)
+    client.close()
+
+
+def test_a_property_that_the_client_does_not_know_is_a_mistake_in_the_configuration() -> None:
+    with pytest.raises(ConfigError, match=r'^kafka\.properties: No such configuration property: "no\.such"$'):
+        new_client(settings(properties={"no.such": "1"}), Events(lambda *_: None))
