@@ -134,16 +134,13 @@ def test_an_overflow_is_told_and_logged_once(tmp_path: Path, desk: Desk, caplog:
 
 
 class Refusing(Inotify):
-    """An inotify that refuses with an error of choice, or as watchdog tells of a missing permission."""
+    """An inotify whose kernel gives no watch."""
 
-    error = errno.ENOSPC
     asked = 0
 
     def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
         self.asked += 1
-        if self.error:
-            raise OSError(self.error, os.strerror(self.error))
-        return WatchDescriptor(-1)
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
 
 def test_the_limit_of_watches_is_told_once_with_its_sysctl(tmp_path: Path) -> None:
@@ -163,14 +160,31 @@ def test_the_limit_of_watches_is_told_once_with_its_sysctl(tmp_path: Path) -> No
 
 
 def test_a_directory_without_permission_leaves_no_trace(tmp_path: Path) -> None:
-    class Denied(Refusing):
-        error = 0
+    class Denied(Inotify):
+        """As watchdog does where the kernel says EACCES."""
+
+        def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
+            wd = WatchDescriptor(-1)
+            self._watch_for_wd[wd] = Watch(wd, mask, path)
+            self._watch_for_wd[wd].callbacks[id_] = callback
+            return wd
 
     desk = Desk(Denied)
     desk.watcher.start()
     assert desk.watcher.watch(Dir(tmp_path), content=True) is None
+    assert desk.watcher._inotify
+    assert not desk.watcher._inotify._watch_for_wd
     desk.watcher.close()
     assert not desk.told
+
+
+def test_a_stop_before_the_first_read_leaves_no_descriptor() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    inotify = Inotify()
+    inotify.stop()
+    inotify.start()
+    inotify.join(PATIENCE)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_without_instances_nothing_is_watched_and_the_sysctl_is_named(tmp_path: Path) -> None:
