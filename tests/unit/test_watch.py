@@ -11,6 +11,7 @@ from watchdog.observers.inotify_c import (
     InotifyConstants,
     InotifyEvent,
     Mask,
+    Watch,
     WatchCallback,
     WatchDescriptor,
 )
