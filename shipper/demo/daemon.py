@@ -34,7 +34,8 @@ class Daemon:
         self.kill()
 
     def start(self) -> None:
-        """Start it (again)."""
+        """Start it (again); it must not be running, as a process that is forgotten would be left behind."""
+        assert self._process is None, "the daemon is running"
         with self._log.open("ab") as log:
             # A group of its own: Ctrl-C in the terminal is for the demo, which then stops the daemon itself.
             self._process = subprocess.Popen(  # noqa: S603 -- the command is this program

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from shipper import framing
-from shipper.checks import matching
+from shipper.checks import counted, matching
 from shipper.demo.stage import BEAT, MAX_LINE, PATIENCE, Stage
 from shipper.demo.verify import Contents
 from shipper.demo.view import Row, View
@@ -34,6 +34,7 @@ class Summary:
     missing: int
     other: int
     cut_short: bool
+    lacking: dict[str, tuple[int, int]]  # of each file of whose lines too few came: how many of them, of how many
 
     @property
     def good(self) -> bool:
@@ -42,7 +43,8 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary for programs."""
-        return {**asdict(self), "delivered": self.lines - self.missing, "good": self.good}
+        lacking = {path: {"delivered": came, "lines": lines} for path, (came, lines) in self.lacking.items()}
+        return {**asdict(self), "lacking": lacking, "delivered": self.lines - self.missing, "good": self.good}
 
     def as_text(self) -> str:
         """Return the summary for people."""
@@ -50,12 +52,14 @@ class Summary:
             f"Verified with a consumer: {self.lines:,} lines were in {self.files:,} files, "
             f"{self.lines - self.missing:,} delivered, {self.missing:,} missing."
         )
+        for path, (delivered, lines) in list(self.lacking.items())[:MOST_ROWS]:
+            text += f"\n{path}: {delivered:,} of {lines:,} delivered."
         if self.other:
             text += f"\n{self.other:,} records more arrived, of lines that were added since."
         if self.cut_short:
             text += "\nThe time was over before all had arrived: give it more with --seconds, or leave that out."
         if self.unreadable:
-            text += f"\n{self.unreadable:,} files could not be read by this user and were left out."
+            text += f"\n{counted(self.unreadable, 'file')} could not be read by this user: left out."
         return text
 
 
@@ -71,13 +75,18 @@ def run(paths: Sequence[str], seconds: float | None, out: TextIO) -> Summary:
             f"{len(files):,} files of this machine with {contents.expected:,} lines · ends when all have arrived"
         )
         with View(out, title, ["file", "lines", "delivered", "part"]) as view:
-            stage.daemon.start()
-            cut_short = _play(seconds, stage, files, contents, view)
-    return Summary(len(files), unreadable, contents.expected, contents.missing, contents.other, cut_short)
+            delivered, cut_short = _play(seconds, stage, files, contents, view)
+    lacking = {show_path(path): (delivered[path], lines) for path, lines in files.items() if delivered[path] < lines}
+    return Summary(len(files), unreadable, contents.expected, contents.missing, contents.other, cut_short, lacking)
 
 
-def _play(seconds: float | None, stage: Stage, files: Mapping[bytes, int], contents: Contents, view: View) -> bool:
-    """Ship until all has arrived or nothing comes any more; returns whether the time was over before."""
+def _play(
+    seconds: float | None, stage: Stage, files: Mapping[bytes, int], contents: Contents, view: View
+) -> tuple[Counter[bytes], bool]:
+    """Ship until all has arrived or nothing comes any more.
+
+    Returns how many records came of each key, and whether the time was over before all had arrived.
+    """
     delivered: Counter[bytes] = Counter()
 
     def take(key: bytes, value: bytes) -> None:
@@ -101,7 +110,7 @@ def _play(seconds: float | None, stage: Stage, files: Mapping[bytes, int], conte
             "5 MB of a partition: this machine is too busy now; name fewer files"
         )
     view.show(_rows(files, delivered), _status(contents), last=True)
-    return cut_short and bool(contents.missing)
+    return delivered, cut_short and bool(contents.missing)
 
 
 def _expect(globs: Sequence[str], contents: Contents) -> tuple[dict[bytes, int], int]:
