@@ -156,30 +156,36 @@ class _Facts:
             "retries",
             "enable.idem",
         )
-        admin: Any = AdminClient({k: v for k, v in settings.items() if not k.startswith(own)})
+        # Kept: the answers of a client that is gone never come.
+        self._admin: Any = AdminClient({k: v for k, v in settings.items() if not k.startswith(own)})
+        self._timeout = timeout + 5  # of waiting for an answer that says by itself when it is too late
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
         self._configs: dict[str, Future[Any]] = {}
         self._topics: dict[str, Future[Any]] = {}
         if topics:
-            told = admin.describe_configs(list(resources.values()), request_timeout=timeout)
+            told = self._admin.describe_configs(list(resources.values()), request_timeout=timeout)
             self._configs = {topic: told[resource] for topic, resource in resources.items()}
-            self._topics = admin.describe_topics(
+            self._topics = self._admin.describe_topics(
                 TopicCollection(topics), include_authorized_operations=True, request_timeout=timeout
             )
 
     def max_message_bytes(self, topic: str) -> int | str:
         """Return the largest batch that ``topic`` takes, or why that is not known."""
         try:
-            return int(self._configs[topic].result()["max.message.bytes"].value)
+            return int(self._configs[topic].result(self._timeout)["max.message.bytes"].value)
         except KafkaException as raised:
             return explain(raised.args[0])
+        except TimeoutError:
+            return "no answer"
 
     def may_write(self, topic: str) -> bool | str:
         """Return whether this user may write to ``topic``, or why that is not known."""
         try:
-            told = self._topics[topic].result().authorized_operations
+            told = self._topics[topic].result(self._timeout).authorized_operations
         except KafkaException as raised:
             return explain(raised.args[0])
+        except TimeoutError:
+            return "no answer"
         if not told:
             return "the brokers do not say"
         return AclOperation.WRITE in told or AclOperation.ALL in told
