@@ -6,6 +6,7 @@ raised.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -80,13 +81,15 @@ def _ask(
     if failed is not None:
         yield from _unreached(config, errors, failed, timeout)
         return
-    asked = time.monotonic()
-    try:
-        answer = client.list_topics(name, timeout)
-    except KafkaException as raised:
-        yield from _unreached(config, errors, raised.args[0], timeout)
-        return
-    took = (time.monotonic() - asked) * 1000
+    took = math.inf
+    for _ in range(3):  # the first may have to connect to another broker
+        asked = time.monotonic()
+        try:
+            answer = client.list_topics(name, timeout)
+        except KafkaException as raised:
+            yield from _unreached(config, errors, raised.args[0], timeout)
+            return
+        took = min(took, (time.monotonic() - asked) * 1000)
     count = len(answer.brokers)
     yield Finding(Level.OK, "brokers", f"{count} broker{'s' * (count != 1)} reached, answered in {took:.1f} ms")
     yield Finding(Level.OK, "credentials", _credentials(settings))

@@ -20,6 +20,9 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         "enable.idempotence": True,
         "acks": "all",
         "message.timeout.ms": 0,
+        # With more than one request on the way to a partition, a record can be lost that was reported as delivered: see
+        # docs/decisions/one-request-at-a-time.md.
+        "max.in.flight": 1,
         "retries": 2147483647,
         "retry.backoff.ms": round(config.retry_backoff * 1000),
         "retry.backoff.max.ms": round(max(config.retry_backoff, config.retry_backoff_max) * 1000),
