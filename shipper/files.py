@@ -93,6 +93,15 @@ class Files:
             got += len(data)
         return b"".join(pieces)
 
+    def unmounted(self, path: bytes, file_id: FileId, op: str = "log.unmounted") -> bool:
+        """Whether the directory of ``path`` is away, or on another file system: that says nothing of a file in it."""
+        if self._fault:
+            self._fault(op)
+        try:
+            return os.stat(os.path.dirname(path)).st_dev != file_id.dev
+        except OSError:
+            return True
+
     def close(self, fd: int, op: str = "log.close") -> None:
         """Close a descriptor."""
         if self._fault:

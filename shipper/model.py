@@ -63,8 +63,8 @@ class Checkpoint:
     file_id: FileId
     generation: int
     offset: int
-    fingerprint: Fingerprint
-    size: int
+    fingerprint: Fingerprint = NO_FINGERPRINT
+    size: int = 0
     state: FileState = FileState.OPEN
     compression: str = ""
 

@@ -305,6 +305,8 @@ class Tailer:
         if stop >= 0 and line.endswith(b"\r"):
             line = line[:-1]
         if len(line) <= self.max_line and (stop >= 0 or ended):
+            if 0 <= stop < len(data) - 1:
+                self.at_end = False  # more follows than this one line
             part = self.part + 1 if self.part else 0
             return self._took(data, start, stop + 1 if stop >= 0 else len(data), [line])._replace(part=part)
         self.part += 1

@@ -154,6 +154,18 @@ def test_a_long_line_that_has_not_ended_is_shipped_in_parts_and_goes_on(tmp_path
     t.close()
 
 
+def test_the_end_of_a_long_line_is_not_the_end_of_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"x" * 25 + b"\n\n\n")
+    t = tailer(log, max_line=10)
+    batches = [t.take(), t.take(), t.take()]
+    assert [b.lines for b in batches if b] == [[b"x" * 10], [b"x" * 10], [b"x" * 5]]
+    assert not t.at_end
+    assert lines(drain(t)) == [b"", b""]
+    assert t.at_end
+    t.close()
+
+
 def test_a_compressed_file_is_resumed_at_the_decompressed_offset(tmp_path: Path) -> None:
     content = b"".join(b"line %d\n" % i for i in range(50_000))
     packed = tmp_path / "a.log.1.gz"

@@ -1,0 +1,338 @@
+"""The files that one source knows: under which id and name each generation is, and what of that is to be saved.
+
+A file that is known and read has a tailer; one that is known and not read (there at the first scan, or a copy) has only
+its checkpoint in ``left``. Every change of what a checkpoint says is noted here. Pump thread only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from shipper.config import SourceConfig
+from shipper.descriptors import Descriptors
+from shipper.events import Events
+from shipper.lifecycle import File, FileEvent
+from shipper.lineage import Lineage
+from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen
+from shipper.records import Naming
+from shipper.schedule import Schedule
+from shipper.tailer import Tailer
+
+KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
+FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
+
+
+class Known(Protocol):
+    """What a checkpoint can be made of."""
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is to be saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file that is known and not read."""
+
+    saved: Checkpoint
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is to be saved."""
+        return self.saved
+
+
+class Census:
+    """The generations of one source, by path, by file id and by name."""
+
+    def __init__(
+        self, config: SourceConfig, naming: Naming, descriptors: Descriptors, schedule: Schedule, events: Events
+    ) -> None:
+        self.source = config.name
+        self.lineages: dict[bytes, Lineage] = {}
+        self.by_id: dict[FileId, Tailer] = {}
+        self.by_name: dict[bytes, Tailer] = {}
+        self.left: dict[FileId, Checkpoint] = {}
+        self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
+        self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
+        self._max_line = config.max_line
+        self._naming = naming
+        self._descriptors = descriptors
+        self._schedule = schedule
+        self._events = events
+        self._dirty: dict[str, Known] = {}
+        self._removed: set[str] = set()
+        self._gone_since: dict[str, float] = {}
+
+    # --- generations -------------------------------------------------------------------------------------------------
+
+    def lineage(self, path: bytes) -> Lineage:
+        """Return the lineage of ``path``, new where there is none."""
+        lineage = self.lineages.get(path)
+        if lineage is None:
+            lineage = self.lineages[path] = Lineage(path)
+        return lineage
+
+    def tailer(self, checkpoint: Checkpoint) -> Tailer:
+        """Return a tailer that goes on at ``checkpoint``; it is in no list yet."""
+        path = checkpoint.path
+        return Tailer(checkpoint, self._max_line, self._naming.topic(path), self._naming.key(path))
+
+    def new(self, one: Seen) -> Tailer:
+        """Begin a generation at the first byte of an unknown file."""
+        lineage = self.lineage(one.base)
+        size = 0 if one.compression else one.size
+        tailer = self.tailer(
+            Checkpoint(
+                uid=new_uid(),
+                source=self.source,
+                path=one.base,
+                seen_as=one.path,
+                file_id=one.file_id,
+                generation=lineage.generation,
+                offset=0,
+                size=size,
+                compression=one.compression,
+            )
+        )
+        newest = lineage.gens[-1] if lineage.gens else None
+        waits = newest is not None and newest.seen_as == one.base and newest.state is File.WAITING
+        # A rotated file that shows up late still comes before the file that has the name now, if that can wait.
+        lineage.add(tailer, before=newest if one.path != one.base and waits else None)
+        self.bind(tailer, one.file_id, one.path)
+        self.changed(tailer)
+        self.unpinned[tailer] = None
+        self._events.file_found(self.source, one.path, one.size)
+        self.advance(lineage)
+        return tailer
+
+    def advance(self, lineage: Lineage) -> None:
+        """Let the current generation be looked at; it has its turn if its predecessors are done."""
+        lineage.advance()
+        if (current := lineage.current) is not None:
+            self._schedule.now(current)
+
+    def retire(self, lineage: Lineage) -> None:
+        """Put away what is finished and settled."""
+        for tailer in lineage.retire():
+            self.changed(tailer)
+
+    def restore(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Take in what was saved; an id that two generations had belongs to the newer one."""
+        for saved in sorted(checkpoints, key=lambda c: c.generation):
+            lineage = self.lineage(saved.path)
+            if saved.state in (FileState.LEFT, FileState.COPY):
+                self.left[saved.file_id] = saved
+                continue
+            tailer = self.tailer(saved)
+            if tailer.state is File.FINISHED:
+                lineage.past.append(tailer)
+                lineage.generation = max(lineage.generation, saved.generation + 1)
+            else:
+                lineage.add(tailer)
+            if (older := self.by_id.get(saved.file_id)) is not None:
+                older.detached = True
+            self.bind(tailer, saved.file_id, saved.seen_as)
+        for lineage in self.lineages.values():
+            lineage.advance()
+
+    # --- ids and names -----------------------------------------------------------------------------------------------
+
+    def bind(self, tailer: Tailer, file_id: FileId, name: bytes) -> None:
+        """Note under which id and name a generation's bytes are."""
+        self.by_id[file_id] = tailer
+        self.by_name[name] = tailer
+
+    def unbind(self, tailer: Tailer) -> None:
+        """Forget where a generation's bytes were, and let go of its descriptor."""
+        if self.by_id.get(tailer.file_id) is tailer:
+            del self.by_id[tailer.file_id]
+        self.unname(tailer)
+        self.adrift.pop(tailer, None)
+        self._descriptors.close(tailer)
+        tailer.detached = True
+
+    def unname(self, tailer: Tailer) -> None:
+        """Forget the name of a file that has none any more."""
+        if self.by_name.get(tailer.seen_as) is tailer:
+            del self.by_name[tailer.seen_as]
+
+    def rename(self, tailer: Tailer, name: bytes) -> None:
+        """Note that a file has another name now."""
+        first = tailer.seen_as == tailer.path
+        self.unname(tailer)
+        tailer.seen_as = name
+        self.by_name[name] = tailer
+        self.changed(tailer)
+        if first:
+            self._events.file_rotated(self.source, tailer.path, name, tailer.generation, tailer.unread)
+
+    def choose(self, seen: Iterable[Seen]) -> dict[FileId, Seen]:
+        """Choose one name for each file: the one that is known, else the one that a glob matches (I7)."""
+        found: dict[FileId, Seen] = {}
+        for one in seen:
+            old = found.get(one.file_id)
+            if old is None or self._better(one, old):
+                found[one.file_id] = one
+        return found
+
+    def _better(self, one: Seen, old: Seen) -> bool:
+        tailer = self.by_id.get(one.file_id)
+        if tailer is not None and tailer.seen_as in (one.path, old.path):
+            return tailer.seen_as == one.path
+        return (one.path == one.base, one.adoptable) > (old.path == old.base, old.adoptable)
+
+    def sighted(self, tailer: Tailer, one: Seen) -> bool:
+        """Note that a known file is there, and under which name; returns whether its size has changed."""
+        self._gone_since.pop(tailer.uid, None)
+        self.adrift.pop(tailer, None)
+        tailer.linked = True
+        if one.path != tailer.seen_as and not _leads_to(tailer.seen_as, tailer.file_id):
+            self.rename(tailer, one.path)
+        changed = one.size != tailer.size
+        if one.size > tailer.size:
+            tailer.size = one.size
+            if tailer.reader is None:
+                self.unpinned[tailer] = None
+        return changed
+
+    def suspects(self, seen: Observation, found: dict[FileId, Seen]) -> Iterator[Tailer]:
+        """Yield the known files whose names are gone or lead elsewhere now, each once."""
+        suspects: dict[Tailer, None] = {}
+        if seen.complete:
+            suspects = {t: None for t in self.by_id.values() if not below(t.seen_as, seen.unreadable)}
+        for path in seen.gone:
+            if path in self.by_name:
+                suspects[self.by_name[path]] = None
+        for one in seen.seen:
+            if (named := self.by_name.get(one.path)) is not None and named.file_id != one.file_id:
+                suspects[named] = None
+        yield from (t for t in suspects if t.file_id not in found)
+
+    # --- files that are known and not read ---------------------------------------------------------------------------
+
+    def leave(self, one: Seen, state: FileState, fingerprint: Fingerprint) -> None:
+        """Note a file that is known and not read."""
+        old = self.left.get(one.file_id)
+        left = Checkpoint(
+            uid=old.uid if old else new_uid(),
+            source=self.source,
+            path=one.base,
+            seen_as=one.path,
+            file_id=one.file_id,
+            generation=0,
+            offset=0,
+            fingerprint=fingerprint,
+            size=one.size,
+            state=state,
+            compression=one.compression,
+        )
+        self.left[one.file_id] = left
+        self._dirty[left.uid] = Left(left)
+
+    def left_changed(self, one: Seen) -> bool:
+        """Whether a file that is known and not read may hold other bytes now."""
+        left = self.left[one.file_id]
+        if one.path != left.seen_as:
+            left = self.left[one.file_id] = replace(left, seen_as=one.path)
+            self._dirty[left.uid] = Left(left)
+        if left.state is FileState.LEFT and one.size > left.size:
+            self.left[one.file_id] = replace(left, size=one.size)
+            return False  # left alone at the first scan, and so is what a slow writer adds to it
+        return one.size != left.size
+
+    def take_up(self, file_id: FileId) -> None:
+        """Forget that a file was known and not read."""
+        if (left := self.left.pop(file_id, None)) is not None:
+            self.drop(left.uid)
+
+    # --- what is saved -----------------------------------------------------------------------------------------------
+
+    def changed(self, tailer: Tailer) -> None:
+        """Note that the checkpoint of ``tailer`` is to be saved."""
+        self._dirty[tailer.uid] = tailer
+
+    def saved(self, uids: Iterable[str]) -> None:
+        """Note that these have been saved as they are."""
+        for uid in uids:
+            self._dirty.pop(uid, None)
+
+    def drop(self, uid: str) -> None:
+        """Note that a checkpoint is to be removed."""
+        self._gone_since.pop(uid, None)
+        self._dirty.pop(uid, None)
+        self._removed.add(uid)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is anything to be saved."""
+        return bool(self._dirty or self._removed)
+
+    def changes(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid)."""
+        dirty, self._dirty = self._dirty, {}
+        removed, self._removed = self._removed, set()
+        return [known.checkpoint() for known in dirty.values()], [(self.source, uid) for uid in removed - dirty.keys()]
+
+    # --- files that are gone -----------------------------------------------------------------------------------------
+
+    def lose(self, tailer: Tailer, why: str, now: float) -> None:
+        """Give up a generation whose bytes are nowhere; count what was unread of it."""
+        if tailer.state is not File.FINISHED and (lost := tailer.unread):
+            self._events.file_lost(self.source, tailer.path, tailer.generation, lost, why)
+        if tailer.state is not File.LOST:
+            tailer.event(FileEvent.VANISHED)
+        tailer.size = tailer.read.offset
+        self.gone(tailer, now)
+        lineage = self.lineages[tailer.path]
+        self.retire(lineage)
+        self.advance(lineage)
+
+    def gone(self, tailer: Tailer, now: float) -> None:
+        """Note since when a generation's file is gone."""
+        self._gone_since.setdefault(tailer.uid, now)
+        self.changed(tailer)
+
+    def forget_vanished(self, seen: Observation, found: dict[FileId, Seen], now: float) -> None:
+        """Drop the checkpoints of files that are gone for good, once nothing can be a compressed copy of them."""
+        with_siblings = {one.base for one in seen.seen if one.path != one.base}
+        for left in list(self.left.values()):
+            if left.file_id in found or below(left.seen_as, seen.unreadable):
+                self._gone_since.pop(left.uid, None)
+            elif now - self._gone_since.setdefault(left.uid, now) >= FORGET_AFTER and left.path not in with_siblings:
+                self.take_up(left.file_id)
+        for path, lineage in list(self.lineages.items()):
+            if not lineage.past:
+                continue
+            gone = [t for t in lineage.past if t.uid in self._gone_since]
+            if path in with_siblings:
+                gone = gone[:-KEEP_PAST]
+            else:
+                gone = [t for t in gone if now - self._gone_since[t.uid] >= FORGET_AFTER]
+            for tailer in gone:
+                lineage.past.remove(tailer)
+                self._schedule.drop(tailer)
+                self.drop(tailer.uid)
+            if not lineage.gens and not lineage.past and path not in with_siblings:
+                del self.lineages[path]
+
+
+def new_uid() -> str:
+    """Return an identity for a file generation, which it keeps for ever."""
+    return secrets.token_hex(8)
+
+
+def below(path: bytes, directories: Iterable[bytes]) -> bool:
+    """Whether ``path`` is in one of ``directories``, at any depth."""
+    return any(path.startswith(d.rstrip(b"/") + b"/") for d in directories)
+
+
+def _leads_to(path: bytes, file_id: FileId) -> bool:
+    """Whether a name still leads to a file: then another name of it is only another name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return FileId(found.st_dev, found.st_ino) == file_id

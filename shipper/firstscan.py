@@ -1,0 +1,92 @@
+"""The first scan of a source: where each file that is there begins, recorded before anything is sent.
+
+Only here do ``start_at`` and ``ignore_older`` count; what comes later is read whole. Reads files, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shipper.census import new_uid
+from shipper.config import SourceConfig
+from shipper.files import BROKEN, DECOMPRESSORS, Files, fingerprint_at, open_reader
+from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen
+
+STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a time
+
+
+def checkpoints(config: SourceConfig, seen: Iterable[Seen], files: Files, wall: float) -> list[Checkpoint]:
+    """Return what is recorded of the files of a first scan; ``wall`` is the time in seconds since 1970."""
+    return [_watched(config, one, files, wall) if one.path == one.base else _left(config, one, files) for one in seen]
+
+
+def _watched(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
+    """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
+    old = config.ignore_older > 0 and one.mtime_ns / 1e9 < wall - config.ignore_older
+    at_end = (config.start_at == "end" or old) and not one.compression
+    offset, fingerprint = _end(one, files) if at_end else (0, NO_FINGERPRINT)
+    return Checkpoint(
+        uid=new_uid(),
+        source=config.name,
+        path=one.path,
+        seen_as=one.path,
+        file_id=one.file_id,
+        generation=0,
+        offset=offset,
+        fingerprint=fingerprint,
+        size=0 if one.compression else one.size,
+        compression=one.compression,
+    )
+
+
+def _end(one: Seen, files: Files) -> tuple[int, Fingerprint]:
+    """Return the position after the last line end of a file."""
+    try:
+        reader = open_reader(files, one.path, "")
+    except OSError:
+        return 0, NO_FINGERPRINT  # it cannot be read now; when it can, all of it is new to us
+    try:
+        end = reader.stat().size
+        while end > 0:
+            low = max(0, end - STEP)
+            at = reader.read(end - low, low).rfind(b"\n")
+            if at >= 0:
+                end = low + at + 1
+                break
+            end = low
+        return end, fingerprint_at(reader, end)
+    finally:
+        reader.close()
+
+
+def _left(config: SourceConfig, one: Seen, files: Files) -> Checkpoint:
+    """Return what is kept of a rotated sibling, which is left alone."""
+    return Checkpoint(
+        uid=new_uid(),
+        source=config.name,
+        path=one.base,
+        seen_as=one.path,
+        file_id=one.file_id,
+        generation=0,
+        offset=0,
+        fingerprint=_fingerprint(one, files),
+        size=one.size,
+        state=FileState.LEFT,
+        compression=one.compression,
+    )
+
+
+def _fingerprint(one: Seen, files: Files) -> Fingerprint:
+    """Return what will tell later that the file was compressed."""
+    if one.compression and one.compression not in DECOMPRESSORS:
+        return NO_FINGERPRINT
+    try:
+        reader = open_reader(files, one.path, one.compression)
+    except OSError:
+        return NO_FINGERPRINT
+    try:
+        return fingerprint_at(reader, 0 if one.compression else one.size)
+    except BROKEN:
+        return NO_FINGERPRINT
+    finally:
+        reader.close()

@@ -1,0 +1,243 @@
+"""Decides what unknown files are: new, the copy of one that is known, or where one goes on whose own bytes are gone.
+
+Also the other way round: when a known file's id leads to other bytes (truncated, or replaced under the same inode), its
+neighbours are searched for the rest of it, and what holds the other bytes is an unknown file. Pump thread only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+
+from shipper.census import Census
+from shipper.descriptors import Descriptors
+from shipper.discovery import rotation
+from shipper.events import Events
+from shipper.files import (
+    BROKEN,
+    DECOMPRESSORS,
+    Files,
+    NotRegularError,
+    PackedReader,
+    PlainReader,
+    fingerprint_at,
+    open_reader,
+)
+from shipper.identify import Verdict, identify, length
+from shipper.lifecycle import File, FileEvent
+from shipper.lineage import DONE, Lineage
+from shipper.model import NO_FINGERPRINT, Checkpoint, Clock, FileId, FileState, Observation, Seen
+from shipper.schedule import Schedule
+from shipper.tailer import Tailer
+
+UNSURE_RETRY = 1.0  # seconds between looks at an empty or incomplete rotated file
+
+
+class Intake:
+    """Takes unknown files into the census."""
+
+    def __init__(
+        self,
+        census: Census,
+        schedule: Schedule,
+        files: Files,
+        descriptors: Descriptors,
+        events: Events,
+        clock: Clock,
+        look: Callable[[str, bytes], Observation],
+    ) -> None:
+        self._census = census
+        self._schedule = schedule
+        self._files = files
+        self._descriptors = descriptors
+        self._events = events
+        self._clock = clock
+        self._look = look
+        self._unsure: dict[FileId, Seen] = {}
+        self.due = float("inf")  # when those of which nothing could be said are looked at again
+
+    def take(self, unknown: Iterable[Seen]) -> None:
+        """Decide what unknown files are: the rotated ones of a path first, oldest first, then the one it names."""
+        for one in sorted(unknown, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
+            self.decide(one)
+
+    def decide(self, one: Seen) -> None:
+        """Decide what one unknown file is."""
+        self._unsure.pop(one.file_id, None)
+        if one.compression and one.compression not in DECOMPRESSORS:
+            self._events.file_unsupported(self._census.source, one.path, one.compression)
+            self._census.leave(one, FileState.LEFT, NO_FINGERPRINT)
+            return
+        relatives = self._relatives(one)
+        if not relatives and one.path == one.base and not one.compression:
+            self._new(one)
+            return
+        reader = self._open(one)
+        if reader is None:
+            return
+        kept = False
+        try:
+            if reader.stat().file_id == one.file_id:  # else the event of what happened to it is on its way
+                kept = self._judge(one, reader, relatives)
+        except BROKEN:
+            self._be_unsure(one)  # a compressed file that is still being written, or cannot be read now
+        finally:
+            if not kept:
+                reader.close()
+
+    def again(self, paths: set[bytes]) -> None:
+        """Look again at files of which nothing could be said, or that were copies, and that have changed."""
+        for one in list(self._unsure.values()):
+            if one.path in paths:
+                self._look_again(one)
+        for left in list(self._census.left.values()):
+            if left.state is FileState.COPY and left.seen_as in paths:
+                self._look_again(_as_seen(left))
+
+    def tick(self) -> None:
+        """Look again at files of which nothing could be said."""
+        if self._clock() >= self.due:
+            self.due = float("inf")
+            for one in list(self._unsure.values()):
+                self._look_again(one)
+            if self._unsure:
+                self.due = self._clock() + UNSURE_RETRY
+
+    def changed(self, tailer: Tailer) -> None:
+        """Take note that a file's id leads to other bytes than were read of it."""
+        stat = tailer.reader.stat() if tailer.reader is not None else None
+        size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
+        compression = rotation.compression(tailer.seen_as) if tailer.seen_as != tailer.path else ""
+        one = Seen(tailer.seen_as, tailer.path, tailer.file_id, size, mtime, (), compression)
+        if tailer.state is not File.FINISHED:
+            self._events.file_truncated(
+                self._census.source, one.path, tailer.generation, tailer.read.offset, tailer.unread
+            )
+            tailer.event(FileEvent.REPLACED)
+        self._census.unbind(tailer)
+        self.decide(one)
+
+    def search(self, tailer: Tailer) -> None:
+        """Look among a file's neighbours for its bytes; what cannot be found is lost."""
+        census = self._census
+        directories = {os.path.dirname(tailer.seen_as), os.path.dirname(os.path.realpath(tailer.seen_as))}
+        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
+        unknown = []
+        for file_id, one in found.items():
+            left = census.left.get(file_id)
+            known = file_id in census.by_id or (left is not None and left.state is FileState.LEFT)
+            if one.adoptable and not known:
+                unknown.append(one)  # also a copy: of this one, perhaps
+        self.take(unknown)
+        if tailer.detached and tailer.state not in DONE:
+            census.lose(tailer, "truncated before it was read to its end, and no copy was found", self._clock())
+
+    # --- the decision ------------------------------------------------------------------------------------------------
+
+    def _open(self, one: Seen) -> PlainReader | PackedReader | None:
+        """Open an unknown file; None where that cannot be done now, which is taken care of."""
+        if not self._descriptors.room():
+            self._be_unsure(one)
+            return None
+        try:
+            return open_reader(self._files, one.path, one.compression)
+        except (FileNotFoundError, NotRegularError):
+            return None  # the event of that is on its way
+        except OSError as error:
+            if one.path == one.base and error.errno not in (errno.EMFILE, errno.ENFILE):
+                self._new(one)  # its tailer tells, and tries again
+            else:
+                self._be_unsure(one)
+            return None
+
+    def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
+        """Act on what an open unknown file is; returns whether its reader is kept."""
+        census = self._census
+        self._verify(relatives)
+        size = length(reader)
+        left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
+        verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left)
+        if verdict is Verdict.UNSURE and one.path == one.base:
+            verdict = Verdict.NEW  # an empty file of that name begins here
+        if verdict is Verdict.UNSURE:
+            self._be_unsure(one)
+        elif verdict is Verdict.COPY:
+            if of is not None:
+                self._events.file_copy(census.source, of.path, one.path)
+            census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
+        elif verdict is Verdict.CONTINUES and of is not None:
+            self._continue(of, one, reader)
+            return True
+        else:
+            self._new(one)
+        return False
+
+    def _relatives(self, one: Seen) -> list[Lineage]:
+        """Return the lineages whose bytes the file may hold: by its path, and by what its name is a rotation of."""
+        directory, name = os.path.split(one.path)
+        bases = dict.fromkeys([one.base, *(os.path.join(directory, r.base) for r in rotation.readings(name))])
+        lineages = [self._census.lineages[b] for b in bases if b in self._census.lineages]
+        left = {c.path for c in self._census.left.values()} if lineages else set()
+        return [r for r in lineages if r.gens or r.past or r.path in left]
+
+    def _verify(self, relatives: list[Lineage]) -> None:
+        """Open the unfinished generations and make sure that they still hold what was read of them."""
+        for lineage in relatives:
+            for tailer in list(lineage.gens):
+                if tailer.detached or tailer.state is File.LOST:
+                    continue
+                try:
+                    if tailer.reader is None and not self._descriptors.open(tailer):
+                        continue
+                    if not tailer.verify():
+                        self.changed(tailer)
+                except OSError:
+                    continue  # told when it is read
+
+    def _new(self, one: Seen) -> None:
+        self._census.take_up(one.file_id)
+        self._census.new(one)
+
+    def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
+        """Go on with a generation in another file that holds the same bytes."""
+        census = self._census
+        census.unbind(tailer)
+        census.take_up(one.file_id)
+        tailer.adopt(reader, one.path, one.file_id, one.compression)
+        self._descriptors.adopted(tailer)
+        census.bind(tailer, one.file_id, one.path)
+        lineage = census.lineages[tailer.path]
+        if tailer.state is File.LOST:
+            tailer.event(FileEvent.RETURNED)
+        if tailer.state not in DONE:
+            if tailer in lineage.past:
+                lineage.past.remove(tailer)
+                lineage.gens.insert(0, tailer)
+            if one.path != tailer.path:
+                tailer.event(FileEvent.REPLACED)
+        census.changed(tailer)
+        offset = tailer.read.offset
+        self._events.file_continued(census.source, tailer.path, one.path, tailer.generation, offset)
+        self._schedule.now(tailer)
+        census.advance(lineage)
+
+    def _be_unsure(self, one: Seen) -> None:
+        self._unsure[one.file_id] = one
+        self.due = min(self.due, self._clock() + UNSURE_RETRY)
+
+    def _look_again(self, one: Seen) -> None:
+        try:
+            found = os.stat(one.path)
+        except OSError:
+            found = None
+        if found is None or FileId(found.st_dev, found.st_ino) != one.file_id:
+            self._unsure.pop(one.file_id, None)  # the event of what happened to it is on its way
+            return
+        now = one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
+        if one.file_id not in self._census.left or self._census.left_changed(now):
+            self.decide(now)
+
+
+def _as_seen(left: Checkpoint) -> Seen:
+    return Seen(left.seen_as, left.path, left.file_id, left.size, 0, (), left.compression)
