@@ -83,12 +83,12 @@ class Events:
     # discovery
 
     def directory_unreadable(self, path: bytes, why: str) -> None:
-        """A directory cannot be searched: nothing is known about what is in it; it is tried again."""
+        """Tell that a directory cannot be searched: nothing is known about what is in it; it is tried again."""
         self.count("directory.unreadable")
         self.emit("warning", "directory.unreadable", every=3600, key=(path,), path=path, why=why)
 
     def watch_limit(self, path: bytes) -> None:
-        """The kernel gives no more inotify watches: directories are polled instead."""
+        """Tell that the kernel gives no more inotify watches: directories are polled instead."""
         self.count("watch.limit")
         advice = "raise sysctl fs.inotify.max_user_watches; until then such directories are polled"
         self.emit("warning", "watch.limit", every=86400, path=path, advice=advice)
@@ -100,12 +100,12 @@ class Events:
         self.emit("warning", "watch.unavailable", every=86400, why=why, advice=f"{advice}every directory is polled")
 
     def watch_overflow(self) -> None:
-        """The kernel dropped events: everything is scanned."""
+        """Tell that the kernel dropped events: everything is scanned."""
         self.count("watch.overflow")
         self.emit("info", "watch.overflow", every=60, advice="raise sysctl fs.inotify.max_queued_events if it recurs")
 
     def scan_done(self, seconds: float, files: int, directories: int) -> None:
-        """A full scan has ended."""
+        """Tell how long a full scan took."""
         self.count("scan")
         self.emit("debug", "scan.done", seconds=round(seconds, 3), files=files, directories=directories)
 

@@ -70,6 +70,7 @@ class FileSource:
         self._clock = tools.clock
         self._schedule = Schedule()
         naming = Naming(config, tools.host)
+        self.fixed_topic = naming.fixed_topic  # where it is the same for all files
         self._census = Census(config, naming, tools.descriptors, self._schedule, tools.events)
         self._intake = Intake(
             self._census, self._schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look

@@ -136,7 +136,7 @@ class DeliveryClass(StrEnum):
 class DeliveryReport(Protocol):
     """Called by the Kafka client, once for each record, on the thread that polls: must be light."""
 
-    def __call__(self, err: Any, msg: Any) -> None:  # KafkaError | None, Message
+    def __call__(self, err: Any, msg: Any, /) -> None:  # KafkaError | None, Message
         """Take one record's result."""
 
 

@@ -36,6 +36,7 @@ REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
 READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
+REPLACE_BEAT = 2.0  # seconds between two new clients, at least
 RETRY_TOPIC, RETRY_REFUSED = 0.5, 5.0  # seconds before what was not taken is sent again; grows
 
 
@@ -117,6 +118,7 @@ class Pump:
         self._delivered = 0
         self._save_at = 0.0
         self._progress_at = 0.0
+        self._replaced_at = -REPLACE_BEAT
         self._started_at = 0.0
 
     # --- for other threads -------------------------------------------------------------------------------------------
@@ -175,7 +177,9 @@ class Pump:
         )
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))
-            self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
+            source = self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
+            if source.fixed_topic:
+                sink.topic_state(source.fixed_topic)  # ask at once: the brokers' answer also says that they are there
         self._started_at = self._clock()
         self._discovery.start()
         self._woken.set()
@@ -251,6 +255,10 @@ class Pump:
         self._events.client_replaced(str(error))
         self._sink.close(1.0)
         self._settle()
+        now = self._clock()
+        if now - self._replaced_at < REPLACE_BEAT:  # whatever kills each new client must not become a loop
+            self._woken.wait(REPLACE_BEAT)
+        self._replaced_at = now
         sink = self._sink = self._make_sink()
         for source in self._sources.values():
             source.sink = sink

@@ -22,6 +22,11 @@ class Naming:
         self._topic = template.parse(source.topic)
         self._key = template.parse(source.key)
 
+    @property
+    def fixed_topic(self) -> str | None:
+        """The topic, where it is the same for all files."""
+        return self._topic.render({"host": self._host, "source": self._source})
+
     def topic(self, path: bytes) -> str:
         """Return the topic for the lines of the file that was found as ``path``."""
         return self._topic.render(self._values(path)) or ""
