@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 CORE = "errors model events config template records files ledger lifecycle framing"
-READING = "tailer identify lineage descriptors"
+READING = "tailer identify lineage descriptors schedule census firstscan intake"
 
 TABLE = {
     "errors": Row("", "", "everything may raise them, so they know nothing"),
@@ -47,6 +47,16 @@ TABLE = {
     "lineage": Row("errors model lifecycle tailer", "", "one path's generations in order"),
     "descriptors": Row(
         "errors model events files lifecycle tailer", "", "how many files are open, and which is closed"
+    ),
+    "schedule": Row("tailer", "", "whose turn it is: pure"),
+    "census": Row(
+        "model config records events lifecycle tailer lineage descriptors schedule", "", "what is known, and saved"
+    ),
+    "firstscan": Row("model config files census", "", "where a file begins: reads, and changes nothing"),
+    "intake": Row(
+        "model events files lifecycle discovery tailer identify lineage descriptors schedule census",
+        "",
+        "what unknown files are: sends nothing",
     ),
     "filesource": Row(f"{CORE} {READING} discovery checkpoints", "", "reading knows nothing of Kafka"),
     "kafka": Row("errors model config events", "confluent_kafka", "the only Kafka code; knows nothing of files"),
