@@ -18,7 +18,7 @@ def cut(data: bytes, start: int) -> tuple[list[bytes], int]:
     end = data.rfind(b"\n", start) + 1
     if end <= start:
         return [], start
-    if data.find(b"\r\n", start, end) >= 0:
+    if data.find(b"\r", start, end) >= 0:  # one byte is searched for ten times as fast as two
         return data[start:end].replace(b"\r\n", b"\n")[:-1].split(b"\n"), end
     return data[start : end - 1].split(b"\n"), end
 
