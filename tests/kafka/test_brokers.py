@@ -120,7 +120,7 @@ def test_a_start_while_the_brokers_are_away(distant_rig: Rig, broker: Broker) ->
     daemon.wait_for("brokers.away")
     log.write(1000)
     broker.proxy.heal()
-    daemon.wait_for("brokers.back")
+    daemon.wait_for("service.ready")
     distant_rig.verify()
 
 

@@ -178,12 +178,12 @@ def test_what_is_excluded_is_left_alone(rig: Rig) -> None:
     rig.source["exclude"] = ["*.debug.log", "**/private/**"]
     rig.source["paths"] = [f"{rig.logs}/**/*.log"]
     (rig.logs / "private").mkdir()
-    (rig.logs / "a.debug.log").write_bytes(b"never\n")
-    (rig.logs / "private" / "b.log").write_bytes(b"never\n")
+    (rig.logs / "a.debug.log").write_bytes(b"never a\n")
+    (rig.logs / "private" / "b.log").write_bytes(b"never b\n")
     rig.log().write(10)
     rig.start()
-    (rig.logs / "c.debug.log").write_bytes(b"never\n")
-    (rig.logs / "private" / "d.log").write_bytes(b"never\n")
+    (rig.logs / "c.debug.log").write_bytes(b"never c\n")
+    (rig.logs / "private" / "d.log").write_bytes(b"never d\n")
     rig.verify()
 
 
