@@ -6,6 +6,7 @@
 ``writer``    log files with unique lines, and what rotation does to them
 ``consumer``  what arrived, judged against what was written
 ``rig``       all of these for one test
+``process``   stops a process in its tracks
 ``wait``      the one place that polls
 
 Nothing here imports ``shipper``: the tests see only what a user sees.

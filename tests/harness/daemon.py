@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.harness.process import freeze, thaw
 from tests.harness.wait import DEADLINE, eventually
 
 _LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARN|ERROR) ([a-z_]+\.[a-z_]+)(.*)")
@@ -149,11 +150,11 @@ class Daemon:
 
     def pause(self) -> None:
         """Stop the process in its tracks."""
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         """Let a paused process go on."""
-        self.process.send_signal(signal.SIGCONT)
+        thaw(self.pid)
 
     def reload(self) -> None:
         """Ask it to read its configuration again."""

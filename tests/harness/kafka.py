@@ -14,7 +14,6 @@ import fcntl
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.harness.process import freeze, thaw
 from tests.harness.proxy import Proxy
 from tests.harness.wait import DEADLINE, eventually
 
@@ -182,13 +182,11 @@ class Broker:
 
     def pause(self) -> None:
         """Stop the node's process in its tracks: connections stay, nothing answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         """Let a paused node go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        thaw(self.pid)
 
     def restore(self) -> None:
         """Undo every fault, for the next test."""
