@@ -233,20 +233,37 @@ class Events:
 
     # delivery
 
-    def record_refused(self, source: str, path: bytes, offset: int, size: int, reason: str, meaning: str) -> None:
-        """Tell that a record was not taken, and where it stands."""
-        self.count("record.nack", source)
+    def record_refused(
+        self, source: str, path: bytes, offset: int, size: int, reason: str, meaning: str, *, alone: bool
+    ) -> None:
+        """Tell that a record was refused for good, and where it stands; or a batch, which is sent in smaller pieces."""
+        self.count("record.refused", source)
+        if not alone:
+            then = "what was refused is sent again in smaller batches"
+            name = "batch.refused"
+            self.emit(
+                "warning", name, every=60, key=(source, reason), source=source, path=path, reason=reason, then=then
+            )
+            return
         self.emit(
             "error",
             "record.refused",
             every=60,
-            key=(source, reason),
+            key=(source, path, offset),
             source=source,
             path=path,
             offset=offset,
             size=size,
             reason=reason,
             meaning=meaning,
+            then="nothing of this source is sent before it; it is tried again",
+        )
+
+    def record_not_taken(self, source: str, reason: str, meaning: str) -> None:
+        """Tell that records were given back although nothing is wrong with them; they are sent again."""
+        self.count("record.not_taken", source)
+        self.emit(
+            "warning", "record.not_taken", every=60, key=(source, reason), source=source, reason=reason, meaning=meaning
         )
 
     def source_rewound(self, source: str, files: int) -> None:

@@ -23,9 +23,10 @@ from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File, FileEvent
 from shipper.lineage import DONE, Lineage
 from shipper.model import Checkpoint, Clock, FileId, Observation, Seen, Sink, SourceState, TopicState
+from shipper.pace import Pace
 from shipper.records import Naming
 from shipper.schedule import Schedule
-from shipper.tailer import Batch, ContentChanged, Tailer
+from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.05  # the same, while too many files are open
@@ -84,6 +85,7 @@ class FileSource:
         self._backoff = 0.0
         self._resume_at = 0.0
         self.rewinding = False
+        self.pace = Pace()
         self._census.restore(state.files)
 
     # --- what discovery saw ------------------------------------------------------------------------------------------
@@ -193,11 +195,16 @@ class FileSource:
     @property
     def hungry(self) -> bool:
         """Whether a turn may find something to read."""
-        return self._schedule.hungry and self._started and not self.rewinding
+        return self._schedule.hungry and self._started and not self._held
+
+    @property
+    def _held(self) -> bool:
+        """Whether nothing may be read now: before a rewind, or while a chunk is on trial."""
+        return self.rewinding or (self.pace.limit > 0 and bool(self._unsettled))
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
-        if self.rewinding or not self._started:
+        if self._held or not self._started:
             return False
         while (tailer := self._schedule.next()) is not None:
             if self._read(tailer):
@@ -235,7 +242,7 @@ class FileSource:
                 self._schedule.block(tailer)
                 return False
             self._descriptors.touch(tailer)
-            batch = tailer.take()
+            batch = tailer.take(self.pace.limit or BLOCK)
             tailer.warned = False
             tailer.retry_delay = 0.0
             if batch is not None:
@@ -407,6 +414,7 @@ class FileSource:
         """Take note that a generation's acked offset has moved."""
         self._census.changed(tailer)
         self._backoff = 0.0
+        self.pace.taken()
         if tailer.settled:
             self._unsettled.pop(tailer, None)
             if tailer.state in DONE:

@@ -37,7 +37,8 @@ SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are aw
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
 READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
 REPLACE_BEAT = 2.0  # seconds between two new clients, at least
-RETRY_TOPIC, RETRY_REFUSED = 0.5, 5.0  # seconds before what was not taken is sent again; grows
+# Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
+RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
 
 
 class SinkWithStatus(Sink, Protocol):
@@ -288,12 +289,23 @@ class Pump:
             kind = classify(nack.error)
             if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
                 self._sink.hold(tailer.topic)
-            size = len(nack.value or b"")
-            self._events.record_refused(
-                tailer.source, tailer.path, nack.chunk.track.acked.offset, size, nack.error.name(), explain(nack.error)
-            )
-            delay = RETRY_REFUSED if kind is DeliveryClass.REFUSED_RECORD else RETRY_TOPIC
-            self._sources[tailer.source].refuse(delay)
+            source = self._sources[tailer.source]
+            delay = RETRY_TOPIC
+            if kind is DeliveryClass.REFUSED_RECORD and not source.rewinding:
+                alone = source.pace.refused(nack.chunk.size, nack.chunk.records)
+                delay = RETRY_REFUSED if alone else RETRY_SMALLER
+                self._events.record_refused(
+                    source.name,
+                    tailer.path,
+                    nack.chunk.track.acked.offset,
+                    len(nack.value or b""),
+                    nack.error.name(),
+                    explain(nack.error),
+                    alone=alone,
+                )
+            elif kind is not DeliveryClass.REFUSED_RECORD:
+                self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
+            source.refuse(delay)
 
     def _save(self, now: float) -> None:
         for source in self._sources.values():

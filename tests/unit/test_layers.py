@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 CORE = "errors model events config template records files ledger lifecycle framing"
-READING = "tailer identify lineage descriptors schedule census firstscan intake"
+READING = "tailer identify lineage descriptors schedule pace census firstscan intake"
 
 TABLE = {
     "errors": Row("", "", "everything may raise them, so they know nothing"),
@@ -48,6 +48,7 @@ TABLE = {
     "descriptors": Row(
         "errors model events files lifecycle tailer", "", "how many files are open, and which is closed"
     ),
+    "pace": Row("", "", "how much may be in flight: pure"),
     "schedule": Row("tailer", "", "whose turn it is: pure"),
     "census": Row(
         "model config records events lifecycle tailer lineage descriptors schedule", "", "what is known, and saved"

@@ -1,0 +1,46 @@
+"""How chunks shrink until the culprit is alone, and grow again."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.pace import ENOUGH, Pace
+
+
+def test_free_until_something_is_refused() -> None:
+    pace = Pace()
+    pace.taken()
+    assert pace.limit == 0
+
+
+def test_a_refused_chunk_is_narrowed_down_to_a_single_record() -> None:
+    pace = Pace()
+    sizes = []
+    while not pace.refused(pace.limit or ENOUGH, 1 if pace.limit == 1 else 100):
+        sizes.append(pace.limit)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+
+
+def test_a_first_chunk_of_one_record_is_not_alone_in_its_batch() -> None:
+    pace = Pace()
+    assert not pace.refused(500, 1)
+    assert pace.limit > 0
+    assert pace.refused(500, 1)
+
+
+def test_grows_to_be_free_again_once_the_single_record_was_found() -> None:
+    pace = Pace()
+    pace.refused(ENOUGH, 100)
+    pace.refused(1000, 1)
+    for _ in range(20):
+        pace.taken()
+    assert pace.limit == 0
+
+
+@given(st.integers(2, ENOUGH))
+def test_never_grows_to_what_was_refused_for_its_size(size: int) -> None:
+    pace = Pace()
+    pace.refused(size, 100)
+    for _ in range(40):
+        pace.taken()
+    assert 0 < pace.limit < size
