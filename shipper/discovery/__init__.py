@@ -30,6 +30,7 @@ __all__ = ["Collected", "Discovery", "Watched", "list_files"]
 POLL_INTERVAL = 1.0
 POLL_SHARE = 10  # a poll takes no more than a tenth of the time
 SCAN_SHARE = 50  # the slow scan no more than a fiftieth, however many files there are
+CATCH_UP_ROUNDS = 20  # looks at what never comes to rest are ended after so many; the next collect goes on
 OVERFLOW_SHARE = 2  # scans after overflows no more than half
 
 
@@ -84,11 +85,28 @@ class Discovery:
             self._apply(drained, found)
             if began >= self._poll_due:
                 self._poll(found)
+        self._catch_up(found)
         if not self._coverage.polled:
             self._poll_due = math.inf
         elif self._poll_due == math.inf:
             self._poll_due = self._clock() + POLL_INTERVAL
         return Collected(found.observations(), found.modified)
+
+    def _catch_up(self, found: Findings) -> None:
+        """Look again at what has changed since it was looked at, until nothing has.
+
+        Names are looked at one after the other; a rotation in between would be seen by halves, and a successor before
+        its predecessor.
+        """
+        for _ in range(CATCH_UP_ROUNDS):
+            self._watcher.catch_up()
+            drained = self._watcher.drain()
+            self._overflow |= drained.overflow
+            for directory, name in drained.modified:
+                found.modified.update(directory.paths(name))
+            if not (drained.names or drained.changed or drained.lost):
+                return
+            self._apply(drained, found)
 
     def look(self, source: str, directory: bytes) -> Observation:
         """Return the files of one source in ``directory`` as they are now; takes nothing away from :meth:`collect`."""

@@ -1,6 +1,7 @@
 """What the kernel tells of watched directories (inotify), kept until the pump asks for it.
 
 The inotify thread only adds to sets and wakes; everything else is done by the thread that calls :meth:`Watcher.drain`.
+:meth:`Watcher.catch_up` is a barrier: after it, a drain misses nothing that happened before.
 Names that concern nobody are dropped at once. What is kept is bounded by the number of distinct names: how often a
 file was written does not matter. After a read that found something the thread pauses for :data:`BEAT`, so that busy
 writers cost a few hundred wake-ups a second and not one for each write; the first event is never held back.
@@ -12,12 +13,22 @@ in ``Drained.lost``, or ``Drained.overflow`` is set.
 from __future__ import annotations
 
 import errno
+import os
+import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import (
+    DEFAULT_EVENT_BUFFER_SIZE,
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchDescriptor,
+)
 
 from shipper.events import Events
 
@@ -71,11 +82,19 @@ class Drained:
 
 
 class Inotify(InotifyFD):
-    """watchdog's inotify thread, with an instance of its own, that reports by batches and pauses between them."""
+    """watchdog's inotify thread, with an instance of its own, that reports by batches and pauses between them.
+
+    Another thread may take the kernel's events in its place (:meth:`catch_up`): whoever reads some holds ``_turn``
+    until they have been handled, so that nobody can find the queue empty while events of it are still on their way.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.name = "inotify"
+        self._turn = threading.Lock()
+        self._reading = False  # this thread has the turn
+        self._queue = select.poll()
+        self._queue.register(self._inotify_fd, select.POLLIN)
         self.on_batch: Callable[[], None] = lambda: None
         self.on_overflow: Callable[[], None] = lambda: None
         self.on_failure: Callable[[OSError], None] = lambda _error: None
@@ -84,8 +103,11 @@ class Inotify(InotifyFD):
         """Read events until stopped."""
         try:
             while self.should_keep_running():
-                for event in self.read_events():
-                    self.handle_event(event)
+                try:
+                    for event in self.read_events():
+                        self.handle_event(event)
+                finally:
+                    self._yield_turn()
                 self.on_batch()
                 self.stopped_event.wait(BEAT)
         except OSError as error:
@@ -94,6 +116,30 @@ class Inotify(InotifyFD):
             if self._is_reading:  # close() left this to a read that is not coming
                 self._is_reading = False
                 self._close_resources()
+
+    def catch_up(self) -> None:
+        """Handle every event that the kernel has queued until now, on the calling thread."""
+        with self._turn:
+            while self._queue.poll(0):
+                read = os.read(self._inotify_fd, DEFAULT_EVENT_BUFFER_SIZE)
+                for wd, mask, cookie, name in self._parse_event_buffer(read):
+                    self.handle_event(InotifyEvent(wd, mask, cookie, name))
+
+    def _check_inotify_fd(self) -> bool:
+        """Wait for events, and take the turn before they are read; False when the thread is to end."""
+        self._yield_turn()  # the read was interrupted
+        while super()._check_inotify_fd():
+            self._turn.acquire()
+            if self._queue.poll(0):
+                self._reading = True
+                return True
+            self._turn.release()  # another thread was faster
+        return False
+
+    def _yield_turn(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._turn.release()
 
     def handle_event(self, event: InotifyEvent) -> None:
         """Take one event; an overflow is ours alone to tell of (watchdog would log it)."""
@@ -171,6 +217,11 @@ class Watcher:
         with self._lock:
             drained, self._drained = self._drained, Drained()
         return drained
+
+    def catch_up(self) -> None:
+        """Take in what the kernel has queued until now: the next drain misses nothing that happened before."""
+        if (inotify := self._inotify) is not None:
+            inotify.catch_up()
 
     def close(self) -> None:
         """End the thread and give the descriptors back."""

@@ -3,6 +3,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from watchdog.observers.inotify_c import (
@@ -152,6 +153,34 @@ def test_rotation_is_followed_by_file_id(tmp_path: Path, open_desk: Open) -> Non
     desk.modified.clear()
     write(tmp_path / "app.log.1")
     desk.until(lambda: "app.log.1" in desk.modified)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_rotation_in_the_middle_of_a_look_is_seen_whole(
+    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch, *, complete: bool
+) -> None:
+    log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
+    desk = open_desk("*.log")
+    if not complete:
+        desk.collect()
+    write(log)
+    first = log.stat().st_ino
+    looked = tree.Tree._note
+
+    def rotate_then_look(*args: Any, **kwargs: Any) -> None:
+        if not rotated.exists():
+            log.rename(rotated)
+            write(log)
+            args = (*args[:4], scan_module.look(os.fsencode(log)), *args[5:])  # the successor, of which nothing is told
+        looked(*args, **kwargs)
+
+    monkeypatch.setattr(tree.Tree, "_note", rotate_then_look)
+    desk.until(lambda: bool(desk.seen["s"]))
+    assert len(desk.last) == 1
+    assert {desk.name(s.path): s.file_id.ino for s in desk.last[0].seen} == {
+        "app.log": log.stat().st_ino,
+        "app.log.1": first,
+    }
 
 
 def test_a_known_file_is_followed_to_an_excluded_name(tmp_path: Path, open_desk: Open) -> None:
