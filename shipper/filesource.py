@@ -24,7 +24,7 @@ from shipper.lifecycle import File, FileEvent
 from shipper.lineage import DONE, Lineage
 from shipper.model import Checkpoint, Clock, FileId, Observation, Seen, Sink, SourceState, TopicState
 from shipper.pace import Pace
-from shipper.records import Naming
+from shipper.records import Naming, part_headers
 from shipper.schedule import Schedule
 from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 
@@ -272,7 +272,10 @@ class FileSource:
         if tailer.state is File.FINISHED:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
         self._events.records_sent(self.name, count, batch.size)
-        self.sink.send(tailer.topic, messages, chunk)
+        if batch.part:
+            self.sink.send_with(tailer.topic, messages[0], part_headers(batch.part, last=batch.last), chunk)
+        else:
+            self.sink.send(tailer.topic, messages, chunk)
 
     def _cannot_read(self, tailer: Tailer, error: Exception) -> None:
         """Try again later, sooner at first; say so once."""

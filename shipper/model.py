@@ -152,6 +152,11 @@ class Sink(Protocol):
     def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
         """Queue all of ``messages`` (dicts of value and key), in order; ``report`` is called once for each."""
 
+    def send_with(
+        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+    ) -> None:
+        """Queue one message that has headers, in order with the others; ``report`` is called once."""
+
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events; raises ProducerFatal."""
 

@@ -46,3 +46,13 @@ class Naming:
             "host": self._host,
             "source": self._source,
         }
+
+
+def part_headers(part: int, *, last: bool) -> list[tuple[str, bytes]]:
+    """Return the headers of one part of a line over ``max_line``: its number from 1; the last one has their count too.
+
+    >>> part_headers(3, last=True)
+    [('shipper.part', b'3'), ('shipper.parts', b'3')]
+    """
+    number = b"%d" % part
+    return [("shipper.part", number), ("shipper.parts", number)] if last else [("shipper.part", number)]

@@ -225,7 +225,10 @@ class SourceConfig(msgspec.Struct, frozen=True):
     ] = MAX_LINE
     on_long_line: Annotated[
         Literal["split"],
-        Key(Choice(("split",)), "What becomes of a longer line. split: it is sent in parts, nothing is lost."),
+        Key(
+            Choice(("split",)),
+            "What becomes of a longer line. split: it is sent in parts, numbered by a header; nothing is lost.",
+        ),
     ] = "split"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from shipper.config import KafkaConfig
 from shipper.errors import ConfigError, ProducerFatal
@@ -76,6 +76,24 @@ class Producer:
             if error is not None:
                 told = Message(topic=topic, key=message.get("key"), value=message.get("value"), error=error)
                 self._failed.append((report, error, told))
+
+    def send_with(
+        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+    ) -> None:
+        """Queue one message that has headers, which cost too much for every record: ``produce_batch`` has none.
+
+        What the client does not take is reported from the next ``poll``.
+        """
+        key, value = message["key"], message["value"]
+        try:
+            self._client.produce(topic, value, key, headers=list(headers), on_delivery=report)
+        except KafkaException as raised:
+            error = raised.args[0]
+        except BufferError:
+            error = KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - the public name of that code
+        else:
+            return
+        self._failed.append((report, error, Message(topic=topic, key=key, value=value, error=error)))
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events.

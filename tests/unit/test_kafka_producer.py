@@ -100,6 +100,32 @@ def values_in(broker: FaultyBroker, topic: str = TOPIC) -> list[bytes]:
 # --- sending ---
 
 
+def test_headers_go_with_a_single_message_in_order_with_the_others(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"before"), reports)
+    producer.send_with(TOPIC, messages(b"part")[0], [("shipper.part", b"1")], reports)
+    producer.send(TOPIC, messages(b"after"), reports)
+    poll_until(producer, "three reports", lambda: len(reports) == 3)
+    got = [(m.value(), m.headers()) for m in read_from(broker.bootstrap, [TOPIC])]
+    assert got == [(b"before", None), (b"part", [("shipper.part", b"1")]), (b"after", None)]
+
+
+def test_a_message_with_headers_that_is_not_taken_is_reported_from_the_next_poll(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send_with(TOPIC, messages(b"x" * 1_100_000)[0], [("shipper.part", b"1")], reports)
+    assert not reports
+    poll_until(producer, "one report", lambda: len(reports) == 1)
+    assert reports.classes == {DeliveryClass.REFUSED_RECORD}
+
+
 def test_every_record_arrives_in_order_and_is_reported_once(
     broker: FaultyBroker, make: Callable[..., Producer]
 ) -> None:
