@@ -24,6 +24,7 @@ from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
+UNROTATED = (File.WAITING, File.READING, File.IDLE)
 
 
 class Known(Protocol):
@@ -97,10 +98,15 @@ class Census:
                 compression=one.compression,
             )
         )
-        newest = lineage.gens[-1] if lineage.gens else None
-        waits = newest is not None and newest.seen_as == one.base and newest.state is File.WAITING
-        # A rotated file that shows up late still comes before the file that has the name now, if that can wait.
-        lineage.add(tailer, before=newest if one.path != one.base and waits else None)
+        newest = lineage.gens[-1] if lineage.gens and one.path != one.base else None
+        if newest is not None and newest is self.by_name.get(one.base) and newest.state in UNROTATED:
+            # A rotated file that shows up late still comes before the file that has the name now, which waits; the
+            # numbers say so too, for they are the order after a restart.
+            tailer.generation, newest.generation = newest.generation, tailer.generation
+            self.changed(newest)
+            lineage.add(tailer, before=newest)
+        else:
+            lineage.add(tailer)
         self.bind(tailer, one.file_id, one.path)
         self.changed(tailer)
         self.unpinned[tailer] = None
@@ -306,7 +312,7 @@ class Census:
         for path, lineage in list(self.lineages.items()):
             if not lineage.past:
                 continue
-            gone = [t for t in lineage.past if t.uid in self._gone_since]
+            gone = [t for t in lineage.past if t.uid in self._gone_since and t.settled]
             if path in with_siblings:
                 gone = gone[:-KEEP_PAST]
             else:

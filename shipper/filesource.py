@@ -17,7 +17,7 @@ from shipper.config import SourceConfig
 from shipper.descriptors import Descriptors
 from shipper.errors import StateError
 from shipper.events import Events
-from shipper.files import BROKEN, Files
+from shipper.files import BROKEN, DECOMPRESSORS, Files, Stat
 from shipper.intake import Intake
 from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File, FileEvent
@@ -85,6 +85,7 @@ class FileSource:
         self._backoff = 0.0
         self._resume_at = 0.0
         self.rewinding = False
+        self.delivered = 0  # records that were acknowledged since the start
         self.pace = Pace()
         self._census.restore(state.files)
 
@@ -146,6 +147,9 @@ class FileSource:
             self._first = seen
             self._resume_at = self._clock() + 1.0
             return
+        for one in recorded:
+            if one.compression and one.compression not in DECOMPRESSORS:
+                self._events.file_unsupported(self.name, one.seen_as, one.compression)
         self._first = None
         self._scanned = True
         self._census.restore(recorded)
@@ -170,17 +174,25 @@ class FileSource:
         """Go on with open files that have no name any more; returns those that cannot be read until they are found."""
         missing = []
         for tailer in list(self._census.suspects(seen, found)):
-            if tailer.reader is not None:
-                self._out_of_sight(tailer)
+            if tailer.reader is not None and (stat := self._stat(tailer)) is not None:
+                self._out_of_sight(tailer, stat)
             elif not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
                 self._census.unbind(tailer)
                 missing.append(tailer)
         return missing
 
-    def _out_of_sight(self, tailer: Tailer) -> None:
-        """Go on with an open file that has no name any more, or none that we watch."""
+    def _stat(self, tailer: Tailer) -> Stat | None:
+        """Return what the operating system says of an open file; None, and it is closed, where it has lost it (NFS)."""
         assert tailer.reader is not None
-        stat = tailer.reader.stat()
+        try:
+            return tailer.reader.stat()
+        except OSError as error:
+            self._events.file_unreadable(self.name, tailer.seen_as, str(error))
+            self._descriptors.close(tailer)
+            return None
+
+    def _out_of_sight(self, tailer: Tailer, stat: Stat) -> None:
+        """Go on with an open file that has no name any more, or none that we watch."""
         tailer.linked = stat.links > 0
         tailer.size = max(tailer.size, stat.size)
         if tailer.linked:
@@ -298,7 +310,9 @@ class FileSource:
         self._note_size(tailer, now)
         tailer.event(FileEvent.END)
         if tailer.state is File.FINISHED:
-            self._close_finished(tailer, now)
+            has_name = self._census.by_name.get(tailer.path) is tailer  # a restored file, which may grow
+            if has_name or not self._send_last(tailer, now):
+                self._close_finished(tailer, now)
             return
         successor = lineage.successor(tailer)
         if successor is None:
@@ -309,12 +323,7 @@ class FileSource:
                 lineage.succeeded = True
                 self._schedule.now(tailer)  # once more, now that the successor's first byte was seen
             return
-        if (tailer.partial or tailer.part or successor is None) and not self._silent(tailer, now):
-            return
-        last = tailer.take_last() if tailer.partial or tailer.part else None
-        if last is not None:
-            self._send(tailer, last)
-            self._schedule.now(tailer)
+        if (successor is None and not self._silent(tailer, now)) or self._send_last(tailer, now):
             return
         tailer.event(FileEvent.REPLACED)
         tailer.event(FileEvent.DONE)
@@ -323,6 +332,22 @@ class FileSource:
         self._close_finished(tailer, now)
         self._census.retire(lineage)
         self._census.advance(lineage)
+
+    def _send_last(self, tailer: Tailer, now: float) -> bool:
+        """Send the unended last line of a file that can no longer grow; whether there is one, sent or still waited for.
+
+        A compressed file does not tell by its size whether there is one.
+        """
+        if not (tailer.partial or tailer.part or tailer.compression):
+            return False
+        if not self._silent(tailer, now):
+            return True
+        last = tailer.take_last()
+        if last is None:
+            return False
+        self._send(tailer, last)
+        self._schedule.now(tailer)
+        return True
 
     def _note_size(self, tailer: Tailer, now: float) -> None:
         """Take note of how the file is at the end of a read: grown since, shorter than it was, or without a name."""
@@ -367,6 +392,8 @@ class FileSource:
         """Let go of a finished file that has no name, once its writer has been silent."""
         if tailer.linked and not tailer.compression:
             return  # kept open for what comes late, until another needs the descriptor
+        if not tailer.settled:
+            return  # it may have to be read again; looked at when it is acknowledged
         if self._silent(tailer, now):
             self._descriptors.close(tailer)
             if not tailer.linked:
@@ -398,16 +425,15 @@ class FileSource:
 
     def _drifting(self, tailer: Tailer, now: float) -> None:
         """Look at a file that was moved to where no events come from."""
-        if tailer.reader is None:
+        stat = self._stat(tailer) if tailer.reader is not None else None
+        if stat is None:
             del self._census.adrift[tailer]
-            return
-        stat = tailer.reader.stat()
-        if not stat.links:
+        elif not stat.links:
             del self._census.adrift[tailer]
-            self._out_of_sight(tailer)
+            self._out_of_sight(tailer, stat)
         elif stat.size != tailer.size:
             self._grew(tailer)
-        elif tailer.state is File.FINISHED and now - tailer.grew_at > FORGET_AFTER:
+        elif tailer.state is File.FINISHED and tailer.settled and now - tailer.grew_at > FORGET_AFTER:
             self._census.unbind(tailer)
             self._census.gone(tailer, now)
 
@@ -415,6 +441,9 @@ class FileSource:
 
     def acked(self, tailer: Tailer) -> None:
         """Take note that a generation's acked offset has moved."""
+        records = tailer.track.take_resolved()
+        self.delivered += records
+        self._events.records_acked(self.name, records)
         self._census.changed(tailer)
         self._backoff = 0.0
         self.pace.taken()
@@ -422,6 +451,8 @@ class FileSource:
             self._unsettled.pop(tailer, None)
             if tailer.state in DONE:
                 self._census.retire(self._census.lineages[tailer.path])
+                if tailer.reader is not None and not (tailer.linked and not tailer.compression):
+                    self._schedule.now(tailer)  # it may be closed now
 
     def refuse(self, delay: float) -> None:
         """Stop, as something was not taken; rewind when nothing is in flight any more, after a growing pause."""
@@ -488,6 +519,11 @@ class FileSource:
     def files(self) -> int:
         """How many files it has."""
         return len(self._census.by_id)
+
+    @property
+    def undelivered(self) -> int:
+        """How many records were sent and are not acknowledged, or stand behind one that was not taken."""
+        return sum(chunk.records for tailer in self._unsettled for chunk in tailer.track.chunks)
 
     @property
     def waiting_bytes(self) -> int:

@@ -39,8 +39,8 @@ def length(reader: PlainReader | PackedReader) -> int:
 def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterable[Checkpoint] = ()) -> Answer:
     """Say what the file in ``reader``, of ``size`` decompressed bytes, is to the generations ``tailers``.
 
-    A tailer whose bytes can be had under its own id must have been opened and verified by the caller; one without a
-    reader counts as gone. ``left`` are files that are known and not read.
+    An unfinished tailer whose bytes can be had under its own id must have been opened and verified by the caller; one
+    without a reader counts as gone. ``left`` are files that are known and not read.
     """
     if size == 0:
         return Answer(Verdict.UNSURE)
@@ -56,20 +56,40 @@ def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterabl
 
 
 def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
-    gone = tailer.reader is None or tailer.detached
     read = tailer.read.offset
+    if tailer.reader is not None and not tailer.detached:
+        return _beside(reader, size, tailer, tailer.reader)
     if read and size >= read:
         if not matches(reader, tailer.fingerprint(tailer.read)):
             return None
-        return Verdict.CONTINUES if gone else Verdict.COPY
-    if not gone:
-        assert tailer.reader is not None
-        return Verdict.COPY if _same_bytes(reader, tailer.reader, size) else None
+        if not tailer.finished or tailer.detached:
+            return Verdict.CONTINUES
+        # Its file is there, closed: what holds more than that is no copy of it.
+        own = read if tailer.compression else max(read, tailer.size)
+        return Verdict.COPY if size <= own else None
     # Nothing was read of it yet, or the file is shorter than what was read: only the head can tell.
     known = tailer.head_len
     if not known or size < known or digest(reader.read(known, 0)) != tailer.head:
         return None
     return Verdict.COPY if size < read else Verdict.CONTINUES
+
+
+def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict | None:
+    """Judge a file beside the generation's ``own``, which is open: it can be no copy if it holds more than that.
+
+    It may begin with the same lines all the same, as a log does that has a header. Only where the own file has lost its
+    name is a longer one what took its place: a synchronising or editing program writes a new file and renames it.
+    """
+    if tailer.compression:
+        return Verdict.COPY if _same_bytes(reader, own, size) else None
+    stat = own.stat()
+    read = tailer.read.offset
+    if stat.size < read:  # truncated just now, which will be noticed when it is read
+        return Verdict.COPY if size >= read and matches(reader, tailer.fingerprint(tailer.read)) else None
+    if size <= stat.size:
+        return Verdict.COPY if _same_bytes(reader, own, size) else None
+    replaced = stat.links == 0 and stat.size > 0 and _same_bytes(reader, own, stat.size)
+    return Verdict.CONTINUES if replaced else None
 
 
 def _same_bytes(a: Reader, b: Reader, size: int) -> bool:

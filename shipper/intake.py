@@ -106,7 +106,10 @@ class Intake:
 
     def changed(self, tailer: Tailer) -> None:
         """Take note that a file's id leads to other bytes than were read of it."""
-        stat = tailer.reader.stat() if tailer.reader is not None else None
+        try:
+            stat = tailer.reader.stat() if tailer.reader is not None else None
+        except OSError:
+            stat = None  # it cannot be read now, which is told when it is
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
         compression = rotation.compression(tailer.seen_as) if tailer.seen_as != tailer.path else ""
         one = Seen(tailer.seen_as, tailer.path, tailer.file_id, size, mtime, (), compression)

@@ -59,12 +59,13 @@ class Chunk:
 class Track:
     """The chunks of one file generation, oldest first, and its acked position."""
 
-    __slots__ = ("acked", "chunks", "owner")
+    __slots__ = ("_resolved", "acked", "chunks", "owner")
 
     def __init__(self, acked: Position, owner: Any = None) -> None:
         self.acked = acked
         self.owner = owner
         self.chunks: deque[Chunk] = deque()
+        self._resolved = 0
 
     @property
     def idle(self) -> bool:
@@ -81,9 +82,16 @@ class Track:
         chunks = self.chunks
         moved = False
         while chunks and not chunks[0].left and not chunks[0].failed:
-            self.acked = chunks.popleft().end
+            chunk = chunks.popleft()
+            self.acked = chunk.end
+            self._resolved += chunk.records
             moved = True
         return moved
+
+    def take_resolved(self) -> int:
+        """Return how many records the acked position has moved over since the last call."""
+        records, self._resolved = self._resolved, 0
+        return records
 
     def forget(self) -> None:
         """Drop every chunk: the source rewinds to the acked position. Nothing may be in flight any more."""

@@ -1,7 +1,6 @@
 """The two state machines as tables: one file generation, and the service. Pure.
 
-An illegal step raises :class:`~shipper.errors.IllegalTransition` and nothing changes. ``python -m shipper.lifecycle``
-prints the tables as the docs show them.
+An illegal step raises :class:`~shipper.errors.IllegalTransition` and nothing changes.
 """
 
 from __future__ import annotations

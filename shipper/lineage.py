@@ -47,7 +47,7 @@ class Lineage:
             self.gens.insert(self.gens.index(before), tailer)
         else:
             self.gens.append(tailer)
-        self.generation = max(self.generation, tailer.generation + 1)
+        self.generation = max([self.generation, *(t.generation + 1 for t in self.gens)])
         for older in self.gens[: self.gens.index(tailer)]:
             if older.state not in DONE:
                 older.event(FileEvent.REPLACED)

@@ -69,7 +69,7 @@ class Left:
     """What a pump leaves behind."""
 
     delivered: int  # records
-    in_flight: int  # records without a report
+    in_flight: int  # records sent and not acknowledged
     unread: int  # bytes
     saved: bool
 
@@ -116,7 +116,6 @@ class Pump:
         )
         self._sink: SinkWithStatus | None = None
         self._sources: dict[str, FileSource] = {}
-        self._delivered = 0
         self._save_at = 0.0
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
@@ -160,7 +159,10 @@ class Pump:
         except BaseException as error:
             self.error = error
         finally:
-            self._close()
+            try:
+                self._close()
+            except BaseException as error:
+                self.error = self.error or error
 
     def _open(self) -> None:
         sink = self._sink = self._make_sink()
@@ -267,11 +269,9 @@ class Pump:
 
     def _settle(self) -> None:
         """Take what the delivery reports said into the books."""
-        before = self._ledger.records
         moved, nacks = self._ledger.settle()
         if moved:
             self._progress_at = self._clock()
-            self._delivered += before - self._ledger.records - sum(n.chunk.records for n in nacks)
         for track in moved:
             tailer: Tailer = track.owner
             self._sources[tailer.source].acked(tailer)
@@ -313,6 +313,9 @@ class Pump:
                 self._store.submit(*source.changes())
                 self._save_at = now + SAVE_BEAT
 
+    def _delivered(self) -> int:
+        return sum(source.delivered for source in self._sources.values())
+
     # --- what a person sees ------------------------------------------------------------------------------------------
 
     def _look_for_brokers(self, now: float) -> None:
@@ -330,7 +333,7 @@ class Pump:
         status = self._sink.status()
         waiting = sum(s.waiting_bytes for s in self._sources.values())
         self._events.service_status(
-            self.state.value, status.brokers, status.reason, self._delivered, self._ledger.records, waiting
+            self.state.value, status.brokers, status.reason, self._delivered(), self._ledger.records, waiting
         )
         for source in self._sources.values():
             self._events.source_status(source.name, source.files, source.waiting_bytes, source.why_idle)
@@ -355,7 +358,8 @@ class Pump:
         self._save(self._clock())
         saved = self._store.flush(max(1.0, deadline - self._clock()))
         unread = sum(s.waiting_bytes for s in self._sources.values())
-        self.left = Left(self._delivered, self._ledger.records, unread, saved)
+        undelivered = sum(s.undelivered for s in self._sources.values())
+        self.left = Left(self._delivered(), undelivered, unread, saved)
         self.state = step(SERVICE, self.state, ServiceEvent.DRAINED)
 
     def _close(self) -> None:

@@ -33,6 +33,8 @@ class Schedule:
         """Forget ``tailer``."""
         self._ready.pop(tailer, None)
         self._waiting.pop(tailer, None)
+        for blocked in self._blocked.values():
+            blocked.pop(tailer, None)
 
     def next(self) -> Tailer | None:
         """Return whose turn it is, and take it off the list."""

@@ -123,6 +123,11 @@ class Tailer:
         return 0 if self.compression else max(0, self.size - self.read.offset)
 
     @property
+    def finished(self) -> bool:
+        """It was read to its end, and what still comes is late."""
+        return self.state is File.FINISHED
+
+    @property
     def settled(self) -> bool:
         """Everything that was read is acknowledged."""
         return self.track.idle
@@ -157,7 +162,11 @@ class Tailer:
         Returns False where that name leads to another file now.
         """
         reader = osfiles.open_reader(files, self.seen_as, self.compression)
-        stat = reader.stat()
+        try:
+            stat = reader.stat()
+        except OSError:
+            reader.close()
+            raise
         if stat.file_id != self.file_id:
             reader.close()
             return False

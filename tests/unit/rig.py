@@ -1,0 +1,212 @@
+"""A pump that a test drives by hand: real files, discovery and store; a clock of its own, and a sink that obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from confluent_kafka import KafkaError
+
+from shipper.checkpoints import CheckpointStore
+from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.errors import ProducerFatal
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource import FileSource
+from shipper.model import Checkpoint, DeliveryReport, TopicState
+from shipper.pump import Pump
+
+BEAT = 0.25  # seconds of the rig's clock between two rounds
+
+
+class Status(NamedTuple):
+    """What the sink says of its brokers."""
+
+    up: bool = True
+    reason: str = ""
+    brokers: int = 1
+
+
+class Message(NamedTuple):
+    """What a delivery report is about."""
+
+    payload: bytes
+
+    def value(self) -> bytes:
+        return self.payload
+
+
+class Sent(NamedTuple):
+    """One record in the sink's hands."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    report: DeliveryReport
+
+
+class FakeSink:
+    """A ``model.Sink``. ``up``: what is polled arrives; otherwise it stays in ``queue`` until a test says more."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.state = Status()
+        self.topics: dict[str, TopicState] = {}
+        self.queue: list[Sent] = []
+        self.arrived: list[bytes] = []
+        self.headers: list[Sequence[tuple[str, bytes]]] = []
+        self.held: list[str] = []
+        self.fatal = False
+        self.closed = False
+        self.on_poll: Callable[[], None] = lambda: None
+
+    def topic_state(self, topic: str) -> TopicState:
+        return self.topics.get(topic, TopicState.READY)
+
+    def hold(self, topic: str) -> None:
+        self.held.append(topic)
+
+    def status(self) -> Status:
+        return self.state
+
+    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+        self.queue += [Sent(topic, message["key"], message["value"], report) for message in messages]
+
+    def send_with(
+        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+    ) -> None:
+        self.headers.append(headers)
+        self.send(topic, [message], report)
+
+    def poll(self, timeout: float) -> int:
+        self.on_poll()
+        if self.fatal:
+            raise ProducerFatal("the test says so")
+        return self.deliver() if self.up else 0
+
+    def close(self, timeout: float) -> None:
+        self.closed = True
+
+    def deliver(self) -> int:
+        """Let all that is in the queue arrive, and report it."""
+        queue, self.queue = self.queue, []
+        for sent in queue:
+            self.arrived.append(sent.value)
+            sent.report(None, Message(sent.value))
+        return len(queue)
+
+    def refuse(self, code: int = KafkaError._PURGE_QUEUE) -> None:
+        """Report all that is in the queue as not taken."""
+        queue, self.queue = self.queue, []
+        for sent in queue:
+            sent.report(KafkaError(code), Message(sent.value))
+
+
+class PumpRig:
+    """One source "s" of ``root/logs``; the pump runs between :meth:`start` and :meth:`stop`."""
+
+    def __init__(self, root: Path, glob: str = "*.log", **source: Any) -> None:
+        self.logs = root / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self.now = 1000.0
+        self.told: list[tuple[str, str, dict[str, Any]]] = []
+        self.faults: dict[str, OSError] = {}
+        self.events = Events(lambda *line: self.told.append(line), clock=lambda: self.now)
+        self.config = Config(
+            shipper=ShipperConfig(state_dir=root / "state", shutdown_timeout=5.0),
+            kafka=KafkaConfig(bootstrap_servers="127.0.0.1:1"),
+            sources={
+                "s": SourceConfig(name="s", paths=(f"{self.logs}/{glob}",), topic="t", key="{filename}", **source)
+            },
+        )
+        (root / "state").mkdir(exist_ok=True)
+        self.store = CheckpointStore.open(root / "state", self.events)
+        self.sinks: list[FakeSink] = []
+        self.pump: Pump | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.pump is not None:
+            self.pump._close()
+        self.store.close()
+
+    @property
+    def sink(self) -> FakeSink:
+        """The sink in use."""
+        return self.sinks[-1]
+
+    @property
+    def source(self) -> FileSource:
+        """The source, as it is now."""
+        assert self.pump is not None
+        return self.pump._sources["s"]
+
+    @property
+    def lines(self) -> list[str]:
+        """What has arrived, over all sinks."""
+        return [value.decode() for sink in self.sinks for value in sink.arrived]
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Return the names of the events that were told."""
+        return [name for _, name, _ in self.told if name.startswith(prefix)]
+
+    def make_sink(self) -> FakeSink:
+        """Make a sink; the pump does."""
+        self.sinks.append(FakeSink())
+        return self.sink
+
+    def make_pump(self) -> Pump:
+        """Return a pump that is not started."""
+
+        def fault(op: str) -> None:
+            if op in self.faults:
+                raise self.faults[op]
+
+        return Pump(
+            self.config,
+            self.store,
+            self.events,
+            make_sink=self.make_sink,
+            files=Files(fault),
+            clock=lambda: self.now,
+        )
+
+    def start(self, *, up: bool = True) -> Self:
+        """Begin, and go one round."""
+        self.pump = self.make_pump()
+        self.pump._patience = lambda: 0.0  # type: ignore[method-assign]  # it would wait in real time
+        self.pump._open()
+        self.sink.up = up
+        self.beat()
+        return self
+
+    def beat(self, rounds: int = 4) -> None:
+        """Go some rounds; the kernel's events are taken in first."""
+        assert self.pump is not None
+        for _ in range(rounds):
+            self.pump.wake()
+            self.pump._beat()
+
+    def pass_time(self, seconds: float, step: float = BEAT) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += step
+            self.beat(2)
+
+    def stop(self) -> None:
+        """Drain and end it."""
+        assert self.pump is not None
+        self.pump._drain()
+        self.pump._close()
+        self.pump = None
+
+    def saved(self) -> list[Checkpoint]:
+        """Return what the store knows."""
+        return list(self.store.load()["s"].files)

@@ -1,0 +1,153 @@
+"""The books: an offset is acked when everything before it is (I1), and by nothing else (I2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.ledger import Chunk, Ledger, Position, Track
+
+START = Position(0, b"")
+
+
+class Message:
+    def value(self) -> bytes:
+        return b"the record"
+
+
+def ledger(high: int = 1 << 30, low: int = 0, calls: list[str] | None = None) -> Ledger:
+    told = [] if calls is None else calls
+    return Ledger(high, low, lambda: told.append("pause"), lambda: told.append("resume"))
+
+
+def chunk(books: Ledger, track: Track, end: int, records: int = 1, size: int = 10) -> Chunk:
+    return books.track(track, Position(end, b"%d" % end), records, size)
+
+
+def report(one: Chunk, error: Any = None) -> None:
+    one(error, Message())
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.randoms(use_true_random=False), st.data())
+def test_the_acked_offset_is_the_end_of_the_longest_resolved_prefix(
+    counts: list[int], random: Any, data: st.DataObject
+) -> None:
+    books, track = ledger(), Track(START)
+    chunks = [chunk(books, track, 10 * (n + 1), records) for n, records in enumerate(counts)]
+    refused = {i for i in range(len(chunks)) if data.draw(st.booleans()) and data.draw(st.booleans())}
+    reports = [i for i, records in enumerate(counts) for _ in range(records)]
+    random.shuffle(reports)
+    missing = list(counts)
+    told = 0
+    for i in reports:
+        before = track.acked
+        report(chunks[i], "no" if i in refused else None)
+        missing[i] -= 1
+        moved, nacks = books.settle()
+        prefix = next((n for n in range(len(counts)) if missing[n] or n in refused), len(counts))
+        assert track.acked.offset == 10 * prefix
+        assert track.acked.offset >= before.offset
+        assert moved == ([track] if track.acked != before else [])
+        assert len(nacks) == (i in refused)
+        told += track.take_resolved()
+        assert told == sum(counts[:prefix])
+        assert books.records == sum(n for n, left in zip(counts, missing, strict=True) if left)
+    assert books.in_flight == 0
+    assert not track.in_flight
+    assert track.idle == (not refused)
+
+
+def test_a_refused_record_holds_everything_behind_it_until_the_source_rewinds() -> None:
+    books, track = ledger(), Track(START)
+    first, second, third = (chunk(books, track, end) for end in (10, 20, 30))
+    report(second, "refused")
+    report(third)
+    moved, (nack,) = books.settle()
+    assert not moved
+    assert (nack.chunk, nack.error, nack.value) == (second, "refused", b"the record")
+    report(first)
+    assert books.settle() == ([track], [])
+    assert track.acked.offset == 10
+    assert (track.idle, track.in_flight) == (False, False)
+    track.forget()
+    assert (track.idle, track.in_flight) == (True, False)
+    report(chunk(books, track, 30))
+    books.settle()
+    assert track.acked.offset == 30
+
+
+def test_a_chunk_with_one_refused_record_of_many_does_not_resolve() -> None:
+    books, track = ledger(), Track(START)
+    one = chunk(books, track, 10, records=3)
+    for error in (None, "refused", None):
+        report(one, error)
+    assert books.settle()[0] == []
+    assert track.acked == START
+    assert books.records == 0
+
+
+def test_a_chunk_without_records_is_resolved_at_once_but_not_before_its_turn() -> None:
+    books, track = ledger(), Track(START)
+    first = chunk(books, track, 10)
+    chunk(books, track, 20, records=0)
+    assert books.settle() == ([], [])
+    report(first)
+    books.settle()
+    assert track.acked.offset == 20
+
+
+def test_tracks_do_not_wait_for_each_other() -> None:
+    books, one, other = ledger(), Track(START), Track(START)
+    chunk(books, one, 10)
+    report(chunk(books, other, 5))
+    assert books.settle()[0] == [other]
+    assert (one.acked.offset, other.acked.offset) == (0, 5)
+
+
+def test_what_is_void_leaves_the_books_and_moves_nothing() -> None:
+    books, track, other = ledger(), Track(START), Track(START)
+    reported, lost = chunk(books, track, 10), chunk(books, track, 20, records=2)
+    chunk(books, other, 7)
+    report(reported)
+    books.settle()
+    report(lost)  # one of its two reports
+    books.void(track)
+    assert books.settle() == ([], [])
+    assert track.acked.offset == 10
+    assert track.idle
+    assert (books.in_flight, books.records) == (10, 1)
+
+
+def test_marks_pause_and_resume_once() -> None:
+    calls: list[str] = []
+    books, track = ledger(30, 10, calls), Track(START)
+    chunks = [chunk(books, track, end) for end in (10, 20)]
+    assert not calls
+    chunks += [chunk(books, track, end) for end in (30, 40)]
+    assert calls == ["pause"]
+    assert books.paused
+    for one in chunks[:2]:
+        report(one)
+        books.settle()
+    assert calls == ["pause"]
+    report(chunks[2])
+    books.settle()
+    assert calls == ["pause", "resume"]
+    assert not books.paused
+
+
+def test_what_is_void_lets_reading_go_on() -> None:
+    calls: list[str] = []
+    books, track = ledger(10, 0, calls), Track(START)
+    chunk(books, track, 10)
+    books.void(track)
+    assert calls == ["pause", "resume"]
+
+
+@pytest.mark.parametrize(("high", "low"), [(1, 2), (1, -1)])
+def test_marks_out_of_order_are_a_mistake(high: int, low: int) -> None:
+    with pytest.raises(ValueError, match="out of order"):
+        ledger(high, low)
