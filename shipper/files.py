@@ -155,8 +155,9 @@ class PackedReader:
     def __init__(self, files: Files, fd: int, compression: str) -> None:
         self._files = files
         self.fd = fd
+        decompressor = DECOMPRESSORS[compression]
         self._raw = os.fdopen(os.dup(fd), "rb")
-        self._stream: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = DECOMPRESSORS[compression](self._raw)
+        self._stream: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = decompressor(self._raw)
         self._last = b""
         self._last_at = 0
 

@@ -17,13 +17,21 @@ STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a ti
 
 def checkpoints(config: SourceConfig, seen: Iterable[Seen], files: Files, wall: float) -> list[Checkpoint]:
     """Return what is recorded of the files of a first scan; ``wall`` is the time in seconds since 1970."""
-    return [_watched(config, one, files, wall) if one.path == one.base else _left(config, one, files) for one in seen]
+    return [_of(config, one, files, wall) for one in seen]
 
 
-def _watched(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
-    """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
+def _of(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
     old = config.ignore_older > 0 and one.mtime_ns / 1e9 < wall - config.ignore_older
-    at_end = (config.start_at == "end" or old) and not one.compression
+    at_end = config.start_at == "end" or old
+    unsupported = one.compression and one.compression not in DECOMPRESSORS
+    # The end of a compressed file is the end of all that will ever be in it.
+    if one.path != one.base or unsupported or (at_end and one.compression):
+        return _left(config, one, files)
+    return _watched(config, one, files, at_end=at_end)
+
+
+def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
+    """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
     offset, fingerprint = _end(one, files) if at_end else (0, NO_FINGERPRINT)
     return Checkpoint(
         uid=new_uid(),
@@ -55,12 +63,14 @@ def _end(one: Seen, files: Files) -> tuple[int, Fingerprint]:
                 break
             end = low
         return end, fingerprint_at(reader, end)
+    except OSError:
+        return 0, NO_FINGERPRINT
     finally:
         reader.close()
 
 
 def _left(config: SourceConfig, one: Seen, files: Files) -> Checkpoint:
-    """Return what is kept of a rotated sibling, which is left alone."""
+    """Return what is kept of a file that is left alone."""
     return Checkpoint(
         uid=new_uid(),
         source=config.name,

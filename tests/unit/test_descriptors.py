@@ -1,0 +1,162 @@
+"""How many files are open: the limit holds, nothing that could get lost is closed, and EMFILE is not the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipper.descriptors import RESERVE, Descriptors, limit_from_process
+from shipper.events import Events
+from shipper.files import Files
+from shipper.lifecycle import FileEvent
+from shipper.model import Checkpoint, FileId
+from shipper.tailer import Tailer
+
+
+class Held:
+    """Descriptors of a limit, files to open, and what was told."""
+
+    def __init__(self, root: Path, limit: int) -> None:
+        self.root = root
+        self.told: list[str] = []
+        self.fault: OSError | None = None
+        files = Files(self._fail)
+        self.fds = Descriptors(limit, files, Events(lambda level, name, fields: self.told.append(name)))
+
+    def _fail(self, op: str) -> None:
+        if self.fault and op == "log.open":
+            raise self.fault
+
+    def tailer(self, name: str) -> Tailer:
+        path = self.root / name
+        path.write_bytes(b"one\n")
+        found, raw = path.stat(), os.fsencode(path)
+        return Tailer(Checkpoint(name, "s", raw, raw, FileId(found.st_dev, found.st_ino), 0, 0), 100, "t", b"")
+
+    def read(self, name: str) -> Tailer:
+        """Return a file that is open, and read to its end."""
+        tailer = self.tailer(name)
+        tailer.event(FileEvent.TURN)
+        assert self.fds.open(tailer)
+        tailer.take()
+        tailer.event(FileEvent.END)
+        return tailer
+
+    def backlog(self, name: str) -> Tailer:
+        """Return a file that is open, and not read to its end."""
+        tailer = self.tailer(name)
+        tailer.event(FileEvent.TURN)
+        assert self.fds.open(tailer)
+        return tailer
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
+    one = Held(tmp_path, 3)
+    yield one
+    one.fds.close_all()
+    assert len(one.fds) == 0
+
+
+def test_the_one_not_read_for_longest_gives_way(held: Held) -> None:
+    first, second, third = (held.read(name) for name in "abc")
+    held.fds.touch(first)
+    held.read("d")
+    assert second.reader is None
+    assert all(t.reader is not None for t in (first, third))
+    assert len(held.fds) == 3
+    assert not held.told
+
+
+def test_what_has_no_name_or_is_unread_is_never_closed_for_another(held: Held) -> None:
+    unread, deleted, idle = held.backlog("a"), held.read("b"), held.read("c")
+    deleted.linked = False
+    held.read("d")
+    assert idle.reader is None
+    held.backlog("e").linked = False  # takes the place of d
+    with pytest.raises(OSError, match="as many files are open as may be") as raised:
+        held.fds.open(held.tailer("f"))
+    assert raised.value.errno == errno.EMFILE
+    assert unread.reader is not None
+    assert deleted.reader is not None
+    assert held.told == ["descriptors.short"]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_when_the_system_gives_no_more_those_that_are_open_take_turns(held: Held, number: int) -> None:
+    first, _ = held.read("a"), held.read("b")
+    held.fault = OSError(number, os.strerror(number))
+    other = held.tailer("c")
+    with pytest.raises(OSError, match=os.strerror(number)):
+        held.fds.open(other)
+    assert held.told == ["descriptors.short"]
+    held.fault = None
+    assert held.fds.open(other)
+    assert first.reader is None
+    assert len(held.fds) == 2
+
+
+def test_another_error_changes_nothing(held: Held) -> None:
+    held.read("a")
+    held.fault = PermissionError(errno.EACCES, "no")
+    with pytest.raises(PermissionError):
+        held.fds.open(held.tailer("b"))
+    assert held.fds.limit == 3
+    assert not held.told
+
+
+def test_a_name_that_leads_to_another_file_is_not_open(held: Held) -> None:
+    tailer = held.tailer("a")
+    tailer.file_id = FileId(0, 0)
+    assert not held.fds.open(tailer)
+    assert len(held.fds) == 0
+
+
+def test_a_file_that_fails_after_it_was_opened_leaks_nothing(tmp_path: Path) -> None:
+    def fail(op: str) -> None:
+        if op == "log.fstat":
+            raise OSError(errno.ESTALE, "stale")
+
+    fds = Descriptors(3, Files(fail), Events(lambda *line: None))
+    with pytest.raises(OSError, match="stale"):
+        fds.open(Held(tmp_path, 1).tailer("a"))
+    assert len(fds) == 0
+
+
+def test_touching_what_is_not_open_does_not_count_it(held: Held) -> None:
+    held.fds.touch(held.tailer("a"))
+    assert len(held.fds) == 0
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "limit", "raised"),
+    [
+        (100, 4096, 4096 - RESERVE, (4096, 4096)),
+        (4096, 4096, 4096 - RESERVE, None),
+        (70, 70, 8, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, (1 << 20) - RESERVE, None),
+    ],
+)
+def test_the_limit_follows_from_the_process(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, limit: int, raised: Any
+) -> None:
+    asked = []
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: asked.append(limits))
+    assert limit_from_process() == limit
+    assert asked == ([raised] if raised else [])
+
+
+def test_a_limit_that_cannot_be_raised_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(what: int, limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (1000, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert limit_from_process() == 1000 - RESERVE
