@@ -7,14 +7,15 @@ discovery, reading, what is in flight until ``shutdown_timeout``, save, close (D
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
 from shipper.events import Events, Write
+from shipper.kafka.producer import try_settings
 from shipper.pump import Pump
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -22,10 +23,14 @@ GRACE = 15.0  # seconds beyond shutdown_timeout for the pump to end, before the 
 
 
 class Flags:
-    """What the signals asked for."""
+    """What the signals asked for.
+
+    They come through a queue and not by an event: its ``put`` may interrupt anything that the main thread does, also
+    ``get`` and another ``put``; an event's ``set``, which takes a lock, would wait for the ``wait`` that it interrupts.
+    """
 
     def __init__(self) -> None:
-        self.changed = threading.Event()
+        self._changed: SimpleQueue[None] = SimpleQueue()
         self.stop = False
         self.reload = False
         self.report = False
@@ -42,7 +47,14 @@ class Flags:
             self.reload = True
         else:
             self.report = True
-        self.changed.set()
+        self._changed.put(None)
+
+    def wait(self, timeout: float) -> None:
+        """Return when a signal has come since the last call, or after ``timeout`` seconds."""
+        try:
+            self._changed.get(timeout=timeout)
+        except Empty:
+            return
 
 
 def run(load: Callable[[], Config], write: Write) -> int:
@@ -90,8 +102,7 @@ def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, e
 def _wait(pump: Pump, config: Config, load: Callable[[], Config], events: Events, flags: Flags) -> Config | None:
     """Wait for the end; returns the configuration to go on with, or None for a stop."""
     while not flags.stop:
-        flags.changed.wait(1.0)
-        flags.changed.clear()
+        flags.wait(1.0)
         if pump.error is not None:
             return None
         if flags.report:
@@ -109,6 +120,7 @@ def _reload(config: Config, load: Callable[[], Config], events: Events) -> Confi
     """Read the configuration again; a bad one is reported and the old one stays."""
     try:
         new = load()
+        try_settings(new.kafka, events)
     except ConfigError as error:
         events.reload_refused(error.problems)
         return None

@@ -166,6 +166,13 @@ def new_client(settings: dict[str, Any], events: Events) -> Any:
         raise ConfigError([f"kafka.properties: {raised.args[0].str()}"]) from None
 
 
+def try_settings(config: KafkaConfig, events: Events) -> None:
+    """Have the client judge its properties, without connecting to anything; raises ConfigError."""
+    settings = producer_settings(config)
+    del settings["bootstrap.servers"]
+    new_client(settings, events).close()
+
+
 def _let_go(client: Any, probe: Probe, drained: bool) -> None:  # noqa: FBT001
     """End the client, once the probe no longer uses it: destroying it under a question would crash the process."""
     probe.join()
