@@ -100,17 +100,20 @@ class FileSource:
             return
         found = census.choose(seen.seen)
         unknown: list[Seen] = []
+        doubtful: list[Tailer] = []
         for file_id, one in found.items():
             if (tailer := census.by_id.get(file_id)) is not None:
                 if census.sighted(tailer, one) or not self._started:
                     self._grew(tailer)
+                    if tailer.finished:
+                        doubtful.append(tailer)  # late lines, or another file under the same inode
             elif file_id in census.left:
                 if census.left_changed(one):
                     unknown.append(one)
             elif one.adoptable:
                 unknown.append(one)
         missing = self._missing(seen, found)
-        self._intake.take(unknown)
+        self._intake.take(unknown, doubtful)
         now = self._clock()
         for tailer in missing:
             if tailer.detached:
@@ -162,10 +165,10 @@ class FileSource:
 
     def _grew(self, tailer: Tailer) -> None:
         """Let a file be read again as soon as it is its turn."""
-        if tailer.state is File.WAITING:
-            current = self._census.lineages[tailer.path].current
+        current = self._census.lineages[tailer.path].current
+        if tailer.state not in DONE and tailer is not current:
             if current is not None:
-                self._schedule.now(current)  # its successor has grown: it may be finished now
+                self._schedule.now(current)  # one that comes after it has grown: it may be finished now
         elif tailer.state is not File.LOST:
             tailer.event(FileEvent.GREW)
             self._schedule.now(tailer)
@@ -265,7 +268,6 @@ class FileSource:
                 self._schedule.now(tailer)
         except ContentChanged:
             self._intake.changed(tailer)
-            self._intake.search(tailer)
             return True
         except BROKEN as error:
             self._cannot_read(tailer, error)
@@ -319,9 +321,9 @@ class FileSource:
             if tailer.linked and not tailer.compression:
                 return  # idle: it may grow
         elif not lineage.succeeded:
-            if self._has_bytes(successor):
+            if any(self._has_bytes(one) for one in lineage.successors(tailer)):  # the next one may stay empty for ever
                 lineage.succeeded = True
-                self._schedule.now(tailer)  # once more, now that the successor's first byte was seen
+                self._schedule.now(tailer)  # once more, now that a successor's first byte was seen
             return
         if (successor is None and not self._silent(tailer, now)) or self._send_last(tailer, now):
             return

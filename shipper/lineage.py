@@ -33,8 +33,11 @@ class Lineage:
 
     def successor(self, tailer: Tailer) -> Tailer | None:
         """Return the generation that comes after ``tailer``, which must be unfinished or unsettled."""
-        after = self.gens.index(tailer) + 1
-        return self.gens[after] if after < len(self.gens) else None
+        return next(iter(self.successors(tailer)), None)
+
+    def successors(self, tailer: Tailer) -> list[Tailer]:
+        """Return all generations that come after ``tailer``, which must be unfinished or unsettled."""
+        return self.gens[self.gens.index(tailer) + 1 :]
 
     def members(self) -> Iterator[Tailer]:
         """Yield every generation that is known, the newest first."""

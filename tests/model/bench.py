@@ -1,0 +1,429 @@
+"""A daemon in one thread, under a clock of its own, with nothing of it left to chance.
+
+Real are the files, the kernel's events, discovery, the pump and all that it drives. Stand-ins are the clock, the
+brokers (:class:`Brokers`, :class:`Client`), which answer when they are told to, and the checkpoint store
+(:class:`Memory`), which keeps what was saved and loses what was not. :class:`Bench` lets the pump go its rounds one by
+one, and adds what a test wants to happen at a certain moment: let the kernel's events through, hold them back or lose
+them, let time pass, stop, kill. It is the one place in the tests that looks inside the pump.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.discovery import Discovery, Watched
+from shipper.discovery.watch import Inotify, Watcher
+from shipper.errors import ProducerFatal, StateError
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource import FileSource
+from shipper.ledger import Ledger
+from shipper.model import Checkpoint, DeliveryReport, SourceState, TopicState
+from shipper.pump import Pump
+
+SOURCE = "s"
+TOPIC = "logs"
+CALM = 150.0  # seconds: longer than any pause that the daemon makes
+ROUNDS = 2000  # without time passing, after which the daemon is said never to come to rest
+PURGED, REFUSED, NO_TOPIC = (
+    KafkaError._PURGE_INFLIGHT,
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+
+
+class StillInotify(Inotify):
+    """The kernel's events, which no thread reads: they come when discovery catches up with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_reading = False  # as after a read: closing need not wait for a thread
+
+    def start(self) -> None:
+        """Start nothing."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for nothing."""
+
+    def overflow(self) -> None:
+        """Lose all that has happened, as the kernel does when its queue is full, and be told only that."""
+        while select.select([self._inotify_fd], [], [], 0)[0]:
+            os.read(self._inotify_fd, 1 << 16)
+        self.on_overflow()
+
+
+@dataclass(eq=False)
+class Sent:
+    """A record in the client's hands."""
+
+    key: bytes
+    value: bytes
+    report: DeliveryReport
+    arrived: bool = False
+
+
+class Message(NamedTuple):
+    """What a delivery report says of the record."""
+
+    payload: bytes
+
+    def value(self) -> bytes:
+        """Return its value."""
+        return self.payload
+
+
+class Brokers:
+    """What has arrived, in the order in which a consumer reads it, and whether brokers and topic are there."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.hesitate = False  # they take everything, and report nothing
+        self.topic = TopicState.READY
+        self.arrived: list[tuple[bytes, bytes]] = []
+        self.acked: set[bytes] = set()  # values of which the client has told the daemon that they are safe
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The values that have arrived."""
+        return [value for _, value in self.arrived]
+
+
+class Status(NamedTuple):
+    """What the client knows of the brokers."""
+
+    up: bool
+    reason: str
+    brokers: int
+
+
+class Client:
+    """A ``model.Sink``. A key is a partition: its records arrive in order, those of others whenever they do.
+
+    ``wait`` is called with the seconds that a poll would wait.
+    """
+
+    def __init__(self, brokers: Brokers, wait: Callable[[float], None]) -> None:
+        self.brokers = brokers
+        self._wait = wait
+        self.queue: list[Sent] = []
+        self.fatal = False
+        self.tells_what_it_purges = False  # when it is closed
+        self._held: set[str] = set()
+
+    def topic_state(self, topic: str) -> TopicState:
+        if self.brokers.up:
+            self._held.discard(topic)
+        return TopicState.UNKNOWN if topic in self._held or not self.brokers.up else self.brokers.topic
+
+    def hold(self, topic: str) -> None:
+        self._held.add(topic)
+
+    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+        self.queue += [Sent(message["key"], message["value"], report) for message in messages]
+
+    def send_with(
+        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+    ) -> None:
+        self.send(topic, [message], report)
+
+    def status(self) -> Status:
+        return Status(self.brokers.up, "", 1)
+
+    def poll(self, timeout: float) -> int:
+        if self.fatal:
+            raise ProducerFatal("the test says so")
+        if self.brokers.up and not self.brokers.hesitate:
+            return self.deliver()
+        self._wait(timeout)
+        return 0
+
+    def close(self, timeout: float) -> None:
+        if self.tells_what_it_purges:
+            self.fail(PURGED)
+        self.queue.clear()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the next poll has something to say."""
+        return self.fatal or (self.brokers.up and not self.brokers.hesitate and bool(self.queue))
+
+    # What a test lets happen.
+
+    def land(self, count: int | None = None, key: bytes | None = None) -> list[Sent]:
+        """Let the next records arrive, of one partition or of all; their reports are still on the way."""
+        landed = self._next(count, key)
+        for sent in landed:
+            if not sent.arrived:
+                sent.arrived = True
+                self.brokers.arrived.append((sent.key, sent.value))
+        return landed
+
+    def deliver(self, count: int | None = None, key: bytes | None = None) -> int:
+        """Let the next records arrive, and report them."""
+        landed = self.land(count, key)
+        for sent in landed:
+            self.queue.remove(sent)
+            self.brokers.acked.add(sent.value)
+            sent.report(None, Message(sent.value))
+        return len(landed)
+
+    def fail(self, code: int, count: int | None = None, key: bytes | None = None) -> int:
+        """Report the next records as not taken."""
+        failed = self._next(count, key)
+        for sent in failed:
+            self.queue.remove(sent)
+            sent.report(KafkaError(code), Message(sent.value))
+        return len(failed)
+
+    def _next(self, count: int | None, key: bytes | None) -> list[Sent]:
+        return [sent for sent in self.queue if key is None or sent.key == key][:count]
+
+
+class Memory:
+    """The checkpoint store: ``saved`` outlives a kill, ``pending`` does not."""
+
+    def __init__(self, check: Callable[[Checkpoint], None]) -> None:
+        self.saved: dict[str, Checkpoint] = {}
+        self.pending: dict[str, Checkpoint | None] = {}
+        self.scanned = False
+        self.refuses = False  # the disk is full
+        self.set_aside = False  # it was damaged
+        self._check = check
+
+    def load(self) -> dict[str, SourceState]:
+        return {SOURCE: SourceState(self.scanned, tuple(self.saved.values()))}
+
+    def reread(self, source: str) -> bool:
+        return self.set_aside and not self.scanned
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        if self.refuses:
+            raise StateError("the disk is full")
+        self.saved = {one.uid: one for one in files}
+        self.scanned = True
+
+    def submit(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]] = ()) -> None:
+        for one in changed:
+            self._check(one)
+            self.pending[one.uid] = one
+        self.pending.update((uid, None) for _, uid in removed)
+
+    def save(self) -> None:
+        """Make durable what was submitted."""
+        for uid, one in self.pending.items():
+            if one is None:
+                self.saved.pop(uid, None)
+            else:
+                self.saved[uid] = one
+        self.pending.clear()
+
+    def flush(self, timeout: float) -> bool:
+        self.save()
+        return True
+
+
+@dataclass
+class Told:
+    """What the daemon has logged."""
+
+    lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def __call__(self, level: str, name: str, fields: dict[str, Any]) -> None:
+        self.lines.append((level, name, fields))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Return the fields of each event ``name``."""
+        return [fields for _, found, fields in self.lines if found == name]
+
+
+class Woken(threading.Event):
+    """Whether the pump was woken; nobody waits for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return at once."""
+        return self.is_set()
+
+
+class Bench:
+    """One source in ``root``, its brokers and its store; the daemon runs between :meth:`start` and its end."""
+
+    pump: Pump
+    source: FileSource
+    ledger: Ledger
+    discovery: Discovery
+    inotify: StillInotify
+
+    def __init__(
+        self,
+        root: Path,
+        *globs: str,
+        limit: int = 1000,
+        max_in_flight: int = 1 << 24,
+        check: Callable[[Checkpoint], None] = lambda _: None,
+        **settings: Any,
+    ) -> None:
+        self.root = root
+        self.now = 1000.0
+        source = SourceConfig(
+            name=SOURCE,
+            paths=tuple(str(root / glob) for glob in globs or ("*.log",)),
+            topic=TOPIC,
+            key="{filename}",
+            **settings,
+        )
+        self.config = Config(
+            shipper=ShipperConfig(state_dir=root, max_open_files=limit, scan_interval=30.0),
+            kafka=KafkaConfig(bootstrap_servers="", max_in_flight=max_in_flight),
+            sources={SOURCE: source},
+        )
+        self.files = Files(self._fault)
+        self.faults: dict[str, OSError] = {}  # by op label
+        self.brokers = Brokers()
+        self.store = Memory(check)
+        self.told = Told()
+        self.running = False
+        self._stopping = False
+
+    def _fault(self, op: str) -> None:
+        if op in self.faults:
+            raise self.faults[op]
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping:
+            self.now += seconds
+
+    # --- the daemon --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the daemon; its first round comes with the next :meth:`work`."""
+        events = Events(self.told, clock=lambda: self.now)
+        store: Any = self.store
+        pump = self.pump = Pump(
+            self.config,
+            store,
+            events,
+            make_sink=lambda: Client(self.brokers, self._wait),
+            files=self.files,
+            clock=lambda: self.now,
+        )
+        self.inotify = StillInotify()
+        source = self.config.sources[SOURCE]
+        self.discovery = pump._discovery = Discovery(
+            [Watched(SOURCE, tuple(map(os.fsencode, source.paths)), tuple(map(os.fsencode, source.exclude)), "auto")],
+            pump.wake,
+            events,
+            scan_interval=self.config.shipper.scan_interval,
+            clock=lambda: self.now,
+            watcher=Watcher(pump.wake, events, lambda: self.inotify),
+        )
+        pump._woken = Woken()
+        pump._open()
+        self.ledger = pump._ledger
+        self.source = pump._sources[SOURCE]
+        self.running = True
+
+    @property
+    def client(self) -> Client:
+        """The client that is in use."""
+        client = self.pump._sink
+        assert isinstance(client, Client)
+        return client
+
+    def stop(self) -> None:
+        """Stop it as SIGTERM does."""
+        self._stopping = True
+        self.pump._drain()
+        self._stopping = False
+        self._end()
+
+    def kill(self) -> None:
+        """End it as SIGKILL does."""
+        self.store.pending.clear()
+        self._end()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self.running:
+            self._end()
+
+    def _end(self) -> None:
+        self.running = False
+        self.client.tells_what_it_purges = False
+        self.pump._close()
+
+    # --- rounds ------------------------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Do one round; of what the kernel tells, nothing comes before :meth:`tell`."""
+        self.pump._beat()
+
+    def _busy(self) -> bool:
+        """Whether the next round has something to do before time passes or something happens."""
+        if self.pump._woken.is_set() or self.discovery.next_due() <= self.now:
+            return True
+        if self.source.hungry and not self.ledger.paused:
+            return True
+        if self.ledger.reported or self.ledger.nacks or self.client.answers:
+            return True
+        waits = self.source.rewinding and self.ledger.records
+        return self.source.due() <= self.now and not waits
+
+    def work(self) -> None:
+        """Go rounds until there is nothing to do."""
+        for _ in range(ROUNDS):
+            self.beat()
+            if not self._busy():
+                return
+        raise AssertionError("the daemon does not come to rest")
+
+    def tell(self) -> None:
+        """Let the kernel's events through, and work."""
+        self.pump.wake()
+        self.work()
+
+    def lose_events(self) -> None:
+        """Lose the kernel's events to an overflow."""
+        self.inotify.overflow()
+        self.pump.wake()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass; whatever is due is done when it is due."""
+        until = self.now + seconds
+        self.tell()
+        while self.now < until:
+            due = min(self.source.due(), self.discovery.next_due(), until)
+            if self.source.has_changes:
+                due = min(due, self.pump._save_at)
+            self.now = min(until, max(due, self.now + 0.01))
+            self.work()
+            self.store.save()
+
+    def calm(self) -> None:
+        """Let everything that holds the daemon up go away, and let it come to rest."""
+        self.brokers.up, self.brokers.hesitate = True, False
+        self.brokers.topic = TopicState.READY
+        self.store.refuses = False
+        self.pass_time(CALM)
+        assert not self.ledger.records, f"{self.ledger.records} records are in flight for ever"
+        assert not self.ledger.in_flight
+        assert not self.source.rewinding
+
+    # --- what a test looks at ----------------------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> list[str]:
+        """What has arrived, as text."""
+        return [line.decode() for line in self.brokers.lines]
+
+    def offsets(self) -> dict[str, int]:
+        """Return the saved offsets, by the name under which each file was last seen."""
+        return {os.fsdecode(os.path.basename(one.seen_as)): one.offset for one in self.store.saved.values()}
