@@ -1,0 +1,118 @@
+"""Unknown files: looked at until something can be said of them, and never taken for what they are not."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.rig import PumpRig
+
+
+def rotated(rig: PumpRig, content: bytes = b"one\n") -> Path:
+    """Start on a log, and rotate it; returns the path of the rotated file."""
+    log = rig.logs / "app.log"
+    log.write_bytes(content)
+    rig.start()
+    log.rename(rig.logs / "app.log.1")
+    log.write_bytes(b"two\n")
+    rig.pass_time(1)
+    return rig.logs / "app.log.1"
+
+
+def test_a_compressed_copy_is_recognised_once_it_is_complete(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        old = rotated(rig, b"one\n" * 1000)
+        whole = gzip.compress(old.read_bytes())
+        with (rig.logs / "app.log.1.gz").open("wb", buffering=0) as packed:
+            for piece in (b"", whole[:10], whole[10:-4]):
+                packed.write(piece)
+                rig.pass_time(2)
+                assert "file.copy" not in rig.names()
+            packed.write(whole[-4:])
+        rig.pass_time(2)
+        old.unlink()
+        rig.pass_time(10)
+        assert rig.names("file.copy") == ["file.copy"]
+        assert rig.lines == ["one"] * 1000 + ["two"]
+        assert "file.lost" not in rig.names()
+
+
+def test_a_compressed_file_whose_origin_is_nowhere_is_read(tmp_path: Path) -> None:
+    """Born, rotated and compressed between two looks."""
+    with PumpRig(tmp_path) as rig:
+        rotated(rig)
+        (rig.logs / "app.log.2.gz").write_bytes(gzip.compress(b"never seen before\n"))
+        rig.pass_time(2)
+        assert "never seen before" in rig.lines
+
+
+def test_a_compression_that_cannot_be_read_is_told_once_and_left_alone(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rotated(rig)
+        (rig.logs / "app.log.2.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+        rig.pass_time(100, step=1)
+        assert rig.names("file.unsupported") == ["file.unsupported"]
+        rig.stop()
+        rig.start().pass_time(100, step=1)
+        assert rig.names("file.unsupported") == ["file.unsupported"]
+
+
+def test_an_empty_sibling_is_looked_at_until_it_holds_something(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rotated(rig)
+        sibling = rig.logs / "app.log.2"
+        sibling.touch()
+        rig.pass_time(5)
+        with sibling.open("wb") as writer:
+            writer.write(b"at last\n")
+        rig.pass_time(2)
+        assert "at last" in rig.lines
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_what_cannot_be_opened_is_tried_again(tmp_path: Path, number: int) -> None:
+    with PumpRig(tmp_path) as rig:
+        old = rotated(rig)
+        rig.faults["log.open"] = OSError(number, os.strerror(number))
+        old.rename(rig.logs / "app.log.2")
+        (rig.logs / "app.log").rename(old)
+        (rig.logs / "app.log").write_bytes(b"three\n")
+        (rig.logs / "app.log.3").write_bytes(b"sibling\n")
+        rig.pass_time(5)
+        assert rig.lines == ["one", "two"]
+        rig.faults.clear()
+        rig.pass_time(40, step=1)
+        assert sorted(rig.lines) == ["one", "sibling", "three", "two"]
+
+
+def test_what_is_no_regular_file_is_no_file(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        old = rotated(rig)
+        old.unlink()
+        (rig.logs / "app.log").unlink()
+        os.mkfifo(rig.logs / "app.log")
+        (rig.logs / "app.log.1").mkdir()
+        (rig.logs / "dead.log").symlink_to("nowhere")
+        rig.pass_time(40, step=1)
+        (rig.logs / "app.log").unlink()
+        (rig.logs / "app.log").write_bytes(b"three\n")
+        rig.pass_time(2)
+        assert rig.lines == ["one", "two", "three"]
+
+
+def test_a_copy_that_begins_to_differ_is_read_whole(tmp_path: Path) -> None:
+    """What was a copy so far is written on by somebody: then it is a log of its own."""
+    with PumpRig(tmp_path) as rig:
+        old = rotated(rig, b"header\n")
+        copy = rig.logs / "app.log.2"
+        copy.write_bytes(old.read_bytes())
+        rig.pass_time(2)
+        assert rig.names("file.copy") == ["file.copy"]
+        with copy.open("ab") as writer:
+            writer.write(b"more\n")
+        rig.pass_time(2)
+        assert rig.lines == ["header", "two", "header", "more"]
