@@ -110,7 +110,7 @@ class FileSource:
             elif file_id in census.left:
                 if census.left_changed(one):
                     unknown.append(one)
-            elif one.adoptable:
+            else:
                 unknown.append(one)
         missing = self._missing(seen, found)
         self._intake.take(unknown, doubtful)
@@ -141,7 +141,7 @@ class FileSource:
         """Record what is there durably, before anything of it is sent."""
         found = self._census.choose(seen.seen)
         # Where a store was set aside nothing is known of any file, and all of them are read from their beginning (I8).
-        known = [] if self._reread else [found[file_id] for file_id in found]
+        known = [] if self._reread else [one for one in found.values() if one.adoptable]
         recorded = firstscan.checkpoints(self.config, known, self._tools.files, self._tools.wall())
         try:
             self._tools.store.record_first_scan(self.name, recorded)

@@ -67,11 +67,27 @@ def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
         # Its file is there, closed: what holds more than that is no copy of it.
         own = read if tailer.compression else max(read, tailer.size)
         return Verdict.COPY if size <= own else None
-    # Nothing was read of it yet, or the file is shorter than what was read: only the head can tell.
+    if size < read:
+        return Verdict.COPY if _begins_like(reader, size, tailer) else None
+    # Nothing was read of it yet: only the head can tell.
     known = tailer.head_len
-    if not known or size < known or digest(reader.read(known, 0)) != tailer.head:
-        return None
-    return Verdict.COPY if size < read else Verdict.CONTINUES
+    same = known and size >= known and digest(reader.read(known, 0)) == tailer.head
+    return Verdict.CONTINUES if same else None
+
+
+def _begins_like(reader: Reader, size: int, tailer: Tailer) -> bool:
+    """Whether a file is a copy that was made before the last of what was read had been written.
+
+    Its head alone proves nothing: every generation may begin with the same header. So the bytes before the end of one
+    of the last chunks have to be the same as well; without such a proof its lines are rather sent twice than lost.
+    """
+    mark = max((m for m in tailer.marks if m.offset <= size), default=None)
+    if mark is None:
+        return False
+    low = max(0, mark.offset - MARK)
+    if digest(reader.read(mark.offset - low, low)) != mark.mark:
+        return False
+    return size < tailer.head_len or digest(reader.read(tailer.head_len, 0)) == tailer.head
 
 
 def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict | None:

@@ -57,19 +57,32 @@ class Intake:
         self._unsure: dict[FileId, Seen] = {}
         self.due = float("inf")  # when those of which nothing could be said are looked at again
 
-    def take(self, unknown: Iterable[Seen]) -> None:
-        """Decide what unknown files are: the rotated ones of a path first, oldest first, then the one it names."""
-        for one in sorted(unknown, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
-            self.decide(one)
+    def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
+        """Decide what unknown files are: the rotated ones of a path first, oldest first, then the one it names.
 
-    def decide(self, one: Seen) -> None:
+        Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
+        hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
+        """
+        waiting = list(unknown)
+        relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
+        for lineage in relatives.values():
+            waiting += self._released(lineage.gens)
+        waiting += self._released(doubtful)
+        for one in sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
+            self._decide(one)
+
+    def _decide(self, one: Seen) -> None:
         """Decide what one unknown file is."""
         self._unsure.pop(one.file_id, None)
         if one.compression and one.compression not in DECOMPRESSORS:
+            if not one.adoptable:
+                return
             self._events.file_unsupported(self._census.source, one.path, one.compression)
             self._census.leave(one, FileState.LEFT, NO_FINGERPRINT)
             return
         relatives = self._relatives(one)
+        if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
+            return  # excluded, and nothing is missing that it could continue
         if not relatives and one.path == one.base and not one.compression:
             self._new(one)
             return
@@ -105,36 +118,53 @@ class Intake:
                 self.due = self._clock() + UNSURE_RETRY
 
     def changed(self, tailer: Tailer) -> None:
-        """Take note that a file's id leads to other bytes than were read of it."""
+        """Take note that a file's id leads to other bytes than were read of it, and look for these."""
+        self.search(tailer, self._release(tailer))
+
+    def search(self, tailer: Tailer, *others: Seen) -> None:
+        """Look for a file's bytes among ``others`` and its neighbours; what cannot be found is lost."""
+        census = self._census
+        directories = {os.path.dirname(tailer.seen_as), os.path.dirname(os.path.realpath(tailer.seen_as))}
+        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
+        unknown = {one.file_id: one for one in others}
+        for file_id, one in found.items():
+            left = census.left.get(file_id)
+            known = file_id in census.by_id or (left is not None and left.state is FileState.LEFT)
+            if not known:
+                unknown[file_id] = one  # also a copy: of this one, perhaps
+        self.take(unknown.values())
+        if tailer.detached and tailer.state not in DONE:
+            census.lose(tailer, "truncated before it was read to its end, and no copy was found", self._clock())
+
+    def _release(self, tailer: Tailer) -> Seen:
+        """Part a generation from a file that holds other bytes; returns that file, which is unknown now."""
         try:
             stat = tailer.reader.stat() if tailer.reader is not None else None
         except OSError:
             stat = None  # it cannot be read now, which is told when it is
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
-        compression = rotation.compression(tailer.seen_as) if tailer.seen_as != tailer.path else ""
-        one = Seen(tailer.seen_as, tailer.path, tailer.file_id, size, mtime, (), compression)
+        path, base = tailer.seen_as, tailer.path
+        directory, name = os.path.split(path)
+        rank = next((r.rank for r in rotation.readings(name) if os.path.join(directory, r.base) == base), ())
         if tailer.state is not File.FINISHED:
-            self._events.file_truncated(
-                self._census.source, one.path, tailer.generation, tailer.read.offset, tailer.unread
-            )
+            self._events.file_truncated(self._census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
         self._census.unbind(tailer)
-        self.decide(one)
+        compression = rotation.compression(path) if path != base else ""
+        return Seen(path, base, tailer.file_id, size, mtime, rank, compression)
 
-    def search(self, tailer: Tailer) -> None:
-        """Look among a file's neighbours for its bytes; what cannot be found is lost."""
-        census = self._census
-        directories = {os.path.dirname(tailer.seen_as), os.path.dirname(os.path.realpath(tailer.seen_as))}
-        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
-        unknown = []
-        for file_id, one in found.items():
-            left = census.left.get(file_id)
-            known = file_id in census.by_id or (left is not None and left.state is FileState.LEFT)
-            if one.adoptable and not known:
-                unknown.append(one)  # also a copy: of this one, perhaps
-        self.take(unknown)
-        if tailer.detached and tailer.state not in DONE:
-            census.lose(tailer, "truncated before it was read to its end, and no copy was found", self._clock())
+    def _released(self, tailers: Iterable[Tailer]) -> list[Seen]:
+        """Open generations and part those from their files that hold other bytes than were read; returns these."""
+        released = []
+        for tailer in list(tailers):
+            if tailer.detached or tailer.state is File.LOST:
+                continue
+            try:
+                if (tailer.reader is not None or self._descriptors.open(tailer)) and not tailer.verify():
+                    released.append(self._release(tailer))
+            except BROKEN:
+                continue  # told when it is read
+        return released
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
@@ -157,12 +187,13 @@ class Intake:
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
         """Act on what an open unknown file is; returns whether its reader is kept."""
         census = self._census
-        self._verify(relatives)
         size = length(reader)
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
         verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left)
         if verdict is Verdict.UNSURE and one.path == one.base:
             verdict = Verdict.NEW  # an empty file of that name begins here
+        if not one.adoptable and verdict is not Verdict.CONTINUES:
+            return False  # exclude hides it, but not that a known file goes on in it
         if verdict is Verdict.UNSURE:
             self._be_unsure(one)
         elif verdict is Verdict.COPY:
@@ -183,20 +214,6 @@ class Intake:
         lineages = [self._census.lineages[b] for b in bases if b in self._census.lineages]
         left = {c.path for c in self._census.left.values()} if lineages else set()
         return [r for r in lineages if r.gens or r.past or r.path in left]
-
-    def _verify(self, relatives: list[Lineage]) -> None:
-        """Open the unfinished generations and make sure that they still hold what was read of them."""
-        for lineage in relatives:
-            for tailer in list(lineage.gens):
-                if tailer.detached or tailer.state is File.LOST:
-                    continue
-                try:
-                    if tailer.reader is None and not self._descriptors.open(tailer):
-                        continue
-                    if not tailer.verify():
-                        self.changed(tailer)
-                except OSError:
-                    continue  # told when it is read
 
     def _new(self, one: Seen) -> None:
         self._census.take_up(one.file_id)
@@ -239,7 +256,7 @@ class Intake:
             return
         now = one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
         if one.file_id not in self._census.left or self._census.left_changed(now):
-            self.decide(now)
+            self.take([now])
 
 
 def _as_seen(left: Checkpoint) -> Seen:

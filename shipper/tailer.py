@@ -17,6 +17,7 @@ from shipper.lifecycle import FILE, File, FileEvent, step
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint
 
 BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, small enough to be fair (measured)
+MARKS = 8  # ends of chunks that are remembered
 MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
 
 
@@ -53,6 +54,7 @@ class Tailer:
         "key",
         "late",
         "linked",
+        "marks",
         "max_line",
         "missing_since",
         "next",
@@ -87,6 +89,7 @@ class Tailer:
         mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
         self.track = Track(Position(cp.offset, mark), self)
         self.read = Position(cp.offset, mark)
+        self.marks: list[Position] = []  # the last few: by them a copy is known that is shorter than what was read
         self.head_len = cp.fingerprint.head_len
         self.head = cp.fingerprint.head
         self.max_line = max_line
@@ -279,6 +282,9 @@ class Tailer:
             window = self._window(offset)
         position = Position(offset, digest(window))
         self.read = position
+        self.marks.append(position)
+        if len(self.marks) > MARKS:
+            del self.marks[0]
         self.next = offset
         self.part = 0
         return Batch(lines, position, end - start)
