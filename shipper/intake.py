@@ -190,8 +190,8 @@ class Intake:
         size = length(reader)
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
         verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left)
-        if verdict is Verdict.UNSURE and one.path == one.base:
-            verdict = Verdict.NEW  # an empty file of that name begins here
+        if verdict is Verdict.UNSURE and one.path == one.base and all(r.path == one.base for r in relatives):
+            verdict = Verdict.NEW  # an empty file begins here; by its name it is not where a copy is being written
         if not one.adoptable and verdict is not Verdict.CONTINUES:
             return False  # exclude hides it, but not that a known file goes on in it
         if verdict is Verdict.UNSURE:

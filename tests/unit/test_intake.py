@@ -116,3 +116,19 @@ def test_a_copy_that_begins_to_differ_is_read_whole(tmp_path: Path) -> None:
             writer.write(b"more\n")
         rig.pass_time(2)
         assert rig.lines == ["header", "two", "header", "more"]
+
+
+def test_a_copy_that_is_found_while_it_is_still_empty_is_no_new_file(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, "*.log*") as rig:
+        log, copy = rig.logs / "app.log", rig.logs / "app.log.1"
+        log.write_bytes(b"one\ntwo\n")
+        rig.start().beat()
+        with copy.open("wb", buffering=0) as copying:
+            rig.beat()
+            copying.write(b"one\n")
+            rig.beat()
+            copying.write(b"two\n")
+        os.truncate(log, 0)
+        log.write_bytes(b"three\n")
+        rig.beat()
+        assert rig.lines == ["one", "two", "three"]
