@@ -16,12 +16,12 @@ from typing import Protocol
 
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
-from shipper.descriptors import Descriptors, limit_from_process
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
+from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger, Nack
@@ -94,7 +94,7 @@ class Pump:
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._files = files or Files()
         self._woken = threading.Event()
-        self._stopping = False
+        self._halt = threading.Event()
         self._report = False
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
@@ -120,6 +120,7 @@ class Pump:
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
         self._started_at = 0.0
+        self._ready = False  # a broker has answered
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class Pump:
 
     def stop(self) -> None:
         """Let it stop reading, drain and end; returns at once."""
-        self._stopping = True
+        self._halt.set()
         self.wake()
 
     def report(self) -> None:
@@ -153,7 +154,7 @@ class Pump:
     def _run(self) -> None:
         try:
             self._open()
-            while not self._stopping:
+            while not self._halt.is_set():
                 self._beat()
             self._drain()
         except BaseException as error:
@@ -201,8 +202,7 @@ class Pump:
         now = self._clock()
         if now >= self._save_at:
             self._save(now)
-        if self.state is Service.STARTING or self.state is Service.DEGRADED:
-            self._look_for_brokers(now)
+        self._look_for_brokers(now)
         if self._report:
             self._report = False
             self._tell_status()
@@ -238,7 +238,7 @@ class Pump:
         due = min(due, self._discovery.next_due(), now + IDLE_BEAT)
         if any(s.has_changes for s in self._sources.values()):
             due = min(due, self._save_at)
-        if self._stopping or due <= now:
+        if self._halt.is_set() or due <= now:
             return 0.0
         self._woken.wait(due - now)
         return 0.0
@@ -260,7 +260,7 @@ class Pump:
         self._settle()
         now = self._clock()
         if now - self._replaced_at < REPLACE_BEAT:  # whatever kills each new client must not become a loop
-            self._woken.wait(REPLACE_BEAT)
+            self._halt.wait(REPLACE_BEAT)
         self._replaced_at = now
         sink = self._sink = self._make_sink()
         for source in self._sources.values():
@@ -319,11 +319,18 @@ class Pump:
     # --- what a person sees ------------------------------------------------------------------------------------------
 
     def _look_for_brokers(self, now: float) -> None:
+        """Step between running and degraded; the client tells of each outage, the first answer is told here."""
         assert self._sink is not None
         status = self._sink.status()
         if status.up and status.brokers:
-            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_UP)
-            self._events.service_ready(status.brokers, len(self._sources), sum(s.files for s in self._sources.values()))
+            if self.state is not Service.RUNNING:
+                self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_UP)
+            if not self._ready:
+                self._ready = True
+                files = sum(source.files for source in self._sources.values())
+                self._events.service_ready(status.brokers, len(self._sources), files)
+        elif self.state is Service.RUNNING:
+            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
         elif self.state is Service.STARTING and now - self._started_at > READY_TIMEOUT:
             self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
             self._events.service_degraded(status.reason)

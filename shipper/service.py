@@ -93,8 +93,8 @@ def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, e
                 raise pump.error
             raise RuntimeError("the pump has ended unexpectedly") from pump.error
         left = pump.left
-        events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
         if new is None:
+            events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
             return Exit.DONE
         config = new
 

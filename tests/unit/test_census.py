@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from shipper.census import FORGET_AFTER, KEEP_PAST, Census, below, new_uid
 from shipper.config import SourceConfig
-from shipper.descriptors import Descriptors
 from shipper.events import Events
 from shipper.files import Files
+from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below, new_uid
+from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.schedule import Schedule
 from shipper.ledger import Position
 from shipper.lifecycle import File, FileEvent
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Observation, Seen
 from shipper.records import Naming
-from shipper.schedule import Schedule
 from shipper.tailer import Tailer
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from shipper.descriptors import RESERVE, Descriptors, limit_from_process
 from shipper.events import Events
 from shipper.files import Files
+from shipper.filesource.descriptors import RESERVE, Descriptors, limit_from_process
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId
 from shipper.tailer import Tailer

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shipper.config import SourceConfig
 from shipper.files import Files, digest
-from shipper.firstscan import STEP, checkpoints
+from shipper.filesource.firstscan import STEP, checkpoints
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Seen
 from tests.unit.rig import PumpRig
 

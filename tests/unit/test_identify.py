@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipper.files import Files, PackedReader, PlainReader, fingerprint_at, open_reader
-from shipper.identify import Verdict, identify, length
+from shipper.filesource.identify import Verdict, identify, length
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId, FileState
 from shipper.tailer import Tailer

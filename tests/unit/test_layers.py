@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 CORE = "errors model events config template records files ledger lifecycle framing"
-READING = "tailer identify lineage descriptors schedule pace census firstscan intake"
+
 
 TABLE = {
     "errors": Row("", "", "everything may raise them, so they know nothing"),
@@ -43,30 +43,14 @@ TABLE = {
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
     "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
     "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
-    "identify": Row("model files tailer", "", "which known file this is: judges, and changes nothing"),
-    "lineage": Row("errors model lifecycle tailer", "", "one path's generations in order"),
-    "descriptors": Row(
-        "errors model events files lifecycle tailer", "", "how many files are open, and which is closed"
-    ),
-    "pace": Row("", "", "how much may be in flight: pure"),
-    "schedule": Row("tailer", "", "whose turn it is: pure"),
-    "census": Row(
-        "model config records events lifecycle tailer lineage descriptors schedule", "", "what is known, and saved"
-    ),
-    "firstscan": Row("model config files census", "", "where a file begins: reads, and changes nothing"),
-    "intake": Row(
-        "model events files lifecycle discovery tailer identify lineage descriptors schedule census",
-        "",
-        "what unknown files are: sends nothing",
-    ),
-    "filesource": Row(f"{CORE} {READING} discovery checkpoints", "", "reading knows nothing of Kafka"),
+    "filesource": Row(f"{CORE} tailer discovery checkpoints", "", "reading knows nothing of Kafka"),
     "kafka": Row("errors model config events", "confluent_kafka", "the only Kafka code; knows nothing of files"),
     "pump": Row(
-        f"{CORE} {READING} discovery checkpoints filesource kafka", "", "the one place where reading and sending meet"
+        f"{CORE} tailer discovery checkpoints filesource kafka", "", "the one place where reading and sending meet"
     ),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "service": Row(
-        f"{CORE} {READING} discovery checkpoints filesource kafka pump logs", "systemd", "puts the parts together"
+        f"{CORE} tailer discovery checkpoints filesource kafka pump logs", "systemd", "puts the parts together"
     ),
     "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
     "demo": Row(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shipper.filesource.lineage import Lineage
 from shipper.ledger import Position, Track
 from shipper.lifecycle import File, FileEvent
-from shipper.lineage import Lineage
 from shipper.model import Checkpoint, FileId
 from shipper.tailer import Tailer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shipper.filesource.schedule import Schedule
 from shipper.model import Checkpoint, FileId
-from shipper.schedule import Schedule
 from shipper.tailer import Tailer
 
 

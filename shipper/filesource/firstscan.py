@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipper.census import new_uid
 from shipper.config import SourceConfig
 from shipper.files import BROKEN, DECOMPRESSORS, Files, fingerprint_at, open_reader
+from shipper.filesource.census import new_uid
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen
 
 STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a time

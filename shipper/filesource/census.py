@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shipper.config import SourceConfig
-from shipper.descriptors import Descriptors
 from shipper.events import Events
+from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.lineage import Lineage
+from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
-from shipper.lineage import Lineage
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen
 from shipper.records import Naming
-from shipper.schedule import Schedule
 from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone

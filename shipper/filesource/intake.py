@@ -10,8 +10,6 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 
-from shipper.census import Census
-from shipper.descriptors import Descriptors
 from shipper.discovery import rotation
 from shipper.events import Events
 from shipper.files import (
@@ -24,11 +22,13 @@ from shipper.files import (
     fingerprint_at,
     open_reader,
 )
-from shipper.identify import Verdict, identify, length
+from shipper.filesource.census import Census
+from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.identify import Verdict, identify, length
+from shipper.filesource.lineage import DONE, Lineage
+from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
-from shipper.lineage import DONE, Lineage
 from shipper.model import NO_FINGERPRINT, Checkpoint, Clock, FileId, FileState, Observation, Seen
-from shipper.schedule import Schedule
 from shipper.tailer import Tailer
 
 UNSURE_RETRY = 1.0  # seconds between looks at an empty or incomplete rotated file

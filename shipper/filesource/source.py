@@ -11,25 +11,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shipper import firstscan
-from shipper.census import FORGET_AFTER, Census
 from shipper.config import SourceConfig
-from shipper.descriptors import Descriptors
 from shipper.errors import StateError
 from shipper.events import Events
 from shipper.files import BROKEN, DECOMPRESSORS, Files, Stat
-from shipper.intake import Intake
+from shipper.filesource import firstscan
+from shipper.filesource.census import FORGET_AFTER, Census
+from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.intake import Intake
+from shipper.filesource.lineage import DONE, Lineage
+from shipper.filesource.pace import Pace
+from shipper.filesource.schedule import Schedule
 from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File, FileEvent
-from shipper.lineage import DONE, Lineage
 from shipper.model import Checkpoint, Clock, FileId, Observation, Seen, Sink, SourceState, TopicState
-from shipper.pace import Pace
 from shipper.records import Naming, part_headers
-from shipper.schedule import Schedule
 from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
-RETRY_SHORT = 0.05  # the same, while too many files are open
+RETRY_SHORT = 0.2  # the same, while too many files are open
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
 REFUSED_LAST = 60.0  # seconds between tries of what is not taken, at most
 ADRIFT_BEAT = 1.0  # seconds between looks at files that were moved out of the watched directories
