@@ -2,14 +2,16 @@
 
 # Test workers. The tests of the daemon wait more than they compute; each worker may start a broker of half a gigabyte.
 JOBS ?= 4
-# More for pytest or the demo, as in: make test ARGS='-k rotation'
+# How long the chaos goes on.
+MINUTES ?= 1
+# More for pytest, the demo or the chaos, as in: make test ARGS='-k rotation', make chaos ARGS='--seed 7'
 ARGS ?=
 # The python to make the environment with; .ci/setup finds one.
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help venv demo test lint fmt clean
+.PHONY: help venv demo test chaos lint fmt clean
 
 help: ## show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -23,6 +25,10 @@ demo: venv ## ship growing and rotating files to an embedded broker, and verify 
 test: ## run all tests: units, mock cluster, real Kafka
 	@.ci/setup test
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+chaos: ## let writers, daemon and a real broker fail in all ways at once, and see that nothing is lost
+	@.ci/setup test
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check
