@@ -245,8 +245,8 @@ class Told:
         return [fields for _, found, fields in self.lines if found == name]
 
 
-class Woken(threading.Event):
-    """Whether the pump was woken; nobody waits for it."""
+class Unwaited(threading.Event):
+    """What the pump would wait for; time passes only when a test says so."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return at once."""
@@ -325,7 +325,7 @@ class Bench:
             clock=lambda: self.now,
             watcher=Watcher(pump.wake, events, lambda: self.inotify),
         )
-        pump._woken = Woken()
+        pump._woken, pump._halt = Unwaited(), Unwaited()
         pump._open()
         self.ledger = pump._ledger
         self.source = pump._sources[SOURCE]
