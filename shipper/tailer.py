@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shipper import files as osfiles
-from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Stat, digest
+from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Reader, Stat, digest
 from shipper.framing import cut
 from shipper.ledger import Position, Track
 from shipper.lifecycle import FILE, File, FileEvent, step
@@ -167,12 +167,13 @@ class Tailer:
         reader = osfiles.open_reader(files, self.seen_as, self.compression)
         try:
             stat = reader.stat()
+            if stat.file_id != self.file_id:
+                reader.close()
+                return False
+            self._learn(reader)
         except OSError:
             reader.close()
             raise
-        if stat.file_id != self.file_id:
-            reader.close()
-            return False
         self.reader = reader
         self.look(stat)
         return True
@@ -205,7 +206,20 @@ class Tailer:
     def verify(self) -> bool:
         """Whether the open file still holds what was read of it."""
         assert self.reader is not None
-        return osfiles.matches(self.reader, self.fingerprint(self.read))
+        if not osfiles.matches(self.reader, self.fingerprint(self.read)):
+            return False
+        self._learn(self.reader)
+        return True
+
+    def _learn(self, reader: Reader) -> None:
+        """Take note of the first bytes, if only to know them again.
+
+        A file may be truncated before it is its turn to be read, or its id be given to another after a restart.
+        """
+        if self.head_len < HEAD and not self.compression:
+            head = reader.read(HEAD, 0)
+            if len(head) > self.head_len and (not self.head_len or digest(head[: self.head_len]) == self.head):
+                self.head_len, self.head = len(head), digest(head)
 
     def take(self, block: int = BLOCK) -> Batch | None:
         """Read the next lines; None where there is no further complete line (``at_end`` is then true).

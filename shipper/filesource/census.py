@@ -24,6 +24,7 @@ from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
+NO_DEVICE = -1  # of the id of a file whose own id another has
 UNROTATED = (File.WAITING, File.READING, File.IDLE)
 
 
@@ -248,6 +249,17 @@ class Census:
             self.left[one.file_id] = replace(left, size=one.size)
             return False  # left alone at the first scan, and so is what a slow writer adds to it
         return one.size != left.size
+
+    def has_copies(self, path: bytes) -> bool:
+        """Whether there are files that were not read because a generation of ``path`` was."""
+        return any(left.state is FileState.COPY and left.path == path for left in self.left.values())
+
+    def part(self, left: Checkpoint) -> None:
+        """Keep what is known of a file whose id another file has now: it may be there under another id, compressed."""
+        del self.left[left.file_id]
+        gone = replace(left, file_id=FileId(NO_DEVICE, int(left.uid[:12], 16)))
+        self.left[gone.file_id] = gone
+        self._dirty[gone.uid] = Left(gone)
 
     def take_up(self, file_id: FileId) -> None:
         """Forget that a file was known and not read."""

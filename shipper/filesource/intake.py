@@ -31,6 +31,8 @@ from shipper.lifecycle import File, FileEvent
 from shipper.model import NO_FINGERPRINT, Checkpoint, Clock, FileId, FileState, Observation, Seen
 from shipper.tailer import Tailer
 
+TRUNCATED = "truncated before it was read to its end, and no copy was found"
+DELETED = "deleted before it was read to its end"
 UNSURE_RETRY = 1.0  # seconds between looks at an empty or incomplete rotated file
 
 
@@ -121,8 +123,11 @@ class Intake:
         """Take note that a file's id leads to other bytes than were read of it, and look for these."""
         self.search(tailer, self._release(tailer))
 
-    def search(self, tailer: Tailer, *others: Seen) -> None:
-        """Look for a file's bytes among ``others`` and its neighbours; what cannot be found is lost."""
+    def search(self, tailer: Tailer, *others: Seen, why: str = TRUNCATED) -> None:
+        """Look for a file's bytes among ``others`` and its neighbours; what cannot be found is lost, and why is told.
+
+        A copy that was left alone while the file itself could be read is all that there is of it now.
+        """
         census = self._census
         directories = {os.path.dirname(tailer.seen_as), os.path.dirname(os.path.realpath(tailer.seen_as))}
         found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
@@ -134,7 +139,7 @@ class Intake:
                 unknown[file_id] = one  # also a copy: of this one, perhaps
         self.take(unknown.values())
         if tailer.detached and tailer.state not in DONE:
-            census.lose(tailer, "truncated before it was read to its end, and no copy was found", self._clock())
+            census.lose(tailer, why, self._clock())
 
     def _release(self, tailer: Tailer) -> Seen:
         """Part a generation from a file that holds other bytes; returns that file, which is unknown now."""

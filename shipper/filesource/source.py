@@ -18,9 +18,10 @@ from shipper.files import BROKEN, DECOMPRESSORS, Files, Stat
 from shipper.filesource import firstscan
 from shipper.filesource.census import FORGET_AFTER, Census
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.intake import Intake
+from shipper.filesource.intake import DELETED, Intake
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.pace import Pace
+from shipper.filesource.reuse import is_still, is_still_left
 from shipper.filesource.schedule import Schedule
 from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File, FileEvent
@@ -101,23 +102,35 @@ class FileSource:
         found = census.choose(seen.seen)
         unknown: list[Seen] = []
         doubtful: list[Tailer] = []
+        missing: list[Tailer] = []
         for file_id, one in found.items():
-            if (tailer := census.by_id.get(file_id)) is not None:
+            tailer = census.by_id.get(file_id)
+            if tailer is not None and not is_still(self._tools.files, tailer, one):
+                census.unbind(tailer)
+                missing.append(tailer)
+                tailer = None
+            left = census.left.get(file_id)
+            if left is not None and not is_still_left(self._tools.files, left, one):
+                census.part(left)
+                left = None
+            if tailer is not None:
                 if census.sighted(tailer, one) or not self._started:
                     self._grew(tailer)
                     if tailer.finished:
                         doubtful.append(tailer)  # late lines, or another file under the same inode
-            elif file_id in census.left:
+            elif left is not None:
                 if census.left_changed(one):
                     unknown.append(one)
             else:
                 unknown.append(one)
-        missing = self._missing(seen, found)
+        missing += self._missing(seen, found)
         self._intake.take(unknown, doubtful)
         now = self._clock()
         for tailer in missing:
-            if tailer.detached:
-                census.lose(tailer, "deleted before it was read to its end", now)
+            if tailer.detached and tailer.state not in DONE and census.has_copies(tailer.path):
+                self._intake.search(tailer, why=DELETED)
+            elif tailer.detached:
+                census.lose(tailer, DELETED, now)
         if seen.complete:
             census.forget_vanished(seen, found, now)
             if not self._started:

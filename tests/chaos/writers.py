@@ -123,8 +123,8 @@ class Writer(Actor):
         self.pause(self.dice.choice((0.01, LONGEST, LONGEST, 5 * LONGEST)))
 
     def finish(self) -> None:
-        """End the last line, and let go."""
-        self._end_line()
+        """Write a last line, so that nothing waits for a successor, and let go."""
+        self._write(1)
         self._end_late()
         self._close()
 

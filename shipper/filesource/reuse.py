@@ -1,0 +1,41 @@
+"""Whether a known file is what has its id now: the operating system gives the id of a deleted file to a new one.
+
+Not while the file is open; and under the name that a file had, other content shows when it is read. Under another name
+it is verified here, before it is believed to be renamed. Opens and reads, changes nothing. Pump thread only.
+"""
+
+from __future__ import annotations
+
+from shipper.files import BROKEN, Files, matches, open_reader
+from shipper.model import Checkpoint, Fingerprint, Seen
+from shipper.tailer import Tailer
+
+
+def is_still(files: Files, tailer: Tailer, one: Seen) -> bool:
+    """Whether ``one``, which has the id of ``tailer``, is its file."""
+    if tailer.reader is not None or one.path == tailer.seen_as:
+        return True
+    return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression)
+
+
+def is_still_left(files: Files, left: Checkpoint, one: Seen) -> bool:
+    """Whether ``one``, which has the id of a file that is known and not read, is that file."""
+    if (one.path, one.size) == (left.seen_as, left.size):
+        return True
+    if not left.fingerprint.mark:  # it could not be read when it was recorded
+        return one.base == left.path
+    return _holds(files, one, left.fingerprint, left.compression)
+
+
+def _holds(files: Files, one: Seen, known: Fingerprint, compression: str) -> bool:
+    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to."""
+    try:
+        reader = open_reader(files, one.path, compression)
+    except OSError:
+        return True
+    try:
+        return reader.stat().file_id != one.file_id or matches(reader, known)
+    except BROKEN as error:
+        return isinstance(error, OSError) and error.errno is not None  # else it is not compressed as the other was
+    finally:
+        reader.close()
