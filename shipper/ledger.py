@@ -2,8 +2,9 @@
 
 A :class:`Track` holds the chunks of one file generation in the order in which they were read. Chunks resolve in any
 order; the acked position is the end of the longest resolved prefix (I1). A chunk with a refused record does not
-resolve: it stays until its source rewinds, and everything after it waits (I2). A :class:`Chunk` is itself the delivery
-report callback of its records, so that a report costs one call and no lookup.
+resolve: it stays until its source rewinds or the record is safe in the dead letters, and everything after it waits
+(I2). A :class:`Chunk` is itself the delivery report callback of its records, so that a report costs one call and no
+lookup.
 
 The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
 """
@@ -32,12 +33,26 @@ class Nack(NamedTuple):
     value: bytes | None
 
 
+class Alone(NamedTuple):
+    """The only record of a chunk that is also the only one of its batch: what is said of the batch is said of it.
+
+    ``offset`` is where its line begins; ``part`` counts from 1 for a part of a long line, and is 0 otherwise.
+    """
+
+    offset: int
+    part: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
 class Chunk:
     """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
 
-    __slots__ = ("_ledger", "end", "failed", "left", "records", "size", "track")
+    __slots__ = ("_ledger", "alone", "end", "failed", "left", "records", "size", "track")
 
-    def __init__(self, ledger: Ledger, track: Track, end: Position, records: int, size: int) -> None:
+    def __init__(
+        self, ledger: Ledger, track: Track, end: Position, records: int, size: int, alone: Alone | None
+    ) -> None:
         self._ledger = ledger
         self.track = track
         self.end = end
@@ -45,6 +60,7 @@ class Chunk:
         self.size = size
         self.left = records
         self.failed = False
+        self.alone = alone
 
     def __call__(self, err: Any, msg: Any) -> None:
         """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
@@ -117,12 +133,12 @@ class Ledger:
         self._pause = pause
         self._resume = resume
 
-    def track(self, track: Track, end: Position, records: int, size: int) -> Chunk:
+    def track(self, track: Track, end: Position, records: int, size: int, alone: Alone | None = None) -> Chunk:
         """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; returns their report callback.
 
         A chunk of no records is resolved at once.
         """
-        chunk = Chunk(self, track, end, records, size)
+        chunk = Chunk(self, track, end, records, size, alone)
         track.chunks.append(chunk)
         self.in_flight += size
         self.records += records
@@ -147,6 +163,18 @@ class Ledger:
                     moved.append(chunk.track)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
+
+    def bury(self, chunk: Chunk) -> bool:
+        """Resolve a chunk whose only record is safe in the dead letters, unless a rewind has forgotten it meanwhile.
+
+        Returns whether it was there.
+        """
+        if chunk not in chunk.track.chunks:
+            return False
+        chunk.failed = False
+        chunk.records = 0  # none of it was acknowledged
+        chunk.track.settle()
+        return True
 
     def void(self, track: Track) -> None:
         """Forget what is in flight of ``track`` without its reports: the client that owed them is gone."""

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
+from shipper.deadletters import DeadLetters, Letter
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
@@ -24,9 +25,9 @@ from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.producer import Producer
-from shipper.ledger import Ledger, Nack
+from shipper.ledger import Chunk, Ledger, Nack
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
-from shipper.model import Clock, DeliveryClass, Sink, SourceState
+from shipper.model import Clock, DeliveryClass, Sink, SourceState, show_path
 from shipper.tailer import Tailer
 
 CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
@@ -93,6 +94,7 @@ class Pump:
         self._clock = clock
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._files = files or Files()
+        self._letters = DeadLetters(config.shipper.state_dir, config.shipper.deadletter_max, events, self.wake)
         self._woken = threading.Event()
         self._halt = threading.Event()
         self._report = False
@@ -193,6 +195,7 @@ class Pump:
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
+        self._bury()
         for source in self._sources.values():
             source.tick()
             source.pin()
@@ -287,25 +290,77 @@ class Pump:
         for nack in nacks:
             tailer: Tailer = nack.chunk.track.owner
             kind = classify(nack.error)
-            if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
-                self._sink.hold(tailer.topic)
             source = self._sources[tailer.source]
-            delay = RETRY_TOPIC
-            if kind is DeliveryClass.REFUSED_RECORD and not source.rewinding:
-                alone = source.pace.refused(nack.chunk.size, nack.chunk.records)
-                delay = RETRY_REFUSED if alone else RETRY_SMALLER
-                self._events.record_refused(
-                    source.name,
-                    tailer.path,
-                    nack.chunk.track.acked.offset,
-                    len(nack.value or b""),
-                    nack.error.name(),
-                    explain(nack.error),
-                    alone=alone,
-                )
-            elif kind is not DeliveryClass.REFUSED_RECORD:
+            if kind is not DeliveryClass.REFUSED_RECORD:
+                if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
+                    self._sink.hold(tailer.topic)
                 self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
-            source.refuse(delay)
+                source.refuse(RETRY_TOPIC)
+            elif source.rewinding:
+                continue  # it is sent again anyway
+            elif nack.chunk.alone is not None:
+                self._refused_alone(source, tailer, nack)
+            else:
+                self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
+                if not source.pace.limit:
+                    self._sink.hold(tailer.topic)  # for its size, perhaps: how large may it be now?
+                source.narrow(nack.chunk.size, RETRY_SMALLER)
+
+    def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
+        """Have a record that nobody takes kept as a dead letter, or stop before it."""
+        alone = nack.chunk.alone
+        assert alone is not None
+        source.pace.found()
+        letter = Letter(
+            uid=tailer.uid,
+            generation=tailer.generation,
+            offset=alone.offset,
+            part=alone.part,
+            source=source.name,
+            path=tailer.path,
+            topic=tailer.topic,
+            key=tailer.key,
+            headers=alone.headers,
+            reason=nack.error.name(),
+            meaning=explain(nack.error),
+            time=time.time(),
+            value=alone.value,
+        )
+        if self._config.kafka.on_reject == "deadletter":
+            self._letters.put(letter, nack.chunk)
+        else:
+            self._block(source, letter, 'kafka.on_reject = "block"')
+
+    def _bury(self) -> None:
+        """Let offsets pass what is safe in the dead letters."""
+        for letter, token, problem in self._letters.results():
+            chunk: Chunk = token
+            tailer: Tailer = chunk.track.owner
+            source = self._sources[letter.source]
+            if problem:
+                if not source.rewinding:
+                    self._block(source, letter, problem)
+                continue
+            if self._ledger.bury(chunk):
+                self._events.record_deadlettered(
+                    source.name,
+                    letter.path,
+                    letter.offset,
+                    letter.part,
+                    letter.topic,
+                    len(letter.value),
+                    letter.meaning,
+                )
+                self._progress_at = self._clock()
+                source.passed(tailer)
+
+    def _block(self, source: FileSource, letter: Letter, why: str) -> None:
+        where = f"{show_path(letter.path)} at offset {letter.offset:,}"
+        said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
+        self._events.record_refused(
+            source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
+        )
+        source.block(RETRY_REFUSED, f"{said}; {why}")
 
     def _save(self, now: float) -> None:
         for source in self._sources.values():
@@ -373,4 +428,5 @@ class Pump:
         self._discovery.stop()
         if self._sink is not None:
             self._sink.close(0.0)
+        self._letters.close()
         self._descriptors.close_all()

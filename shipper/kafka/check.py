@@ -26,10 +26,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, reason
 from shipper.kafka.probe import judge
-from shipper.kafka.settings import producer_settings
+from shipper.kafka.settings import admin_settings, batch_size, message_max, producer_settings
 from shipper.model import TopicState
 
-BATCH_SIZE = 1_000_000  # the client's default of batch.size and of message.max.bytes
 OVERHEAD = 1024  # a record's key and frame, beside its line
 
 
@@ -149,18 +148,7 @@ class _Facts:
     """What only the admin interface tells: a topic's largest batch, and what this user may do to it."""
 
     def __init__(self, settings: Mapping[str, Any], topics: list[str], timeout: float) -> None:
-        own = (
-            "queue.",
-            "linger.ms",
-            "compression.",
-            "partitioner",
-            "acks",
-            "message.timeout",
-            "retries",
-            "enable.idem",
-        )
-        # Kept: the answers of a client that is gone never come.
-        self._admin: Any = AdminClient({k: v for k, v in settings.items() if not k.startswith(own)})
+        self._admin: Any = AdminClient(admin_settings(settings))  # kept: the answers of one that is gone never come
         self._timeout = timeout + 5  # of waiting for an answer that says by itself when it is too late
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
         self._configs: dict[str, Future[Any]] = {}
@@ -244,8 +232,7 @@ def _topic(
 
 
 def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int, largest: int) -> Iterator[Finding]:
-    client = int(settings.get("message.max.bytes", BATCH_SIZE))
-    batch = min(int(settings.get("batch.size", BATCH_SIZE)), client)
+    client, batch = message_max(settings), batch_size(settings)
     found = f"{found}, max.message.bytes {largest:,}"
     if largest < max_line + OVERHEAD:
         yield Finding(

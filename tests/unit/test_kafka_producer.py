@@ -359,6 +359,7 @@ def test_a_topic_that_comes_late_is_noticed(broker: FaultyBroker, make: Callable
     assert [name for name in log.names() if name.startswith(("topic", "brokers"))] == [
         "brokers.reached",
         "topic.missing",
+        "topic.limit_unknown",  # the mock cluster knows no admin requests
         "topic.ready",
     ]
 
