@@ -21,7 +21,7 @@ from shipper.errors import ConnectError, ProducerFatal
 from shipper.events import Events
 from shipper.kafka.errors import explain
 from shipper.kafka.producer import Producer
-from shipper.model import TopicState, path_text, show_path
+from shipper.model import TopicState, show_path
 
 OVERHEAD = 4096  # bytes a letter in flight may need beside its value and key
 REMOVE_AT = 1000  # letters that are removed with one write
@@ -54,13 +54,13 @@ def replay(config: Config, events: Events, timeout: float) -> Done:
 
 
 def as_json(number: int, letter: Letter) -> str:
-    """Return a letter as one line of JSON; what need not be text is base64, with the path as text beside it."""
+    """Return a letter as one line of JSON; what need not be text is base64, but the path is as a person sees it."""
     return json.dumps(
         {
             "number": number,
             "time": _time(letter),
             "source": letter.source,
-            "path": path_text(letter.path).encode("utf-8", "backslashreplace").decode(),
+            "path": show_path(letter.path),
             "uid": letter.uid,
             "generation": letter.generation,
             "offset": letter.offset,
