@@ -26,7 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, reason
 from shipper.kafka.probe import judge
-from shipper.kafka.settings import admin_settings, batch_size, message_max, producer_settings
+from shipper.kafka.settings import admin_settings, message_max, producer_settings
 from shipper.model import TopicState
 
 OVERHEAD = 1024  # a record's key and frame, beside its line
@@ -221,7 +221,11 @@ def _topic(
     largest = facts.max_message_bytes(topic)
     if isinstance(largest, str):
         yield Finding(Level.OK, subject, found)
-        yield Finding(Level.WARNING, subject, f"max.message.bytes could not be read (needs DescribeConfigs): {largest}")
+        yield Finding(
+            Level.WARNING,
+            subject,
+            f"max.message.bytes could not be read (needs DescribeConfigs), so that a batch may be refused: {largest}",
+        )
     else:
         yield from _sizes(settings, subject, found, max_line, largest)
     may = facts.may_write(topic)
@@ -232,7 +236,7 @@ def _topic(
 
 
 def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int, largest: int) -> Iterator[Finding]:
-    client, batch = message_max(settings), batch_size(settings)
+    client = message_max(settings)
     found = f"{found}, max.message.bytes {largest:,}"
     if largest < max_line + OVERHEAD:
         yield Finding(
@@ -247,13 +251,6 @@ def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int,
             subject,
             f'{found}; but the client takes only {client:,} bytes: set kafka.properties."message.max.bytes" = '
             f'"{max_line + OVERHEAD}" for lines of up to max_line = {max_line:,} bytes',
-        )
-    elif largest < batch:
-        yield Finding(
-            Level.WARNING,
-            subject,
-            f"{found}: less than a batch may have ({batch:,} bytes), so that a batch that compresses badly is refused; "
-            f'set kafka.properties."batch.size" = "{largest - OVERHEAD}"',
         )
     else:
         yield Finding(Level.OK, subject, found)
