@@ -209,7 +209,7 @@ class Intake:
             self._continue(of, one, reader)
             return True
         else:
-            self._new(one)
+            self._new(one).learn(reader)
         return False
 
     def _relatives(self, one: Seen) -> list[Lineage]:
@@ -220,9 +220,9 @@ class Intake:
         left = {c.path for c in self._census.left.values()} if lineages else set()
         return [r for r in lineages if r.gens or r.past or r.path in left]
 
-    def _new(self, one: Seen) -> None:
+    def _new(self, one: Seen) -> Tailer:
         self._census.take_up(one.file_id)
-        self._census.new(one)
+        return self._census.new(one)
 
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""
