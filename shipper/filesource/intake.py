@@ -65,11 +65,10 @@ class Intake:
         Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
         hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
         """
-        waiting = list(unknown)
+        waiting = [*unknown, *self._released(doubtful)]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
             waiting += self._released(lineage.gens)
-        waiting += self._released(doubtful)
         for one in sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
             self._decide(one)
 
