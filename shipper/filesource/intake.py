@@ -203,6 +203,7 @@ class Intake:
         elif verdict is Verdict.COPY:
             if of is not None:
                 self._events.file_copy(census.source, of.path, one.path)
+                census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
             census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
         elif verdict is Verdict.CONTINUES and of is not None:
             self._continue(of, one, reader)
