@@ -174,10 +174,8 @@ class Intake:
 
     def _open(self, one: Seen) -> PlainReader | PackedReader | None:
         """Open an unknown file; None where that cannot be done now, which is taken care of."""
-        if not self._descriptors.room():
-            self._be_unsure(one)
-            return None
-        try:
+        self._descriptors.room()
+        try:  # also where there is none: it is closed again at once, and what is unknown now breaks the order later
             return open_reader(self._files, one.path, one.compression)
         except (FileNotFoundError, NotRegularError):
             return None  # the event of that is on its way
