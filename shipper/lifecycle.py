@@ -66,6 +66,7 @@ FILE: dict[tuple[File, FileEvent], File] = {
     (File.FINISHED, FileEvent.DONE): File.FINISHED,
     (File.FINISHED, FileEvent.VANISHED): File.LOST,
     (File.FINISHED, FileEvent.REWOUND): File.DRAINING,
+    (File.FINISHED, FileEvent.RETURNED): File.READING,
     (File.LOST, FileEvent.REWOUND): File.LOST,
     (File.LOST, FileEvent.REPLACED): File.LOST,
     (File.LOST, FileEvent.VANISHED): File.LOST,

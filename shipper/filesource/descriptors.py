@@ -10,7 +10,7 @@ import errno
 import resource
 
 from shipper.events import Events
-from shipper.files import Files
+from shipper.files import Files, PackedReader, PlainReader
 from shipper.lifecycle import File
 from shipper.tailer import Tailer
 
@@ -75,6 +75,12 @@ class Descriptors:
     def adopted(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` has been given an open file."""
         self._open[tailer] = None
+
+    def hand_over(self, tailer: Tailer) -> PlainReader | PackedReader | None:
+        """Take ``tailer``'s open file from it, for another to go on with."""
+        self._open.pop(tailer, None)
+        reader, tailer.reader = tailer.reader, None
+        return reader
 
     def touch(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` was read just now."""

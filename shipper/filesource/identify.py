@@ -94,7 +94,8 @@ def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict |
     """Judge a file beside the generation's ``own``, which is open: it can be no copy if it holds more than that.
 
     It may begin with the same lines all the same, as a log does that has a header. Only where the own file has lost its
-    name is a longer one what took its place: a synchronising or editing program writes a new file and renames it.
+    name is one that is as long, or longer, what took its place: a synchronising or editing program writes a new file
+    and renames it.
     """
     if tailer.compression:
         return Verdict.COPY if _same_bytes(reader, own, size) else None
@@ -102,9 +103,9 @@ def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict |
     read = tailer.read.offset
     if stat.size < read:  # truncated just now, which will be noticed when it is read
         return Verdict.COPY if size >= read and matches(reader, tailer.fingerprint(tailer.read)) else None
-    if size <= stat.size:
-        return Verdict.COPY if _same_bytes(reader, own, size) else None
-    replaced = stat.links == 0 and stat.size > 0 and _same_bytes(reader, own, stat.size)
+    if size < stat.size or stat.links:
+        return Verdict.COPY if size <= stat.size and _same_bytes(reader, own, size) else None
+    replaced = stat.size > 0 and _same_bytes(reader, own, stat.size)
     return Verdict.CONTINUES if replaced else None
 
 

@@ -57,6 +57,7 @@ class Intake:
         self._clock = clock
         self._look = look
         self._unsure: dict[FileId, Seen] = {}
+        self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self.due = float("inf")  # when those of which nothing could be said are looked at again
 
     def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
@@ -71,6 +72,8 @@ class Intake:
             waiting += self._released(lineage.gens)
         for one in sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
             self._decide(one)
+        while self._held:
+            self._held.popitem()[1].close()
 
     def _decide(self, one: Seen) -> None:
         """Decide what one unknown file is."""
@@ -153,6 +156,10 @@ class Intake:
         if tailer.state is not File.FINISHED:
             self._events.file_truncated(self._census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
+        if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
+            self._held[tailer.file_id] = reader
+        elif reader is not None:
+            reader.close()
         self._census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
         return Seen(path, base, tailer.file_id, size, mtime, rank, compression)
@@ -174,6 +181,8 @@ class Intake:
 
     def _open(self, one: Seen) -> PlainReader | PackedReader | None:
         """Open an unknown file; None where that cannot be done now, which is taken care of."""
+        if not one.compression and (held := self._held.pop(one.file_id, None)) is not None:
+            return held  # its name may be gone by now
         self._descriptors.room()
         try:  # also where there is none: it is closed again at once, and what is unknown now breaks the order later
             return open_reader(self._files, one.path, one.compression)
@@ -207,7 +216,8 @@ class Intake:
             self._continue(of, one, reader)
             return True
         else:
-            self._new(one).learn(reader)
+            self._new(one, reader)
+            return True
         return False
 
     def _relatives(self, one: Seen) -> list[Lineage]:
@@ -218,9 +228,20 @@ class Intake:
         left = {c.path for c in self._census.left.values()} if lineages else set()
         return [r for r in lineages if r.gens or r.past or r.path in left]
 
-    def _new(self, one: Seen) -> Tailer:
+    def _new(self, one: Seen, reader: PlainReader | PackedReader | None = None) -> None:
+        """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
         self._census.take_up(one.file_id)
-        return self._census.new(one)
+        tailer = self._census.new(one)
+        if reader is None:
+            reader = self._held.pop(one.file_id, None)
+        if reader is None:
+            return
+        tailer.learn(reader)
+        if self._descriptors.room() or not reader.stat().links:
+            tailer.adopt(reader, one.path, one.file_id, one.compression)
+            self._descriptors.adopted(tailer)
+        else:
+            reader.close()
 
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""
@@ -231,7 +252,8 @@ class Intake:
         self._descriptors.adopted(tailer)
         census.bind(tailer, one.file_id, one.path)
         lineage = census.lineages[tailer.path]
-        if tailer.state is File.LOST:
+        in_place = one.path == tailer.path and lineage.current is None  # restored: what comes now is not late
+        if tailer.state is File.LOST or (tailer.finished and in_place):
             tailer.event(FileEvent.RETURNED)
         if tailer.state not in DONE:
             if tailer in lineage.past:

@@ -314,7 +314,6 @@ def test_a_deleted_file_that_is_in_flight_is_kept_until_it_is_acknowledged(bench
     assert bench.lines == ["a"]
 
 
-@pytest.mark.xfail(strict=True, reason="what continues a finished generation is taken for late lines")
 def test_a_restored_file_is_not_late(bench: Bench, log: Path) -> None:
     append(log, "a")
     bench.calm()
@@ -327,20 +326,6 @@ def test_a_restored_file_is_not_late(bench: Bench, log: Path) -> None:
     assert not bench.told.named("file.late")
 
 
-@pytest.mark.xfail(strict=True, reason="the new size is taken for a size of the old bytes")
-def test_a_truncated_file_of_which_everything_was_read_has_lost_nothing(bench: Bench, log: Path) -> None:
-    append(log, "a")
-    bench.calm()
-    log.write_text("b, longer\n")
-    rotate(log)  # its new size is seen before its bytes are read
-    bench.calm()
-    assert bench.lines == ["a", "b, longer"]
-    assert not bench.told.named("file.lost")
-
-
-@pytest.mark.xfail(
-    strict=True, reason="the finished generation is forgotten after ten minutes, and its copy is new then"
-)
 def test_a_restored_file_that_rests_for_long_is_not_sent_again(bench: Bench, log: Path) -> None:
     append(log, "a")
     bench.calm()
@@ -352,7 +337,6 @@ def test_a_restored_file_that_rests_for_long_is_not_sent_again(bench: Bench, log
     assert bench.lines == ["a", "b"]
 
 
-@pytest.mark.xfail(strict=True, reason="the open descriptor is let go of when its bytes prove to be others")
 def test_what_replaced_the_bytes_of_a_file_is_read_although_the_file_is_deleted(bench: Bench, log: Path) -> None:
     append(log, "a")
     bench.calm()
