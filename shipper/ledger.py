@@ -5,6 +5,9 @@ order; the acked position is the end of the longest resolved prefix (I1). A chun
 resolve: it stays until its source rewinds, and everything after it waits (I2). A :class:`Chunk` is itself the delivery
 report callback of its records, so that a report costs one call and no lookup.
 
+With transactions a report only says that the client's memory is free again: what resolves is the commit, all chunks at
+once (:meth:`Ledger.confirm`), and one report for the last record of a chunk is enough.
+
 The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
 """
 
@@ -35,16 +38,17 @@ class Nack(NamedTuple):
 class Chunk:
     """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
 
-    __slots__ = ("_ledger", "end", "failed", "left", "records", "size", "track")
+    __slots__ = ("_ledger", "booked", "end", "failed", "left", "records", "size", "track")
 
-    def __init__(self, ledger: Ledger, track: Track, end: Position, records: int, size: int) -> None:
+    def __init__(self, ledger: Ledger, track: Track, end: Position, records: int, size: int, reports: int) -> None:
         self._ledger = ledger
         self.track = track
         self.end = end
         self.records = records
         self.size = size
-        self.left = records
+        self.left = reports  # still to come
         self.failed = False
+        self.booked = True  # its size is counted as in flight
 
     def __call__(self, err: Any, msg: Any) -> None:
         """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
@@ -77,6 +81,11 @@ class Track:
         """Whether a delivery report is still to come."""
         return any(chunk.left for chunk in self.chunks)
 
+    @property
+    def ahead(self) -> Position:
+        """Where the acked position will be when everything that was sent is acknowledged."""
+        return self.chunks[-1].end if self.chunks else self.acked
+
     def settle(self) -> bool:
         """Move the acked position over the resolved prefix; returns whether it moved."""
         chunks = self.chunks
@@ -87,6 +96,11 @@ class Track:
             self._resolved += chunk.records
             moved = True
         return moved
+
+    def confirm(self) -> None:
+        """Move the acked position over everything that was sent."""
+        self.acked = self.ahead
+        self._resolved += sum(chunk.records for chunk in self.chunks)
 
     def take_resolved(self) -> int:
         """Return how many records the acked position has moved over since the last call."""
@@ -102,18 +116,31 @@ class Ledger:
     """Books of all chunks in flight, with a high and a low mark in bytes.
 
     ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
+    ``transactional``: chunks resolve by :meth:`confirm` only. ``each`` may change at any time: whether every record of
+    the chunks tracked from now on is reported, or only the last one.
     """
 
-    def __init__(self, high: int, low: int, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        high: int,
+        low: int,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        *,
+        transactional: bool = False,
+    ) -> None:
         if not 0 <= low <= high:
             raise ValueError(f"the marks are out of order: low {low}, high {high}")
         self.high = high
         self.low = low
-        self.in_flight = 0
-        self.records = 0
+        self.transactional = transactional
+        self.each = not transactional
+        self.in_flight = 0  # bytes that the client holds
+        self.records = 0  # not acknowledged, or not committed
         self.paused = False
         self.reported: list[Chunk] = []  # chunks whose last report has come, since the last settle
         self.nacks: list[Nack] = []
+        self._tracks: dict[Track, None] = {}  # with chunks that wait for a commit
         self._pause = pause
         self._resume = resume
 
@@ -122,7 +149,9 @@ class Ledger:
 
         A chunk of no records is resolved at once.
         """
-        chunk = Chunk(self, track, end, records, size)
+        chunk = Chunk(self, track, end, records, size, records if self.each else min(records, 1))
+        if self.transactional:
+            self._tracks[track] = None
         track.chunks.append(chunk)
         self.in_flight += size
         self.records += records
@@ -143,21 +172,38 @@ class Ledger:
             reported, self.reported = self.reported, []
             for chunk in reported:
                 self._leave(chunk)
-                if chunk.track.settle():
+                if not self.transactional and chunk.track.settle():
                     moved.append(chunk.track)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
 
+    def confirm(self) -> list[Track]:
+        """Resolve every chunk: the transaction that they were sent in is committed. Returns the tracks that moved."""
+        tracks, self._tracks = self._tracks, {}
+        for track in tracks:
+            track.confirm()
+            self._forget(track)
+        return list(tracks)
+
     def void(self, track: Track) -> None:
-        """Forget what is in flight of ``track`` without its reports: the client that owed them is gone."""
+        """Forget what is in flight of ``track``: the client that owed its reports is gone, or its transaction."""
+        self._tracks.pop(track, None)
+        self._forget(track)
+
+    def _forget(self, track: Track) -> None:
         for chunk in track.chunks:
-            if chunk.left:
-                self._leave(chunk)
+            self._leave(chunk)
+            if self.transactional:
+                self.records -= chunk.records
         track.forget()
 
     def _leave(self, chunk: Chunk) -> None:
+        if not chunk.booked:
+            return
+        chunk.booked = False
         self.in_flight -= chunk.size
-        self.records -= chunk.records
+        if not self.transactional:
+            self.records -= chunk.records
         if self.paused and self.in_flight <= self.low:
             self.paused = False
             self._resume()

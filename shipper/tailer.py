@@ -139,10 +139,10 @@ class Tailer:
         """Return what verifies this generation at ``position``."""
         return Fingerprint(self.head_len, self.head, position.offset, position.mark)
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what is to be saved of it now."""
-        acked = self.track.acked
-        finished = self.state in (File.FINISHED, File.LOST) and self.track.idle
+    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:
+        """Return what is to be saved of it now; ``ahead``: as if all that was sent had been acknowledged."""
+        acked = self.track.ahead if ahead else self.track.acked
+        finished = self.state in (File.FINISHED, File.LOST) and (ahead or self.track.idle)
         return Checkpoint(
             uid=self.uid,
             source=self.source,
@@ -155,6 +155,7 @@ class Tailer:
             size=self.size,
             state=FileState.FINISHED if finished else FileState.OPEN,
             compression=self.compression,
+            revision=revision,
         )
 
     # --- the descriptor ----------------------------------------------------------------------------------------------

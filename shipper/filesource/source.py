@@ -226,6 +226,11 @@ class FileSource:
         return self._schedule.hungry and self._started and not self._held
 
     @property
+    def inside_line(self) -> bool:
+        """Whether some parts of a line have been sent, and not all of them."""
+        return any(tailer.part for tailer in self._unsettled)
+
+    @property
     def _held(self) -> bool:
         """Whether nothing may be read now: before a rewind, or while a chunk is on trial."""
         return self.rewinding or (self.pace.limit > 0 and bool(self._unsettled))
@@ -454,12 +459,13 @@ class FileSource:
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
-    def acked(self, tailer: Tailer) -> None:
-        """Take note that a generation's acked offset has moved."""
+    def acked(self, tailer: Tailer, *, saved: bool = False) -> None:
+        """Take note that a generation's acked offset has moved; ``saved``: and that its checkpoint says so already."""
         records = tailer.track.take_resolved()
         self.delivered += records
         self._events.records_acked(self.name, records)
-        self._census.changed(tailer)
+        if not saved:
+            self._census.changed(tailer)
         self._backoff = 0.0
         self.pace.taken()
         if tailer.settled:
@@ -491,6 +497,13 @@ class FileSource:
             self._ledger.void(tailer.track)
         self._rewind()
 
+    def aborted(self) -> None:
+        """Rewind, for the transaction is gone; where something was refused, after the pause that follows from it."""
+        for tailer in self._unsettled:
+            self._ledger.void(tailer.track)
+        if self._unsettled and not self.rewinding:
+            self._rewind()
+
     def _rewind(self) -> None:
         self._events.source_rewound(self.name, len(self._unsettled))
         for tailer in self._unsettled:
@@ -518,6 +531,16 @@ class FileSource:
     def changes(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
         """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid)."""
         return self._census.changes()
+
+    def prepare(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return what :meth:`changes` will be when everything that was sent is committed."""
+        for tailer in self._unsettled:
+            self._census.changed(tailer)
+        return self._census.changes(ahead=True)
+
+    def take_back(self) -> None:
+        """Note that what :meth:`prepare` returned has not come true."""
+        self._census.take_back()
 
     @property
     def why_idle(self) -> str:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -40,12 +40,13 @@ class Producer:
         *,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = time.monotonic,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         self._events = events
         self._clock = clock
         self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
         self._fatal = ""
-        settings = producer_settings(config) | {"error_cb": self._client_error}
+        settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
         self._client: Any = new_client(settings, events)
         self._probe = Probe(self._client.list_topics, events, wake, clock, creates=config.allow_auto_create_topics)
         self._probe.start()
@@ -121,12 +122,17 @@ class Producer:
             self._client.purge(in_queue=True, in_flight=True, blocking=False)
             drained = self._drain(LET_GO)
         client, self._client = self._client, None
-        closer = threading.Thread(target=_let_go, args=(client, self._probe, drained), name="kafka-close", daemon=True)
+        users = self._users()
+        closer = threading.Thread(target=_let_go, args=(client, users, drained), name="kafka-close", daemon=True)
         del client
         closer.start()
         closer.join(LET_GO)
         if closer.is_alive() or not drained:
             self._events.client_lingers()
+
+    def _users(self) -> list[Joinable]:
+        """Return the threads that use the client."""
+        return [self._probe]
 
     def _poll(self, timeout: float) -> int:
         served = len(self._failed)
@@ -139,10 +145,13 @@ class Producer:
             error = raised.args[0]
             if not error.fatal():
                 raise
-            if not self._fatal:
-                self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
-                self._events.client_gave_up(self._fatal)
+            self._give_up(error)
             return served
+
+    def _give_up(self, error: Any) -> None:
+        if not self._fatal:
+            self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
+            self._events.client_gave_up(self._fatal)
 
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
@@ -173,9 +182,17 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
     new_client(settings, events).close()
 
 
-def _let_go(client: Any, probe: Probe, drained: bool) -> None:  # noqa: FBT001
-    """End the client, once the probe no longer uses it: destroying it under a question would crash the process."""
-    probe.join()
+class Joinable(Protocol):
+    """A thread that uses the client."""
+
+    def join(self) -> object:
+        """Wait for its end."""
+
+
+def _let_go(client: Any, users: Sequence[Joinable], drained: bool) -> None:  # noqa: FBT001
+    """End the client, once nobody uses it: destroying it under a question would crash the process."""
+    for user in users:
+        user.join()
     if drained:  # else it would wait without end for what is left, and report it from this thread
         client.close()
 

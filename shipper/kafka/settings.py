@@ -10,6 +10,17 @@ from typing import Any
 
 from shipper.config import KafkaConfig
 
+PRODUCER_ONLY = (  # how the names of properties begin that only a producer understands
+    *("acks", "batch.", "compression.", "delivery.", "enable.idem", "linger.ms", "max.in.flight", "message.send"),
+    *("message.timeout", "partitioner", "queue.", "request.required", "request.timeout", "retries", "sticky."),
+    *("topic.metadata.propagation", "transaction"),
+)
+
+
+def shared_settings(config: KafkaConfig) -> dict[str, Any]:
+    """Return the properties that any client needs to reach the brokers."""
+    return {k: v for k, v in producer_settings(config).items() if not k.startswith(PRODUCER_ONLY)}
+
 
 def producer_settings(config: KafkaConfig) -> dict[str, Any]:
     """Return the properties of a producer that loses nothing and keeps the order."""

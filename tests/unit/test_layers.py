@@ -50,7 +50,9 @@ TABLE = {
     ),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka pump logs", "systemd", "puts the parts together"
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs",
+        "systemd",
+        "puts the parts together",
     ),
     "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
     "demo": Row(
