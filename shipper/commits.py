@@ -25,6 +25,7 @@ from shipper.model import Checkpoint, Clock, SourceState
 
 CALL = 0.05  # seconds for one call of the client, after which the pump has its turn
 MOST = 128 << 20  # bytes of a transaction
+LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
 CAREFUL = 30.0  # seconds without an abort after which one report for each chunk is enough again
 IN_A_ROW = 3  # aborts after which a new client is tried
 
@@ -55,6 +56,7 @@ class Commits:
         self._wake = wake
         self._run = secrets.token_hex(8)
         self._run_found = ""  # the one that was there at the start
+        self._begun = False
         self._epoch = 0
         self._number = 0  # of the transaction that is open, or comes next
         self._sink: TransactionalProducer | None = None
@@ -73,6 +75,7 @@ class Commits:
             self._events,
             instance=self._instance,
             run=self._run,
+            accept=self._accept,
             wake=self._wake,
             clock=self._clock,
         )
@@ -95,6 +98,7 @@ class Commits:
         if before != MODE:
             self._store.set_delivery(MODE, epoch)
         self._epoch = epoch
+        self._begun = True
         self.opening = False
         return known.states
 
@@ -139,11 +143,11 @@ class Commits:
             return []
         if refused and not self._committing and not self._aborting:
             self._give_up("a record was refused")
-        if not self.busy and self._is_due(sources):
-            if any(source.inside_line for source in sources.values()):  # only when stopping
-                self._give_up("it is stopped inside a long line")
-            else:
+        if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
+            if not any(source.inside_line for source in sources.values()):
                 self._prepare(sources)
+            elif self.hurry or self._clock() - self._sink.began_at > LONG_LINE:
+                self._give_up("the rest of a long line does not come")
         if self._committing:
             outcome = self._sink.commit(CALL)
             if outcome is Outcome.COMMITTED:
@@ -154,15 +158,6 @@ class Commits:
         if self._aborting and self._sink.abort(CALL):
             self._aborted(sources)
         return []
-
-    def _is_due(self, sources: Mapping[str, FileSource]) -> bool:
-        assert self._sink is not None
-        assert self._sink.began_at is not None
-        if self.hurry:
-            return True
-        if any(source.inside_line for source in sources.values()):
-            return False  # the parts of one line are committed together
-        return self._clock() >= self.due() or self._sink.bytes >= MOST
 
     def _prepare(self, sources: Mapping[str, FileSource]) -> None:
         assert self._sink is not None
@@ -221,6 +216,14 @@ class Commits:
         assert self._sink is not None
         self._ledger.each = self._sink.each = careful
 
+    def _accept(self, found: Recovered) -> None:
+        """Refuse to go on where another daemon has delivered meanwhile; on the thread that opens a client."""
+        if self._begun and found.last is not None and found.last.run not in (self._run, self._run_found):
+            raise InstanceTaken(
+                f'another daemon delivers as instance "{self._instance}" to {self._config.bootstrap_servers}; give '
+                "each its own shipper.instance (hosts cloned with their machine id have the same by default)"
+            )
+
     def _opened(self) -> Recovered | None:
         assert self._sink is not None
         if self._sink.error is not None:
@@ -232,11 +235,6 @@ class Commits:
         if found is None:
             return []
         last = found.last
-        if last is not None and last.run not in (self._run, self._run_found):
-            raise InstanceTaken(
-                f'another daemon delivers as instance "{self._instance}" to {self._config.bootstrap_servers}; give '
-                "each its own shipper.instance (hosts cloned with their machine id have the same by default)"
-            )
         self.opening = False
         self._be_careful(careful=self._clock() < self._careful_until)
         if self._committing:

@@ -275,7 +275,7 @@ class FileSource:
                 self._schedule.block(tailer)
                 return False
             self._descriptors.touch(tailer)
-            batch = tailer.take(self.pace.limit or BLOCK)
+            batch = tailer.take(self.pace.limit or BLOCK, whole=self._ledger.transactional)
             tailer.warned = False
             tailer.retry_delay = 0.0
             if batch is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -23,6 +24,9 @@ from shipper.kafka.errors import broker_and_reason
 from shipper.kafka.probe import BrokerStatus, Probe
 from shipper.kafka.settings import producer_settings
 from shipper.model import Clock, DeliveryReport, TopicState
+
+# A client that is closed after it was fenced tells of it on stderr; that was told already.
+warnings.filterwarnings("ignore", "Producer abort_transaction failed during close", RuntimeWarning)
 
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
 

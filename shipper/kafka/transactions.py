@@ -2,7 +2,8 @@
 
 Opening takes a while and happens on a thread of its own, "kafka-open": the topic of the checkpoints is looked for and
 created where that may be, the client takes over the instance's transactions (which ends those of a predecessor), and
-what was committed is read back. Until then no topic is ready, and so nothing is sent.
+what was committed is read back. Then a first transaction says whose turn it is now: of two daemons that share an
+instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent.
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
 :meth:`commit` or :meth:`abort`, called again until they are done, end it. A commit that succeeds confirms every record
@@ -67,6 +68,7 @@ class TransactionalProducer(Producer):
         *,
         instance: str,
         run: str,
+        accept: Callable[[Recovered], None],
         wake: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -80,6 +82,7 @@ class TransactionalProducer(Producer):
         self._config = config
         self._instance = instance
         self._run_id = run
+        self._accept = accept  # called on the opening thread; raises ShipperError
         self._wake = wake
         self._topic = config.checkpoint_topic
         self._partition = 0
@@ -304,6 +307,30 @@ class TransactionalProducer(Producer):
                 self._stopping.wait(RETRY)
                 continue
             if not self._stopping.is_set():
-                self._events.offsets_read(self._instance, len(found.entries), self._clock() - began)
-                self.recovered = found
+                self._accept(found)
+                if self._claim(found):
+                    self._events.offsets_read(self._instance, len(found.entries), self._clock() - began)
+                    self.recovered = found
             return
+
+    def _claim(self, found: Recovered) -> bool:
+        """Commit a transaction that only says who delivers now; whether that could be done."""
+        ours = found.last is not None and found.last.run == self._run_id
+        number = found.last.number if ours and found.last is not None else 0  # what is known of it stays known
+        try:
+            self._client.begin_transaction()
+        except KafkaException as raised:
+            self._give_up(raised.args[0])
+            return False
+        self._write(key_of(self._instance), Transaction(self._run_id, number))
+        while not self._stopping.is_set():
+            try:
+                self._client.commit_transaction(CALL)
+            except KafkaException as raised:
+                error = raised.args[0]
+                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+                    self._give_up(error)
+                    return False
+            else:
+                return True
+        return False

@@ -105,7 +105,7 @@ class Reader:
                 continue  # a fault that the test made; the client goes on by itself
             error = message.error()
             if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, in spite of its name
+                if error.code() == KafkaError._PARTITION_EOF:
                     self._next[partition] = kafka_offset
                 continue
             key, value = message.key(), message.value()
