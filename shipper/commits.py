@@ -10,7 +10,8 @@ it is confirmed; otherwise nothing of it is. A run of another daemon there means
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 from shipper.checkpoints import CheckpointStore
 from shipper.checkpoints.merge import Merged, merge
@@ -27,6 +28,7 @@ CALL = 0.05  # seconds for one call of the client, after which the pump has its 
 MOST = 128 << 20  # bytes of a transaction
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
 CAREFUL = 30.0  # seconds without an abort after which one report for each chunk is enough again
+MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
 IN_A_ROW = 3  # aborts after which a new client is tried
 
 MODE = "exactly_once"
@@ -66,7 +68,8 @@ class Commits:
         self._careful_until = 0.0
         self._aborts = 0
         self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
-        self._prepared: dict[Key, Checkpoint | None] = {}
+        self._prepared: dict[Key, Checkpoint | None] = {}  # what the commit that is on its way makes true
+        self._sent: dict[Key, Checkpoint | None] = {}  # that, and what goes with it of the unsent
 
     def open(self) -> TransactionalProducer:
         """Return a new client; what it finds is taken in by :meth:`begin`, or by :meth:`step`."""
@@ -95,6 +98,9 @@ class Commits:
             epoch = max([epoch, *(entry.epoch for entry in found.entries.values())]) + 1
         known = merge(saved, ((entry.checkpoint, entry.epoch) for entry in found.entries.values()), epoch)
         self._remember(known, saved)
+        for state in known.states.values():
+            theirs = ((c, found.entries.get((c.source, c.uid))) for c in state.files)
+            self.note((c for c, entry in theirs if entry is None or entry.checkpoint.revision < c.revision), ())
         if before != MODE:
             self._store.set_delivery(MODE, epoch)
         self._epoch = epoch
@@ -126,6 +132,11 @@ class Commits:
         began = self._sink.began_at if self._sink is not None else None
         return float("inf") if began is None else began + self._config.commit_interval
 
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Save a source's first scan durably, here and with the next transactions; raises StateError."""
+        self._store.record_first_scan(source, files)
+        self.note(files, ())
+
     def note(self, changed: Iterable[Checkpoint], removed: Iterable[Key]) -> None:
         """Take note of what was saved locally; it goes with the next transaction."""
         self._unsent.update({(c.source, c.uid): c for c in changed})
@@ -142,19 +153,19 @@ class Commits:
         if self._sink.began_at is None:
             return []
         if refused and not self._committing and not self._aborting:
-            self._give_up("a record was refused")
+            self._give_up("a record was refused", sources)
         if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
             if not any(source.inside_line for source in sources.values()):
                 self._prepare(sources)
             elif self.hurry or self._clock() - self._sink.began_at > LONG_LINE:
-                self._give_up("the rest of a long line does not come")
+                self._give_up("the rest of a long line does not come", sources)
         if self._committing:
             outcome = self._sink.commit(CALL)
             if outcome is Outcome.COMMITTED:
                 return self._committed()
             if outcome is Outcome.REFUSED:
                 self._take_back(sources)
-                self._give_up(self._sink.reason)
+                self._give_up(self._sink.reason, sources)
         if self._aborting and self._sink.abort(CALL):
             self._aborted(sources)
         return []
@@ -166,13 +177,13 @@ class Commits:
             changed, removed = source.prepare()
             self._prepared.update({(c.source, c.uid): c for c in changed})
             self._prepared.update(dict.fromkeys(removed))
-        all_of_it = self._unsent | self._prepared
+        self._sent = dict(islice(self._unsent.items(), MOST_UNSENT)) | self._prepared
         self._number += 1
         self._sink.prepare(
             self._number,
             self._epoch,
-            [c for c in all_of_it.values() if c is not None],
-            [key for key, c in all_of_it.items() if c is None],
+            [c for c in self._sent.values() if c is not None],
+            [key for key, c in self._sent.items() if c is None],
         )
         self._committing = True
 
@@ -180,7 +191,8 @@ class Commits:
         self._committing = False
         self._aborts = 0
         self._events.transaction_committed(self._ledger.records, len(self._prepared))
-        self._unsent = {}
+        for key in self._sent:
+            self._unsent.pop(key, None)
         self._store.submit(
             [c for c in self._prepared.values() if c is not None],
             [key for key, c in self._prepared.items() if c is None],
@@ -195,10 +207,11 @@ class Commits:
         for source in sources.values():
             source.take_back()
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str, sources: Mapping[str, FileSource]) -> None:
         self._events.transaction_aborted(reason)
         self._aborting = True
-        self._aborts += 1
+        if not any(source.rewinding for source in sources.values()):
+            self._aborts += 1  # nobody knows which record it was
         self._careful_until = self._clock() + CAREFUL
         if self._aborts >= IN_A_ROW:
             self._aborts = 0

@@ -207,7 +207,7 @@ class Pump:
             events=self._events,
             clock=self._clock,
             wall=time.time,
-            store=self._store,
+            store=self._commits or self._store,
             look=self._discovery.look,
             host=socket.gethostname(),
         )

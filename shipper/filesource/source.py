@@ -228,7 +228,7 @@ class FileSource:
     @property
     def inside_line(self) -> bool:
         """Whether some parts of a line have been sent, and not all of them."""
-        return any(tailer.part for tailer in self._unsettled)
+        return not self.rewinding and any(tailer.part for tailer in self._unsettled)
 
     @property
     def _held(self) -> bool:

@@ -161,6 +161,8 @@ def test_the_topic_knows_where_to_go_on_when_the_state_directory_is_lost(once: R
     once.source["start_at"] = "end"
     log = once.log()
     log.write_raw(b"before the first scan\n")
+    (once.logs / "quiet.log").write_bytes(b"nothing is ever added to this\n")
+    (once.logs / "app.log.1").write_bytes(b"rotated before the first scan\n")
     once.start()
     log.write(300)
     once.delivered()
