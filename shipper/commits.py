@@ -48,7 +48,8 @@ class Commits:
         clock: Clock,
         wake: Callable[[], None],
     ) -> None:
-        self.hurry = False  # commit without waiting for the interval
+        self.hurry = False  # commit without waiting for the interval, and for nothing else
+        self.at_once = False  # commit without waiting for the interval
         self._config = config
         self._instance = instance
         self._ledger = ledger
@@ -130,7 +131,14 @@ class Commits:
         if self.busy:
             return 0.0
         began = self._sink.began_at if self._sink is not None else None
-        return float("inf") if began is None else began + self._config.commit_interval
+        if began is None:
+            return float("inf")
+        return 0.0 if self.at_once else began + self._config.commit_interval
+
+    @property
+    def has_open(self) -> bool:
+        """Whether a transaction is open."""
+        return self._sink is not None and self._sink.began_at is not None
 
     def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
         """Save a source's first scan durably, here and with the next transactions; raises StateError."""
@@ -151,18 +159,21 @@ class Commits:
         if self.opening:
             return self._reopened(sources)
         if self._sink.began_at is None:
-            return []
+            if not self._ledger.uncommitted:
+                return []
+            self._sink.begin()  # for what was passed over, though nothing is sent
         if refused and not self._committing and not self._aborting:
             self._give_up("a record was refused", sources)
+        began = self._sink.began_at if self._sink.began_at is not None else self._clock()
         if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
-            if not any(source.inside_line for source in sources.values()):
+            if not any(s.inside_line or (s.on_trial and s.reports_due) for s in sources.values()):
                 self._prepare(sources)
-            elif self.hurry or self._clock() - self._sink.began_at > LONG_LINE:
-                self._give_up("the rest of a long line does not come", sources)
+            elif self.hurry or self._clock() - began > LONG_LINE:
+                self._give_up("the rest of a long line, or the report of a record on trial, does not come", sources)
         if self._committing:
             outcome = self._sink.commit(CALL)
             if outcome is Outcome.COMMITTED:
-                return self._committed()
+                return self._committed(sources)
             if outcome is Outcome.REFUSED:
                 self._take_back(sources)
                 self._give_up(self._sink.reason, sources)
@@ -187,7 +198,7 @@ class Commits:
         )
         self._committing = True
 
-    def _committed(self) -> list[Track]:
+    def _committed(self, sources: Mapping[str, FileSource]) -> list[Track]:
         self._committing = False
         self._aborts = 0
         self._events.transaction_committed(self._ledger.records, len(self._prepared))
@@ -198,7 +209,8 @@ class Commits:
             [key for key, c in self._prepared.items() if c is None],
         )
         self._prepared = {}
-        self._be_careful(careful=self._clock() < self._careful_until)
+        narrow = any(source.pace.limit for source in sources.values())
+        self._be_careful(careful=narrow or self._clock() < self._careful_until)
         return self._ledger.confirm()
 
     def _take_back(self, sources: Mapping[str, FileSource]) -> None:
@@ -254,7 +266,7 @@ class Commits:
             committed = last is not None and (last.run, last.number) == (self._run, self._number)
             self._events.transaction_outcome(committed=committed)
             if committed:
-                return self._committed()
+                return self._committed(sources)
             self._take_back(sources)
         for source in sources.values():
             source.aborted()

@@ -134,6 +134,15 @@ class Events:
         """Say that records may be sent to a topic."""
         self.emit("info", "topic.ready", every=60, key=(topic,), topic=topic, partitions=partitions)
 
+    def topic_limit(self, topic: str, limit: int, then: str) -> None:
+        """Say that a topic takes less than the client would send to it."""
+        self.emit("info", "topic.limit", every=60, key=(topic,), topic=topic, max_message_bytes=limit, then=then)
+
+    def topic_limit_unknown(self, topic: str, reason: str) -> None:
+        """Say that it is not known how large a batch a topic takes: a refusal will tell."""
+        advice = "allow DescribeConfigs on the topic, so that no batch need be refused to find out"
+        self.emit("info", "topic.limit_unknown", every=3600, key=(topic,), topic=topic, reason=reason, advice=advice)
+
     def topic_held(self, topic: str) -> None:
         """Say that, after an error, nothing is sent to a topic until it has been seen again."""
         self.count("topic.held")
@@ -281,18 +290,27 @@ class Events:
 
     # delivery
 
+    def batch_refused(self, source: str, path: bytes, reason: str, meaning: str) -> None:
+        """Tell that a batch was refused: it is sent in smaller pieces, until the record is alone that is the cause."""
+        self.count("batch.refused", source)
+        then = "what was refused is sent again in smaller batches"
+        self.emit(
+            "warning",
+            "batch.refused",
+            every=60,
+            key=(source, reason),
+            source=source,
+            path=path,
+            reason=reason,
+            meaning=meaning,
+            then=then,
+        )
+
     def record_refused(
-        self, source: str, path: bytes, offset: int, size: int, reason: str, meaning: str, *, alone: bool
+        self, source: str, path: bytes, offset: int, topic: str, size: int, meaning: str, why: str
     ) -> None:
-        """Tell that a record was refused for good, and where it stands; or a batch, which is sent in smaller pieces."""
+        """Tell that a record was refused for good, where it stands, and why its source stops before it."""
         self.count("record.refused", source)
-        if not alone:
-            then = "what was refused is sent again in smaller batches"
-            name = "batch.refused"
-            self.emit(
-                "warning", name, every=60, key=(source, reason), source=source, path=path, reason=reason, then=then
-            )
-            return
         self.emit(
             "error",
             "record.refused",
@@ -301,11 +319,40 @@ class Events:
             source=source,
             path=path,
             offset=offset,
+            topic=topic,
             size=size,
-            reason=reason,
             meaning=meaning,
+            why=why,
             then="nothing of this source is sent before it; it is tried again",
         )
+
+    # deadletters
+
+    def record_deadlettered(
+        self, source: str, path: bytes, offset: int, part: int, topic: str, size: int, meaning: str
+    ) -> None:
+        """Tell that a record which was refused for good is safe in the dead letters: its source goes on behind it."""
+        self.count("record.deadlettered", source)
+        self.count("record.deadlettered_bytes", source, size)
+        self.emit(
+            "warning",
+            "record.deadlettered",
+            every=60,
+            key=(source, meaning),
+            source=source,
+            path=path,
+            offset=offset,
+            part=part or None,
+            topic=topic,
+            size=size,
+            meaning=meaning,
+            then="shipper deadletter list shows it; deadletter replay sends it again",
+        )
+
+    def deadletters_set_aside(self, file: bytes, moved_to: bytes, reason: str) -> None:
+        """Tell that the dead letters cannot be read, were kept under another name, and that a new file begins."""
+        self.count("deadletters.set_aside")
+        self.emit("error", "deadletters.set_aside", file=file, moved_to=moved_to, reason=reason)
 
     def record_not_taken(self, source: str, reason: str, meaning: str) -> None:
         """Tell that records were given back although nothing is wrong with them; they are sent again."""

@@ -2,8 +2,9 @@
 
 A :class:`Track` holds the chunks of one file generation in the order in which they were read. Chunks resolve in any
 order; the acked position is the end of the longest resolved prefix (I1). A chunk with a refused record does not
-resolve: it stays until its source rewinds, and everything after it waits (I2). A :class:`Chunk` is itself the delivery
-report callback of its records, so that a report costs one call and no lookup.
+resolve: it stays until its source rewinds or the record is safe in the dead letters, and everything after it waits
+(I2). A :class:`Chunk` is itself the delivery report callback of its records, so that a report costs one call and no
+lookup.
 
 With transactions a report only says that the client's memory is free again: what resolves is the commit, all chunks at
 once (:meth:`Ledger.confirm`), and one report for the last record of a chunk is enough.
@@ -35,12 +36,33 @@ class Nack(NamedTuple):
     value: bytes | None
 
 
+class Alone(NamedTuple):
+    """The only record of a chunk that is also the only one of its batch: what is said of the batch is said of it.
+
+    ``offset`` is where its line begins; ``part`` counts from 1 for a part of a long line, and is 0 otherwise.
+    """
+
+    offset: int
+    part: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
 class Chunk:
     """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
 
-    __slots__ = ("_ledger", "booked", "end", "failed", "left", "records", "size", "track")
+    __slots__ = ("_ledger", "alone", "booked", "end", "failed", "left", "records", "size", "track")
 
-    def __init__(self, ledger: Ledger, track: Track, end: Position, records: int, size: int, reports: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        track: Track,
+        end: Position,
+        records: int,
+        size: int,
+        reports: int,
+        alone: Alone | None,
+    ) -> None:
         self._ledger = ledger
         self.track = track
         self.end = end
@@ -49,6 +71,7 @@ class Chunk:
         self.left = reports  # still to come
         self.failed = False
         self.booked = True  # its size is counted as in flight
+        self.alone = alone
 
     def __call__(self, err: Any, msg: Any) -> None:
         """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
@@ -144,12 +167,13 @@ class Ledger:
         self._pause = pause
         self._resume = resume
 
-    def track(self, track: Track, end: Position, records: int, size: int) -> Chunk:
+    def track(self, track: Track, end: Position, records: int, size: int, alone: Alone | None = None) -> Chunk:
         """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; returns their report callback.
 
         A chunk of no records is resolved at once.
         """
-        chunk = Chunk(self, track, end, records, size, records if self.each else min(records, 1))
+        reports = records if self.each else min(records, 1)
+        chunk = Chunk(self, track, end, records, size, reports, alone)
         if self.transactional:
             self._tracks[track] = None
         track.chunks.append(chunk)
@@ -177,6 +201,11 @@ class Ledger:
         nacks, self.nacks = self.nacks, []
         return moved, nacks
 
+    @property
+    def uncommitted(self) -> bool:
+        """Whether chunks wait for a commit, if only chunks of no records."""
+        return bool(self._tracks)
+
     def confirm(self) -> list[Track]:
         """Resolve every chunk: the transaction that they were sent in is committed. Returns the tracks that moved."""
         tracks, self._tracks = self._tracks, {}
@@ -184,6 +213,19 @@ class Ledger:
             track.confirm()
             self._forget(track)
         return list(tracks)
+
+    def bury(self, chunk: Chunk) -> bool:
+        """Resolve a chunk whose only record is safe in the dead letters, unless a rewind has forgotten it meanwhile.
+
+        Returns whether it was there. Not with transactions: there the chunk has gone with the one that was aborted.
+        """
+        assert not self.transactional
+        if chunk not in chunk.track.chunks:
+            return False
+        chunk.failed = False
+        chunk.records = 0  # none of it was acknowledged
+        chunk.track.settle()
+        return True
 
     def void(self, track: Track) -> None:
         """Forget what is in flight of ``track``: the client that owed its reports is gone, or its transaction."""

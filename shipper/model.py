@@ -148,14 +148,32 @@ class Sink(Protocol):
     def topic_state(self, topic: str) -> TopicState:
         """Whether records may be sent to ``topic``; never blocks, and makes sure that an answer is on its way."""
 
+    def fits(self, topic: str) -> int:
+        """Bytes of key and value that ``topic``, which is ready, takes in a batch with others, as far as is known.
+
+        A larger record may be refused for its size, and is then alone in its batch.
+        """
+
     def hold(self, topic: str) -> None:
         """Forget that ``topic`` was ready: after an error it must be seen again before anything is sent to it."""
 
-    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
-        """Queue all of ``messages`` (dicts of value and key), in order; ``report`` is called once for each."""
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
+        """Queue all of ``messages`` (dicts of value and key), in order; ``report`` is called once for each.
+
+        With ``alone`` each of them is the only one of its batch. Its order is then only kept against what is sent
+        alone too: nothing else that it must keep in order with may be in flight.
+        """
 
     def send_with(
-        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
     ) -> None:
         """Queue one message that has headers, in order with the others; ``report`` is called once."""
 

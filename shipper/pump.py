@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from os import fsencode
 from typing import Protocol
@@ -17,6 +17,7 @@ from typing import Protocol
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
 from shipper.config import Config
+from shipper.deadletters import DeadLetters, Letter
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
@@ -26,9 +27,9 @@ from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.instance import instance_of
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.producer import Producer
-from shipper.ledger import Ledger, Nack
+from shipper.ledger import Chunk, Ledger, Nack
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
-from shipper.model import Clock, DeliveryClass, Sink, SourceState
+from shipper.model import Clock, DeliveryClass, Sink, SourceState, show_path
 from shipper.tailer import Tailer
 
 CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
@@ -95,6 +96,7 @@ class Pump:
         self._events = events
         self._clock = clock
         self._files = files or Files()
+        self._letters = DeadLetters(config.shipper.state_dir, config.shipper.deadletter_max, events, self.wake)
         self._woken = threading.Event()
         self._halt = threading.Event()
         self._report = False
@@ -132,6 +134,8 @@ class Pump:
         self._replaced_at = -REPLACE_BEAT
         self._started_at = 0.0
         self._ready = False  # a broker has answered
+        self._others_turn = False  # to read, after a source that narrows down
+        self._narrow_turn = 0
         self._opened = False  # it is known where each source stands
 
     # --- for other threads -------------------------------------------------------------------------------------------
@@ -225,6 +229,7 @@ class Pump:
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
+        self._bury()
         for source in self._sources.values():
             source.tick()
             source.pin()
@@ -258,12 +263,37 @@ class Pump:
             return False
         for _ in range(CHUNKS_A_TURN):
             again = False
-            for source in self._sources.values():
+            for source in self._readers():
                 if not self._ledger.paused and source.turn():
                     again = worked = True
             if not again:
                 break
         return worked
+
+    def _readers(self) -> Iterable[FileSource]:
+        """Return the sources that may read now.
+
+        With transactions there is one client. A source that narrows down what was refused has it for itself from one
+        commit to the next, so that its record is alone in its batch, and takes turns with all the others.
+        """
+        sources = self._sources.values()
+        if self._commits is None:
+            return sources
+        trials = [source for source in sources if source.on_trial]
+        self._commits.at_once = any(not (source.inside_line or source.reports_due) for source in trials)
+        if trials:
+            return trials
+        others = [source for source in sources if not source.pace.limit]
+        narrow = [source for source in sources if source.pace.limit and source.hungry]
+        if not narrow or self._commits.has_open or self._ledger.records:
+            self._others_turn = False
+            return others
+        if self._others_turn and any(source.hungry for source in others):
+            self._others_turn = False
+            return others
+        self._others_turn = True
+        self._narrow_turn += 1
+        return [narrow[self._narrow_turn % len(narrow)]]
 
     def _patience(self) -> float:
         """Return how long delivery reports may be waited for now; waits by itself when none can come."""
@@ -345,25 +375,84 @@ class Pump:
         for nack in nacks:
             tailer: Tailer = nack.chunk.track.owner
             kind = classify(nack.error)
-            if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
-                self._sink.hold(tailer.topic)
             source = self._sources[tailer.source]
-            delay = RETRY_TOPIC
-            if kind is DeliveryClass.REFUSED_RECORD and not source.rewinding:
-                alone = source.pace.refused(nack.chunk.size, nack.chunk.records)
-                delay = RETRY_REFUSED if alone else RETRY_SMALLER
-                self._events.record_refused(
-                    source.name,
-                    tailer.path,
-                    nack.chunk.track.acked.offset,
-                    len(nack.value or b""),
-                    nack.error.name(),
-                    explain(nack.error),
-                    alone=alone,
-                )
-            elif kind is not DeliveryClass.REFUSED_RECORD:
+            if kind is not DeliveryClass.REFUSED_RECORD:
+                if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
+                    self._sink.hold(tailer.topic)
                 self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
-            source.refuse(delay)
+                source.refuse(RETRY_TOPIC)
+            elif source.rewinding:
+                continue  # it is sent again anyway
+            elif nack.chunk.alone is not None:
+                self._refused_alone(source, tailer, nack)
+            else:
+                self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
+                if not source.pace.limit:
+                    self._sink.hold(tailer.topic)  # for its size, perhaps: how large may it be now?
+                source.narrow(nack.chunk.size, RETRY_SMALLER)
+
+    def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
+        """Have a record that nobody takes kept as a dead letter, or stop before it."""
+        alone = nack.chunk.alone
+        assert alone is not None
+        source.pace.found()
+        letter = Letter(
+            uid=tailer.uid,
+            generation=tailer.generation,
+            offset=alone.offset,
+            part=alone.part,
+            source=source.name,
+            path=tailer.path,
+            topic=tailer.topic,
+            key=tailer.key,
+            headers=alone.headers,
+            reason=nack.error.name(),
+            meaning=explain(nack.error),
+            time=time.time(),
+            value=alone.value,
+        )
+        if self._config.kafka.on_reject == "deadletter":
+            if self._commits is not None:
+                source.wait()  # its transaction is aborted
+            self._letters.put(letter, nack.chunk)
+        else:
+            self._block(source, letter, 'kafka.on_reject = "block"')
+
+    def _bury(self) -> None:
+        """Let offsets pass what is safe in the dead letters."""
+        for letter, token, problem in self._letters.results():
+            chunk: Chunk = token
+            tailer: Tailer = chunk.track.owner
+            source = self._sources[letter.source]
+            if problem:
+                if source.waiting or not source.rewinding:
+                    self._block(source, letter, problem)
+                continue
+            if self._commits is not None:
+                buried = source.bury(letter.uid, letter.generation, letter.offset, letter.part)
+            else:
+                buried = self._ledger.bury(chunk)
+            if buried:
+                self._events.record_deadlettered(
+                    source.name,
+                    letter.path,
+                    letter.offset,
+                    letter.part,
+                    letter.topic,
+                    len(letter.value),
+                    letter.meaning,
+                )
+                self._progress_at = self._clock()
+                if self._commits is None:
+                    source.passed(tailer)  # otherwise the next commit passes it
+
+    def _block(self, source: FileSource, letter: Letter, why: str) -> None:
+        where = f"{show_path(letter.path)} at offset {letter.offset:,}"
+        said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
+        self._events.record_refused(
+            source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
+        )
+        source.block(RETRY_REFUSED, f"{said}; {why}")
 
     def _save(self, now: float) -> None:
         if self._commits is not None and self._commits.busy:
@@ -441,4 +530,5 @@ class Pump:
         self._discovery.stop()
         if self._sink is not None:
             self._sink.close(0.0)
+        self._letters.close()
         self._descriptors.close_all()

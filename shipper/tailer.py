@@ -7,6 +7,7 @@ and never after it. The tailer knows nothing of other files, of Kafka or of the 
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from shipper import files as osfiles
@@ -225,10 +226,11 @@ class Tailer:
             if len(head) > self.head_len and (not self.head_len or digest(head[: self.head_len]) == self.head):
                 self.head_len, self.head = len(head), digest(head)
 
-    def take(self, block: int = BLOCK, *, whole: bool = False) -> Batch | None:
+    def take(self, block: int = BLOCK, most: int = sys.maxsize, *, whole: bool = False) -> Batch | None:
         """Read the next lines; None where there is no further complete line (``at_end`` is then true).
 
-        ``whole``: no part of a line over ``max_line`` is taken before the line's end is there.
+        A line of more than ``most`` bytes is a batch of its own. ``whole``: no part of a line over ``max_line`` is
+        taken before the line's end is there.
 
         Raises ContentChanged, OSError, and one of ``files.BROKEN`` for a damaged compressed file.
         """
@@ -250,8 +252,9 @@ class Tailer:
                 data = data[:fair]
                 self.at_end = False
         lines, end = cut(data, start)
-        if self.max_line < block and max(map(len, lines)) > self.max_line:
-            return self._take_until_long(data, start, lines)
+        most = min(most, self.max_line)
+        if most < block and max(map(len, lines)) > most:
+            return self._take_until_long(data, start, lines, most)
         return self._took(data, start, end, lines)
 
     def take_last(self) -> Batch | None:
@@ -328,12 +331,12 @@ class Tailer:
         low = max(0, offset - MARK)
         return self.reader.read(offset - low, low)
 
-    def _take_until_long(self, data: bytes, start: int, lines: list[bytes]) -> Batch | None:
-        """Take what comes before the first line over ``max_line``, or else that line's first part."""
+    def _take_until_long(self, data: bytes, start: int, lines: list[bytes], most: int) -> Batch | None:
+        """Take what comes before the first line over ``most``, or else that line or, over ``max_line``, a part."""
         end = start
         before: list[bytes] = []
         for line in lines:
-            if len(line) > self.max_line:
+            if len(line) > most:
                 break
             before.append(line)
             end = data.index(b"\n", end) + 1

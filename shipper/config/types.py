@@ -98,6 +98,14 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             checks.instance,
         ),
     ] = ""
+    deadletter_max: Annotated[
+        int,
+        Key(
+            Size(least=MIB),
+            "How large the file of dead letters may grow: records that were refused for good. When it is full, a "
+            "source with another such record stops before it.",
+        ),
+    ] = 1 << 30
 
 
 class KafkaConfig(msgspec.Struct, frozen=True):
@@ -138,6 +146,14 @@ class KafkaConfig(msgspec.Struct, frozen=True):
         bool,
         Key(Flag(), "Whether a topic that is not there may be created by asking for it."),
     ] = False
+    on_reject: Annotated[
+        Literal["deadletter", "block"],
+        Key(
+            Choice(("deadletter", "block")),
+            "What becomes of a record that is refused for good. deadletter: it is kept in state_dir, and its source "
+            "goes on. block: its source stops before it, and tries again.",
+        ),
+    ] = "deadletter"
     retry_backoff: Annotated[
         float,
         Key(Duration(least=0.001, most=300), "How long to wait before a record is tried again, at first."),

@@ -1,9 +1,9 @@
-"""How much of a source may be in flight after a record was refused. Pure; pump thread only.
+"""How much of a source may be in flight after a batch was refused. Pure; pump thread only.
 
 Brokers refuse whole batches: for one record that they will not take, or because the batch is larger than the topic
 allows although none of its records is. So what was refused is sent again in ever smaller chunks, one at a time, until
-they are taken or a single record is refused alone. Then the chunks grow again, as far as a chunk of several records was
-not refused for its size.
+they are taken or a single record is refused that was alone in its batch. Then the chunks grow again, as far as a chunk
+of several records was not refused for its size.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Pace:
         self.limit = 0  # 0: free, any number of chunks may be in flight; else one at a time, of at most so many bytes
         self._ceiling = 0
 
-    def refused(self, size: int, records: int) -> bool:
-        """Take note that a chunk of ``size`` bytes was refused; returns whether that was a single record, alone."""
-        if records == 1 and self.limit:
-            self._ceiling = 0  # it was this record, not the size of the batch
-            return True
+    def refused(self, size: int) -> None:
+        """Take note that a chunk of ``size`` bytes was refused, and it cannot be said for which of its records."""
         self._ceiling = min(self._ceiling or size, size)
         self.limit = max(1, min(self.limit or ENOUGH, size) // SHRINK)
-        return False
+
+    def found(self) -> None:
+        """Take note that a record was refused that was alone: it was this record, not the size of the batch."""
+        self._ceiling = 0
 
     def taken(self) -> None:
         """Take note that a chunk was acknowledged."""

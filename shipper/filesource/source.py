@@ -7,6 +7,7 @@ and read again from its acked offset when something was not taken. Everything ru
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +24,7 @@ from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.pace import Pace
 from shipper.filesource.reuse import is_still, is_still_left
 from shipper.filesource.schedule import Schedule
-from shipper.ledger import RECORD_OVERHEAD, Ledger
+from shipper.ledger import RECORD_OVERHEAD, Alone, Ledger
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, Clock, FileId, Observation, Seen, Sink, SourceState, TopicState
 from shipper.records import Naming, part_headers
@@ -88,6 +89,11 @@ class FileSource:
         self.rewinding = False
         self.delivered = 0  # records that were acknowledged since the start
         self.pace = Pace()
+        self._trial = False  # what was sent last may be refused: nothing follows before it is settled
+        self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
+        # With transactions: the parts of lines that are safe in the dead letters, until a commit has passed them.
+        self._buried: dict[tuple[str, int, int], set[int]] = {}
+        self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
         self._census.restore(state.files)
 
     # --- what discovery saw ------------------------------------------------------------------------------------------
@@ -231,9 +237,30 @@ class FileSource:
         return not self.rewinding and any(tailer.part for tailer in self._unsettled)
 
     @property
+    def on_trial(self) -> bool:
+        """Whether what was sent may be refused, and nothing else may be in its batch."""
+        return self.pace.limit > 0 and bool(self._unsettled) and not self.rewinding
+
+    @property
+    def reports_due(self) -> bool:
+        """Whether a delivery report is still to come."""
+        return any(tailer.track.in_flight for tailer in self._unsettled)
+
+    @property
     def _held(self) -> bool:
         """Whether nothing may be read now: before a rewind, or while a chunk is on trial."""
-        return self.rewinding or (self.pace.limit > 0 and bool(self._unsettled))
+        if self.rewinding:
+            return True
+        if not self._unsettled or not (self.pace.limit > 0 or self._trial):
+            return False
+        if self._ledger.transactional and self.inside_line:
+            return self.reports_due  # a line is committed whole: the next part follows when this one was taken
+        return True
+
+    @staticmethod
+    def _place(tailer: Tailer) -> tuple[str, int, int]:
+        """Return where the next line is, over all files."""
+        return tailer.uid, tailer.generation, tailer.read.offset
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
@@ -275,11 +302,20 @@ class FileSource:
                 self._schedule.block(tailer)
                 return False
             self._descriptors.touch(tailer)
-            batch = tailer.take(self.pace.limit or BLOCK, whole=self._ledger.transactional)
+            fits = self.sink.fits(tailer.topic)
+            if fits != self._fits.setdefault(tailer.topic, fits):
+                if self._unsettled:  # it may have gone another way, and must not be overtaken
+                    self._schedule.later(tailer, self._clock() + RETRY_SHORT)
+                    return False
+                self._fits[tailer.topic] = fits
+            most = fits - len(tailer.key)
+            start = tailer.read.offset
+            block = 1 if self._place(tailer) in self._buried else self.pace.limit or BLOCK  # 1: that line only
+            batch = tailer.take(block, most, whole=self._ledger.transactional)
             tailer.warned = False
             tailer.retry_delay = 0.0
             if batch is not None:
-                self._send(tailer, batch)
+                self._send(tailer, batch, start, most)
             if tailer.at_end:
                 self._ended(tailer, lineage)
             else:
@@ -292,22 +328,36 @@ class FileSource:
             return False
         return batch is not None
 
-    def _send(self, tailer: Tailer, batch: Batch) -> None:
-        """Hand a batch to the client: one list element a line is all the work that Python does for it."""
+    def _send(self, tailer: Tailer, batch: Batch, start: int, most: int) -> None:
+        """Hand a batch that begins at ``start`` to the client.
+
+        One list element a line is all the work that Python does for it. A record that may be refused is alone in its
+        batch: while what was refused is narrowed down, and when it has more bytes than ``most``.
+        """
         key = tailer.key
         messages = [{"value": line, "key": key} for line in batch.lines]
         count = len(messages)
         weight = batch.size + count * (len(key) + RECORD_OVERHEAD)
-        chunk = self._ledger.track(tailer.track, batch.end, count, weight)
+        headers = tuple(part_headers(batch.part, last=batch.last)) if batch.part else ()
+        if count == 1 and batch.part in self._buried.get((tailer.uid, tailer.generation, start), ()):
+            self._ledger.track(tailer.track, batch.end, 0, 0)  # passed by the next commit
+            self._unsettled[tailer] = None
+            return
+        narrow = count == 1 and self.pace.limit > 0
+        # A transactional client has one size of batches: only what is narrowed down is alone there.
+        large = count == 1 and len(batch.lines[0]) > most and not self._ledger.transactional
+        alone = Alone(start, batch.part, batch.lines[0], headers) if narrow or large else None
+        chunk = self._ledger.track(tailer.track, batch.end, count, weight, alone)
+        self._trial = self._trial or large
         self._unsettled[tailer] = None
         tailer.grew_at = self._clock()
         if tailer.state is File.FINISHED:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
         self._events.records_sent(self.name, count, batch.size)
-        if batch.part:
-            self.sink.send_with(tailer.topic, messages[0], part_headers(batch.part, last=batch.last), chunk)
+        if headers:
+            self.sink.send_with(tailer.topic, messages[0], headers, chunk, alone=narrow)
         else:
-            self.sink.send(tailer.topic, messages, chunk)
+            self.sink.send(tailer.topic, messages, chunk, alone=narrow)
 
     def _cannot_read(self, tailer: Tailer, error: Exception) -> None:
         """Try again later, sooner at first; say so once."""
@@ -362,10 +412,14 @@ class FileSource:
             return False
         if not self._silent(tailer, now):
             return True
+        if self._held:  # what was sent just now may be refused
+            self._schedule.now(tailer)
+            return True
+        start = tailer.read.offset
         last = tailer.take_last()
         if last is None:
             return False
-        self._send(tailer, last)
+        self._send(tailer, last, start, self.sink.fits(tailer.topic) - len(tailer.key))
         self._schedule.now(tailer)
         return True
 
@@ -461,15 +515,25 @@ class FileSource:
 
     def acked(self, tailer: Tailer, *, saved: bool = False) -> None:
         """Take note that a generation's acked offset has moved; ``saved``: and that its checkpoint says so already."""
+        self.pace.taken()
+        self.passed(tailer, saved=saved)
+
+    def passed(self, tailer: Tailer, *, saved: bool = False) -> None:
+        """Take note that a generation's acked offset has moved, over a dead letter perhaps."""
         records = tailer.track.take_resolved()
         self.delivered += records
         self._events.records_acked(self.name, records)
         if not saved:
             self._census.changed(tailer)
         self._backoff = 0.0
-        self.pace.taken()
+        self.blocked = ""
+        for place in [p for p in self._buried if p[:2] == (tailer.uid, tailer.generation)]:
+            if place[2] < tailer.track.acked.offset:
+                del self._buried[place]
         if tailer.settled:
             self._unsettled.pop(tailer, None)
+            if not self._unsettled:
+                self._trial = False
             if tailer.state in DONE:
                 self._census.retire(self._census.lineages[tailer.path])
                 if tailer.reader is not None and not (tailer.linked and not tailer.compression):
@@ -482,11 +546,50 @@ class FileSource:
             self._backoff = min(max(delay, self._backoff * 2), REFUSED_LAST)
             self._resume_at = self._clock() + self._backoff
 
+    def narrow(self, size: int, delay: float) -> None:
+        """Stop, as a batch was refused: rewind, and send what was a chunk of ``size`` bytes in smaller ones.
+
+        The pause does not grow, for this comes to its end: at a single record.
+        """
+        if not self.rewinding:
+            self.pace.refused(size)
+            self.rewinding = True
+            self._resume_at = self._clock() + delay
+
+    def block(self, delay: float, why: str) -> None:
+        """Stop before a record that was refused for good and may not be passed over; it is tried again."""
+        self.blocked = why
+        if self.waiting:
+            self.rewinding = False
+        self.refuse(delay)
+
+    def wait(self) -> None:
+        """Stop before a record that was refused for good, until :meth:`bury` or :meth:`block` says what becomes of it.
+
+        For transactions: what was sent goes with the one that is aborted.
+        """
+        self.rewinding = True
+        self._resume_at = math.inf
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for what becomes of a record that was refused for good."""
+        return self.rewinding and math.isinf(self._resume_at)
+
+    def bury(self, uid: str, generation: int, offset: int, part: int) -> bool:
+        """Pass over a part of a line that is safe in the dead letters, from now on; returns whether that is news."""
+        parts = self._buried.setdefault((uid, generation, offset), set())
+        news = part not in parts
+        parts.add(part)
+        if self.waiting:
+            self._resume_at = self._clock()
+        return news
+
     def try_rewind(self) -> bool:
         """Rewind, if it is time and nothing of this source is in flight; returns whether it did."""
         if not self.rewinding or self._clock() < self._resume_at:
             return False
-        if any(tailer.track.in_flight for tailer in self._unsettled):
+        if self.reports_due:
             return False
         self._rewind()
         return True
@@ -519,6 +622,7 @@ class FileSource:
             lineage.succeeded = False
             self._census.advance(lineage)
         self._unsettled.clear()
+        self._trial = False
         self.rewinding = False
 
     # --- what is saved, and shown ------------------------------------------------------------------------------------
@@ -547,6 +651,8 @@ class FileSource:
         """Say in words why nothing is read now, or that something is."""
         if self._first is not None:
             return "waits until its first scan can be saved"
+        if self.blocked:
+            return f"blocked: {self.blocked}"
         if self.rewinding:
             return "something was not taken; it is sent again soon"
         if (topic := self._schedule.blocked_on) is not None:

@@ -26,10 +26,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, reason
 from shipper.kafka.probe import judge
-from shipper.kafka.settings import producer_settings
+from shipper.kafka.settings import admin_settings, message_max, producer_settings
 from shipper.model import TopicState
 
-BATCH_SIZE = 1_000_000  # the client's default of batch.size and of message.max.bytes
 OVERHEAD = 1024  # a record's key and frame, beside its line
 
 
@@ -149,18 +148,7 @@ class _Facts:
     """What only the admin interface tells: a topic's largest batch, and what this user may do to it."""
 
     def __init__(self, settings: Mapping[str, Any], topics: list[str], timeout: float) -> None:
-        own = (
-            "queue.",
-            "linger.ms",
-            "compression.",
-            "partitioner",
-            "acks",
-            "message.timeout",
-            "retries",
-            "enable.idem",
-        )
-        # Kept: the answers of a client that is gone never come.
-        self._admin: Any = AdminClient({k: v for k, v in settings.items() if not k.startswith(own)})
+        self._admin: Any = AdminClient(admin_settings(settings))  # kept: the answers of one that is gone never come
         self._timeout = timeout + 5  # of waiting for an answer that says by itself when it is too late
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
         self._configs: dict[str, Future[Any]] = {}
@@ -233,7 +221,11 @@ def _topic(
     largest = facts.max_message_bytes(topic)
     if isinstance(largest, str):
         yield Finding(Level.OK, subject, found)
-        yield Finding(Level.WARNING, subject, f"max.message.bytes could not be read (needs DescribeConfigs): {largest}")
+        yield Finding(
+            Level.WARNING,
+            subject,
+            f"max.message.bytes could not be read (needs DescribeConfigs), so that a batch may be refused: {largest}",
+        )
     else:
         yield from _sizes(settings, subject, found, max_line, largest)
     may = facts.may_write(topic)
@@ -244,8 +236,7 @@ def _topic(
 
 
 def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int, largest: int) -> Iterator[Finding]:
-    client = int(settings.get("message.max.bytes", BATCH_SIZE))
-    batch = min(int(settings.get("batch.size", BATCH_SIZE)), client)
+    client = message_max(settings)
     found = f"{found}, max.message.bytes {largest:,}"
     if largest < max_line + OVERHEAD:
         yield Finding(
@@ -260,13 +251,6 @@ def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int,
             subject,
             f'{found}; but the client takes only {client:,} bytes: set kafka.properties."message.max.bytes" = '
             f'"{max_line + OVERHEAD}" for lines of up to max_line = {max_line:,} bytes',
-        )
-    elif largest < batch:
-        yield Finding(
-            Level.WARNING,
-            subject,
-            f"{found}: less than a batch may have ({batch:,} bytes), so that a batch that compresses badly is refused; "
-            f'set kafka.properties."batch.size" = "{largest - OVERHEAD}"',
         )
     else:
         yield Finding(Level.OK, subject, found)

@@ -2,7 +2,8 @@
 
 Records that meet a topic which is not there fail one by one while later ones may succeed (the topic came in between),
 and then their order is lost. So nothing is sent to a topic before it has been seen, nor after an error until it has
-been seen again (docs/decisions/topic-gate.md). The answers also say whether the brokers can be reached at all.
+been seen again (docs/decisions/topic-gate.md). With it comes how large a batch the topic takes, so that none need be
+refused. The answers also say whether the brokers can be reached at all.
 
 A thread of its own, "kafka-probe", asks; all methods may be called from any thread, and none of them waits for it.
 Invariants: an answer counts only if the topic was not put on hold since the question was asked; while no broker
@@ -22,6 +23,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from shipper.events import Events
 from shipper.kafka.errors import broker_and_reason, explain, reason
+from shipper.kafka.limits import TopicLimits
 from shipper.model import Clock, TopicState
 
 ListTopics = Callable[[str, float], Any]  # topic, timeout -> ClusterMetadata; raises KafkaException
@@ -54,6 +56,7 @@ class _Topic:
     state: TopicState = TopicState.UNKNOWN
     delay: float = FIRST_DELAY
     ready_at: float = 0.0
+    limit: int | None = None  # the largest batch that it takes, as far as it is known
     holds: int = 0  # how often it was put on hold: an answer to an older question does not count
     misses: int = 0  # answers in a row that did not make it ready
 
@@ -62,9 +65,17 @@ class Probe:
     """Keeps asking about topics until they are ready. ``wake`` is called after every change of a state."""
 
     def __init__(
-        self, list_topics: ListTopics, events: Events, wake: Callable[[], None], clock: Clock, *, creates: bool = False
+        self,
+        list_topics: ListTopics,
+        limits: TopicLimits,
+        events: Events,
+        wake: Callable[[], None],
+        clock: Clock,
+        *,
+        creates: bool = False,
     ) -> None:
         self._list_topics = list_topics
+        self._limits = limits
         self._events = events
         self._wake = wake
         self._clock = clock
@@ -100,6 +111,11 @@ class Probe:
         if known is None:
             known = self._ask_about(topic)
         return known.state
+
+    def limit(self, topic: str) -> int | None:
+        """Return how large a batch ``topic`` takes, as it said when it became ready; None where it did not say."""
+        known = self._topics.get(topic)
+        return known.limit if known is not None else None
 
     def hold(self, topic: str) -> None:
         """Forget that ``topic`` was ready, and ask again: later each time, unless it was ready for long."""
@@ -158,7 +174,27 @@ class Probe:
                 self._judge(topic, holds, TopicState.MISSING, str(impossible), 0)
             else:
                 self._answered(len(metadata.brokers))
-                self._judge(topic, holds, *judge(metadata.topics.get(topic.name)))
+                found = judge(metadata.topics.get(topic.name))
+                if found[0] is TopicState.READY and metadata.brokers:
+                    self._measure(topic, next(iter(metadata.brokers)))
+                self._judge(topic, holds, *found)
+            if not self._more():
+                self._limits.rest()
+        self._limits.rest()
+
+    def _measure(self, topic: _Topic, broker: int) -> None:
+        """Find out how large a batch a topic takes, before anything is sent to it."""
+        limit = self._limits.ask(topic.name, broker, self._timeout)
+        if isinstance(limit, int):
+            topic.limit = limit  # nobody uses it before the topic is ready
+        else:
+            self._events.topic_limit_unknown(topic.name, limit)
+
+    def _more(self) -> bool:
+        """Whether another topic is to be asked about at once."""
+        now = self._clock()
+        with self._changed:
+            return any(topic.due <= now for topic in self._topics.values())
 
     def _next(self) -> _Topic | None:
         """Wait until there is something to ask; None when it is time to stop."""

@@ -1,8 +1,11 @@
-"""Where records go: ``model.Sink`` on one idempotent client.
+"""Where records go: ``model.Sink`` on idempotent clients, one for each size of batches.
+
+A topic that takes less than the client's usual batches has a client whose batches are small enough, so that none is
+refused for its size. Most often there is one client only.
 
 Called by the pump thread only (``status`` by any). Invariants: every message that ``send`` was given gets exactly one
 report, from within ``poll`` or ``close`` and never from within ``send``; nothing in Python runs for a message between
-the two. The client's own log and errors also arrive within ``poll``.
+the two. The clients' own log and errors also arrive within ``poll``.
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ from shipper.config import KafkaConfig
 from shipper.errors import ConfigError, ProducerFatal
 from shipper.events import Events
 from shipper.kafka.errors import broker_and_reason
+from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
-from shipper.kafka.settings import producer_settings
+from shipper.kafka.settings import batch_size, message_max, producer_settings
 from shipper.model import Clock, DeliveryReport, TopicState
 
 # A client that is closed after it was fenced tells of it on stderr; that was told already.
 warnings.filterwarnings("ignore", "Producer abort_transaction failed during close", RuntimeWarning)
 
+RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
 
 
@@ -50,14 +55,23 @@ class Producer:
         self._clock = clock
         self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
         self._fatal = ""
-        settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
-        self._client: Any = new_client(settings, events)
-        self._probe = Probe(self._client.list_topics, events, wake, clock, creates=config.allow_auto_create_topics)
+        self._settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
+        self._batch, self._most = batch_size(self._settings), message_max(self._settings)
+        client = new_client(self._settings, events)
+        self._clients: dict[int, Any] = {self._batch: client}  # by the size of their batches
+        self._small: set[str] = set()  # topics that were told to take less than a usual batch
+        limits, creates = TopicLimits(self._settings), config.allow_auto_create_topics
+        self._probe = Probe(client.list_topics, limits, events, wake, clock, creates=creates)
         self._probe.start()
 
     def topic_state(self, topic: str) -> TopicState:
         """Whether records may be sent to ``topic``; a new topic is asked about in the background."""
         return self._probe.state(topic)
+
+    def fits(self, topic: str) -> int:
+        """Bytes of key and value that ``topic`` takes, as far as is known; a larger record is alone in its batch."""
+        limit = self._probe.limit(topic)
+        return (self._most if limit is None else min(self._most, limit)) - RESERVE
 
     def hold(self, topic: str) -> None:
         """Forget that ``topic`` was ready: it is asked about again."""
@@ -67,14 +81,16 @@ class Producer:
         """Whether brokers answer. Nothing is known before the first topic was asked about."""
         return self._probe.status()
 
-    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
         """Queue ``messages`` (dicts of bytes: value and key), in order; ``report`` is called once for each.
 
         What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
         it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
         """
         batch = messages if isinstance(messages, list) else list(messages)
-        if self._client.produce_batch(topic, batch, on_delivery=report) == len(batch):
+        if self._client(topic, alone=alone).produce_batch(topic, batch, on_delivery=report) == len(batch):
             return
         for message in batch:
             error = message.pop("_error", None)
@@ -83,7 +99,13 @@ class Producer:
                 self._failed.append((report, error, told))
 
     def send_with(
-        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
     ) -> None:
         """Queue one message that has headers, which cost too much for every record: ``produce_batch`` has none.
 
@@ -91,7 +113,8 @@ class Producer:
         """
         key, value = message["key"], message["value"]
         try:
-            self._client.produce(topic, value, key, headers=list(headers), on_delivery=report)
+            client = self._client(topic, alone=alone)
+            client.produce(topic, value, key, headers=list(headers), on_delivery=report)
         except KafkaException as raised:
             error = raised.args[0]
         except BufferError:
@@ -117,18 +140,19 @@ class Producer:
         Where the client hangs in the operating system (a name server that does not answer), it is left to end in the
         background.
         """
-        if self._client is None:
+        if not self._clients:
             return
         self._probe.stop()
         drained = self._drain(timeout)
         if not drained:
             # Not blocking: a client's thread may hang in the resolver.
-            self._client.purge(in_queue=True, in_flight=True, blocking=False)
+            for client in self._clients.values():
+                client.purge(in_queue=True, in_flight=True, blocking=False)
             drained = self._drain(LET_GO)
-        client, self._client = self._client, None
-        users = self._users()
-        closer = threading.Thread(target=_let_go, args=(client, users, drained), name="kafka-close", daemon=True)
-        del client
+        clients, users = list(self._clients.values()), self._users()
+        self._clients.clear()
+        closer = threading.Thread(target=_let_go, args=(clients, users, drained), name="kafka-close", daemon=True)
+        del clients
         closer.start()
         closer.join(LET_GO)
         if closer.is_alive() or not drained:
@@ -144,7 +168,11 @@ class Producer:
             report, error, message = self._failed.popleft()
             report(error, message)
         try:
-            return served + int(self._client.poll(0 if served else timeout))
+            for client in self._clients.values():
+                served += int(client.poll(0))
+            if served or not timeout:
+                return served
+            return int(max(self._clients.values(), key=len).poll(timeout))  # the one that owes most
         except KafkaException as raised:
             error = raised.args[0]
             if not error.fatal():
@@ -160,12 +188,28 @@ class Producer:
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
         end = self._clock() + timeout
-        while self._failed or len(self._client):
+        while self._failed or any(map(len, self._clients.values())):
             remaining = end - self._clock()
             if remaining <= 0:
                 return False
             self._poll(min(remaining, 0.1))
         return True
+
+    def _client(self, topic: str, *, alone: bool) -> Any:
+        """Return the client whose batches are small enough for ``topic``; ``alone``: of one record each."""
+        size = 1 if alone else self._batch
+        limit = self._probe.limit(topic)
+        if not alone and limit is not None and limit < self._batch:
+            # A power of two: any number of topics share a few clients.
+            size = 1 << max(0, (limit - 2 * RESERVE).bit_length() - 1) if limit > 2 * RESERVE else 1
+            if topic not in self._small:
+                self._small.add(topic)
+                then = f"its batches hold at most {size:,} bytes; a larger record is sent by itself"
+                self._events.topic_limit(topic, limit, then)
+        client = self._clients.get(size)
+        if client is None:
+            client = self._clients[size] = new_client(self._settings | {"batch.size": size}, self._events)
+        return client
 
     def _client_error(self, error: Any) -> None:
         self._probe.client_error(error)
@@ -187,18 +231,19 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
 
 
 class Joinable(Protocol):
-    """A thread that uses the client."""
+    """A thread that uses the clients."""
 
     def join(self) -> object:
         """Wait for its end."""
 
 
-def _let_go(client: Any, users: Sequence[Joinable], drained: bool) -> None:  # noqa: FBT001
-    """End the client, once nobody uses it: destroying it under a question would crash the process."""
+def _let_go(clients: list[Any], users: Sequence[Joinable], drained: bool) -> None:  # noqa: FBT001
+    """End the clients, once nobody uses them: destroying one under a question would crash the process."""
     for user in users:
         user.join()
-    if drained:  # else it would wait without end for what is left, and report it from this thread
-        client.close()
+    if drained:  # else they would wait without end for what is left, and report it from this thread
+        for client in clients:
+            client.close()
 
 
 class _ClientLog:

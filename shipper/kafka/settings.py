@@ -6,9 +6,13 @@ break a promise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shipper.config import KafkaConfig
+from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAULT
+
+BATCH_SIZE = 1_000_000  # the client's default of batch.size
 
 PRODUCER_ONLY = (  # how the names of properties begin that only a producer understands
     *("acks", "batch.", "compression.", "delivery.", "enable.idem", "linger.ms", "max.in.flight", "message.send"),
@@ -60,3 +64,33 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         "log.thread.name": False,
         **config.properties,
     }
+
+
+_SENDING = (
+    "queue.",
+    "linger.ms",
+    "compression.",
+    "partitioner",
+    "acks",
+    "message.timeout",
+    "retries",
+    "enable.idem",
+    "enable.gapless",
+    "error_cb",
+    "transaction",
+)
+
+
+def admin_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an admin client needs of a producer's properties."""
+    return {name: value for name, value in settings.items() if not name.startswith(_SENDING)}
+
+
+def batch_size(settings: Mapping[str, Any]) -> int:
+    """Return how large a batch of these properties may be in bytes, unless a single record is larger."""
+    return min(int(settings.get("batch.size", BATCH_SIZE)), message_max(settings))
+
+
+def message_max(settings: Mapping[str, Any]) -> int:
+    """Return how large a record the client takes."""
+    return int(settings.get(MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAULT))

@@ -99,40 +99,51 @@ class TransactionalProducer(Producer):
         state = super().topic_state(topic)
         return state if self.recovered is not None else TopicState.UNKNOWN
 
-    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
-        """Queue ``messages`` in order; ``report`` is called for the last one, or for each if ``self.each``."""
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
+        """Queue ``messages`` in order; ``report`` is called for the last one, or for each if ``self.each``.
+
+        ``alone`` is the pump's to see to: it sends nothing else then from one commit to the next.
+        """
         if not messages:
             return
-        self._begin()
+        self.begin()
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
         if self.each:
-            super().send(topic, messages, report)
+            super().send(topic, messages, report, alone=alone)
         else:
             rest = list(messages)
             last = [rest.pop()]
-            if rest and self._client.produce_batch(topic, rest) != len(rest):
+            if rest and self._txn.produce_batch(topic, rest) != len(rest):
                 errors = (m["_error"] for m in rest if "_error" in m)
                 self._not_taken = explain(next(errors))
-            super().send(topic, last, report)
+            super().send(topic, last, report, alone=alone)
         if len(self._failed) > failed:
             self._not_taken = explain(self._failed[-1][1])
 
     def send_with(
-        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
     ) -> None:
         """Queue one message that has headers."""
-        self._begin()
+        self.begin()
         self.bytes += len(message["value"])
         failed = len(self._failed)
-        super().send_with(topic, message, headers, report)
+        super().send_with(topic, message, headers, report, alone=alone)
         if len(self._failed) > failed:
             self._not_taken = explain(self._failed[-1][1])
 
     def close(self, timeout: float) -> None:
         """End an open transaction, so that nobody waits for it, and let go of the client."""
         self._stopping.set()
-        if self._client is not None and self.began_at is not None and not self._fatal and not self._committing:
+        if self._clients and self.began_at is not None and not self._fatal and not self._committing:
             with contextlib.suppress(ProducerFatal):
                 self.abort(max(1.0, timeout))
         super().close(timeout)
@@ -157,7 +168,7 @@ class TransactionalProducer(Producer):
             return Outcome.REFUSED
         self._committing = True
         try:
-            self._client.commit_transaction(timeout)
+            self._txn.commit_transaction(timeout)
         except KafkaException as raised:
             return self._not_committed(raised.args[0])
         self._ended()
@@ -169,7 +180,7 @@ class TransactionalProducer(Producer):
         Raises ProducerFatal.
         """
         try:
-            self._client.abort_transaction(timeout)
+            self._txn.abort_transaction(timeout)
         except KafkaException as raised:
             error = raised.args[0]
             if error.retriable() or error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001 - public, in spite of its name
@@ -179,12 +190,13 @@ class TransactionalProducer(Producer):
         self._ended()
         return True
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin a transaction, unless one is open."""
         if self.began_at is not None:
             return
         self.began_at = self._clock()
         try:
-            self._client.begin_transaction()
+            self._txn.begin_transaction()
         except KafkaException as raised:
             self._give_up(raised.args[0])  # told by the next poll
 
@@ -214,11 +226,18 @@ class TransactionalProducer(Producer):
     def _write(self, key: bytes, value: Any) -> None:
         data = None if value is None else msgspec.json.encode(value)
         try:
-            self._client.produce(self._topic, data, key, self._partition)
+            self._txn.produce(self._topic, data, key, self._partition)
         except KafkaException as raised:
             self._not_taken = f"topic {self._topic}: {explain(raised.args[0])}"
 
     # --- opening -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _txn(self) -> Any:
+        return self._clients[self._batch]
+
+    def _client(self, topic: str, *, alone: bool) -> Any:  # noqa: ARG002 - one client has the transaction
+        return self._txn
 
     def _users(self) -> list[Joinable]:
         return [*super()._users(), self._opener]
@@ -242,7 +261,7 @@ class TransactionalProducer(Producer):
             state = super().topic_state(self._topic)
             try:
                 if state is TopicState.READY:
-                    found = self._client.list_topics(self._topic, CALL).topics[self._topic]
+                    found = self._txn.list_topics(self._topic, CALL).topics[self._topic]
                     if found.error is None and found.partitions:
                         admin = admin or AdminClient(settings)
                         self._look_at_policy(admin)
@@ -279,7 +298,7 @@ class TransactionalProducer(Producer):
     def _init(self) -> bool:
         while not self._stopping.is_set():
             try:
-                self._client.init_transactions(CALL)
+                self._txn.init_transactions(CALL)
             except KafkaException as raised:
                 error = raised.args[0]
                 if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
@@ -318,14 +337,14 @@ class TransactionalProducer(Producer):
         ours = found.last is not None and found.last.run == self._run_id
         number = found.last.number if ours and found.last is not None else 0  # what is known of it stays known
         try:
-            self._client.begin_transaction()
+            self._txn.begin_transaction()
         except KafkaException as raised:
             self._give_up(raised.args[0])
             return False
         self._write(key_of(self._instance), Transaction(self._run_id, number))
         while not self._stopping.is_set():
             try:
-                self._client.commit_transaction(CALL)
+                self._txn.commit_transaction(CALL)
             except KafkaException as raised:
                 error = raised.args[0]
                 if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from shipper.deadletters import Letter, open_letters
 from shipper.kafka.offsets import partition_of
-from tests.harness.consumer import Verdict, judge
+from tests.harness.consumer import Reader, Verdict, judge
 from tests.harness.daemon import Daemon
 from tests.harness.kafka import Broker
 from tests.harness.rig import Rig
-from tests.harness.wait import let_pass
+from tests.harness.wait import eventually, let_pass
 from tests.harness.writer import Load
 
 
@@ -177,19 +179,84 @@ def test_the_topic_knows_where_to_go_on_when_the_state_directory_is_lost(once: R
     once.verify()
 
 
-def test_a_refused_record_holds_its_source_only_and_doubles_nothing(broker: Broker, once: Rig) -> None:
-    small = f"s-{once.topic}"[-200:]
+def refusing(broker: Broker, rig: Rig, content: bytes, **settings: object) -> tuple[str, Path]:
+    """Give the rig a second source, with ``content``, whose topic takes batches of 2,000 bytes."""
+    small = f"s-{rig.topic}"[-200:]
     broker.create_topic(small, 1, **{"max.message.bytes": "2000"})
-    (once.root / "small").mkdir()
-    once.more_sources["small"] = {"paths": [f"{once.root}/small/*.log"], "topic": small, "key": "{filename}"}
+    (rig.root / "small").mkdir()
+    rig.more_sources["small"] = {
+        "paths": [f"{rig.root}/small/*.log"],
+        "topic": small,
+        "key": "{filename}",
+        **settings,
+    }
+    path = rig.root / "small" / "s.log"
+    path.write_bytes(content)
+    return small, path
+
+
+def letters(rig: Rig) -> list[Letter]:
+    found = open_letters(rig.state)
+    if found is None:
+        return []
+    try:
+        return [letter for _, letter in found]
+    finally:
+        found.close()
+
+
+def committed(broker: Broker, topic: str, count: int, *, all_of_it: bool = False) -> list[bytes]:
+    """Return the values that were committed to ``topic``, when there are so many; to its end if ``all_of_it``."""
+    with Reader(broker.bootstrap, topic) as reader:
+        reader.read_count(count)
+        if all_of_it:
+            reader.read_to_end()
+        return [record.value for record in reader.records]
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_refused_record_is_kept_and_nothing_is_doubled(broker: Broker, once: Rig, kill: bool) -> None:
+    log = once.log()
+    large = [random.Random(number).randbytes(9000).hex().encode() for number in range(3)]
+    lines = [b"before 1", b"before 2", large[0], b"between", large[1], large[2], b"after"]
+    small, _ = refusing(broker, once, b"".join(line + b"\n" for line in lines))
+    daemon = once.start()
+    with Load([log], lines=20, every=0.02):
+        if kill:
+            daemon.wait_for("record.deadlettered")
+            daemon.kill()
+            once.launch()
+        eventually("the dead letters", lambda: len(letters(once)) >= len(large))
+        committed(broker, small, len(lines) - len(large))
+    once.verify()
+    assert committed(broker, small, 0, all_of_it=True) == [line for line in lines if line not in large]
+    assert [letter.value for letter in letters(once)] == large
+
+
+def test_a_part_that_is_refused_is_kept_and_the_others_are_committed_with_its_line(broker: Broker, once: Rig) -> None:
+    dice = random.Random(2)
+    noise, plain = dice.randbytes(2048).hex().encode(), b"a" * 4096
+    small, _ = refusing(broker, once, b"before\n" + plain + noise + plain + b"\nafter\n", max_line="4KiB")
+    once.start()
+    eventually("the dead letter", lambda: bool(letters(once)))
+    committed(broker, small, 4)
+    once.daemon.stop()
+    assert committed(broker, small, 4, all_of_it=True) == [b"before", plain, plain, b"after"]
+    assert [(letter.offset, letter.part, letter.value) for letter in letters(once)] == [(7, 2, noise)]
+
+
+def test_a_refused_record_blocks_its_source_where_that_is_wanted(broker: Broker, once: Rig) -> None:
+    once.kafka["on_reject"] = "block"
     log = once.log()
     large = random.Random(1).randbytes(9000).hex().encode()
-    (once.root / "small" / "s.log").write_bytes(b"short\n" * 5 + large + b"\n")
+    small, _ = refusing(broker, once, b"short\n" * 5 + large + b"\nafter\n")
     daemon = once.start()
     with Load([log], lines=20, every=0.02):
         daemon.wait_for("record.refused")
         let_pass(1)
     once.verify()
+    assert committed(broker, small, 0, all_of_it=True) == [b"short"] * 5
+    assert letters(once) == []
 
 
 def test_the_parts_of_a_long_line_are_committed_together(once: Rig) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -127,11 +128,22 @@ class Client:
     def hold(self, topic: str) -> None:
         self._held.add(topic)
 
-    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+    def fits(self, topic: str) -> int:
+        return sys.maxsize
+
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
         self.queue += [Sent(message["key"], message["value"], report) for message in messages]
 
     def send_with(
-        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
     ) -> None:
         self.send(topic, [message], report)
 

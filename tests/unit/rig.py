@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,7 @@ class FakeSink:
         self.arrived: list[bytes] = []
         self.headers: list[Sequence[tuple[str, bytes]]] = []
         self.held: list[str] = []
+        self.most = sys.maxsize  # what fits
         self.fatal = False
         self.closed = False
         self.on_poll: Callable[[], None] = lambda: None
@@ -71,11 +73,22 @@ class FakeSink:
     def status(self) -> Status:
         return self.state
 
-    def send(self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport) -> None:
+    def fits(self, topic: str) -> int:
+        return self.most
+
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
         self.queue += [Sent(topic, message["key"], message["value"], report) for message in messages]
 
     def send_with(
-        self, topic: str, message: dict[str, Any], headers: Sequence[tuple[str, bytes]], report: DeliveryReport
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
     ) -> None:
         self.headers.append(headers)
         self.send(topic, [message], report)

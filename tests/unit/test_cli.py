@@ -16,6 +16,7 @@ import shipper
 from shipper import checks, demo
 from shipper.cli import MOST_WARNINGS, main
 from shipper.config import Config, KafkaConfig
+from shipper.deadletters import NAME, Letters, only_sender
 from shipper.errors import ConnectError, StateBusy
 from shipper.events import Write
 from shipper.kafka.check import Finding, Level
@@ -306,3 +307,29 @@ def test_demo_takes_globs_also_when_the_shell_has_expanded_them(
         assert asked == {"seconds": seconds, "as_json": as_json}
     else:
         assert asked == {"seconds": seconds, "paths": paths, "as_json": as_json}
+
+
+def test_dead_letters_of_a_state_directory_that_is_not_there(config_file: Path, capsys: Output) -> None:
+    for command in ("list", "replay"):
+        assert main(["deadletter", command, "-c", str(config_file)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("/state: is no directory; is this the daemon's configuration?")
+
+
+def test_no_dead_letters(config_file: Path, tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "state").mkdir()
+    assert main(["deadletter", "list", "-c", str(config_file)]) == 0
+    assert capsys.readouterr().out == "No dead letters.\n"
+    assert main(["deadletter", "list", "--json", "-c", str(config_file)]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["deadletter", "replay", "--json", "-c", str(config_file)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"delivered": 0, "left": 0, "reasons": {}}
+
+
+def test_a_second_replay_is_refused(config_file: Path, tmp_path: Path, capsys: Output) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    Letters.create(state / NAME).close()
+    with only_sender(state):
+        assert main(["deadletter", "replay", "-c", str(config_file)]) == 75
+    assert "sent again by another program" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def test_what_the_brokers_do_not_tell_is_a_warning(facts: type[Facts]) -> None:
         (921_600, 1_048_576, Level.OK, "max.message.bytes 1,048,576"),
         (921_600, 500_000, Level.PROBLEM, "too small for lines of up to max_line = 921,600 bytes"),
         (5_000_000, 10_000_000, Level.PROBLEM, 'kafka.properties."message.max.bytes" = "5001024"'),
-        (10_000, 100_000, Level.WARNING, 'kafka.properties."batch.size" = "98976"'),
+        (10_000, 100_000, Level.OK, "max.message.bytes 100,000"),  # batches are made to fit
     ],
 )
 def test_sizes_that_do_not_fit_are_told(

@@ -15,7 +15,8 @@ from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.consumer import read_from
 from shipper.kafka.errors import classify
-from shipper.kafka.producer import Producer
+from shipper.kafka.limits import TopicLimits
+from shipper.kafka.producer import RESERVE, Producer
 from shipper.model import DeliveryClass, TopicState
 from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
 from tests.harness.wait import DEADLINE, eventually
@@ -249,6 +250,43 @@ def test_after_a_refused_batch_later_ones_are_taken(broker: FaultyBroker, make: 
     assert values_in(broker) == [b"2", b"3"]
 
 
+def test_what_is_sent_alone_is_refused_alone(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(linger=0.1), Reports()
+    ready(producer)
+    broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
+    producer.send(TOPIC, messages(b"1", b"2", b"3"), reports, alone=True)
+    poll_until(producer, "three reports", lambda: len(reports) == 3)
+    assert reports.failed() == [b"1"]
+    assert values_in(broker) == [b"2", b"3"]
+
+
+def test_what_is_over_the_topics_limit_is_refused_alone(
+    broker: FaultyBroker, make: Callable[..., Producer], log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TopicLimits, "ask", lambda *_: 10_000)
+    broker.make(TOPIC)
+    producer, reports = make(linger=0.1), Reports()
+    ready(producer)
+    assert producer.fits(TOPIC) == 10_000 - RESERVE
+    large = b"x" * (10_000 - RESERVE + 1)
+    before, after = [b"%d" % n for n in range(20)], [b"%d" % n for n in range(20, 40)]
+    broker.fail(Api.PRODUCE, 0, KafkaError.MSG_SIZE_TOO_LARGE)
+    producer.send(TOPIC, messages(*before, large, *after), reports)
+    poll_until(producer, "all reports", lambda: len(reports) == 41)
+    assert reports.failed() == [large]
+    assert values_in(broker) == before + after
+    assert "topic.limit" in log.names()
+
+
+def test_a_limit_that_is_not_told_is_the_clients(broker: FaultyBroker, make: Callable[..., Producer], log: Log) -> None:
+    broker.make(TOPIC)
+    producer = make(properties={"message.max.bytes": "5000"})
+    ready(producer)
+    assert producer.fits(TOPIC) == 5000 - RESERVE
+    assert "topic.limit_unknown" in log.names()
+
+
 def test_a_topic_deleted_under_queued_records_fails_them_and_comes_back(
     broker: FaultyBroker, make: Callable[..., Producer], log: Log
 ) -> None:
@@ -359,6 +397,7 @@ def test_a_topic_that_comes_late_is_noticed(broker: FaultyBroker, make: Callable
     assert [name for name in log.names() if name.startswith(("topic", "brokers"))] == [
         "brokers.reached",
         "topic.missing",
+        "topic.limit_unknown",  # the mock cluster knows no admin requests
         "topic.ready",
     ]
 

@@ -41,6 +41,9 @@ TABLE = {
     "config": Row("errors model events template", "tomli msgspec", "TOML to values: nobody else parses or validates"),
     "records": Row("model config template", "", "line to record: knows neither files nor Kafka"),
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
+    "deadletters": Row(
+        "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
+    ),
     "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
     "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
     "filesource": Row(f"{CORE} tailer discovery checkpoints", "", "reading knows nothing of Kafka"),
@@ -52,7 +55,7 @@ TABLE = {
         f"{CORE} tailer discovery checkpoints filesource kafka", "", "what goes into a transaction, and what follows"
     ),
     "pump": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits",
+        f"{CORE} tailer discovery checkpoints deadletters filesource kafka instance commits",
         "",
         "the one place where reading and sending meet",
     ),
@@ -62,6 +65,7 @@ TABLE = {
         "systemd",
         "puts the parts together",
     ),
+    "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
     "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
     "demo": Row(
         "errors model events config framing discovery kafka logs checks",
@@ -69,7 +73,8 @@ TABLE = {
         "runs the daemon as a child: what it shows must be what a user gets",
     ),
     "cli": Row(
-        "errors model events config discovery checkpoints kafka logs service checks demo records template",
+        "errors model events config discovery checkpoints deadletters kafka logs service checks replay demo records"
+        " template",
         "click rich",
         "what a person touches: no logic of its own",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
+from shipper.deadletters import Letter, Letters, open_letters
+from shipper.errors import StateError
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.lifecycle import Service
 from shipper.model import TopicState
 from shipper.tailer import MAX_LINES
+from tests.harness.wait import DEADLINE, eventually
 from tests.unit.rig import FakeSink, PumpRig, Status
 
 
@@ -204,30 +208,145 @@ def test_what_is_not_taken_is_sent_again_in_order_before_anything_newer(tmp_path
         assert [line for line in rig.lines if line != "other"] == ["one", "two", "three"]
         assert "other" in rig.lines
         assert {c.offset for c in rig.saved()} == {14, 6}
-        assert rig.sink.held == (["t", "t"] if code in RETRIED[1:] else [])
+        assert rig.sink.held == (["t", "t"] if code in RETRIED[1:] else ["t"] if code not in RETRIED else [])
+
+
+def refuse_batches_with(rig: PumpRig, *bad: bytes) -> None:
+    """Behave as brokers do: all of a batch is refused for one of its records."""
+
+    def answer() -> None:
+        queue, rig.sink.queue = rig.sink.queue, []
+        refused = any(sent.value in bad for sent in queue)
+        for sent in queue:
+            if not refused:
+                rig.sink.arrived.append(sent.value)
+            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, None)
+
+    rig.sink.on_poll = answer
+
+
+def rejecting(rig: PumpRig, how: str) -> None:
+    kafka = msgspec.structs.replace(rig.config.kafka, on_reject=how)
+    rig.config = msgspec.structs.replace(rig.config, kafka=kafka)
+
+
+def dead(rig: PumpRig) -> list[tuple[bytes, int]]:
+    """Return the dead letters: their bytes and offsets."""
+    letters = open_letters(rig.config.shipper.state_dir)
+    found = [(letter.value, letter.offset) for _, letter in letters] if letters is not None else []
+    if letters is not None:
+        letters.close()
+    return found
+
+
+def pass_until(rig: PumpRig, what: str, check: Callable[[], object]) -> None:
+    """Let time pass until another thread has done its part."""
+
+    def step() -> object:
+        rig.pass_time(1)
+        return check()
+
+    eventually(what, step)
 
 
 def test_a_record_that_is_never_taken_blocks_and_moves_no_offset(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
+        rejecting(rig, "block")
         write(rig, "good", "bad", "after")
         rig.start(up=False)
-
-        def refuse_bad() -> None:
-            for sent in rig.sink.queue:
-                if sent.value == b"bad":
-                    sent.report(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), None)
-                else:
-                    rig.sink.arrived.append(sent.value)
-                    sent.report(None, None)
-            rig.sink.queue = []
-
-        rig.sink.on_poll = refuse_bad
+        refuse_batches_with(rig, b"bad")
         rig.pass_time(300)
         assert {c.offset for c in rig.saved()} == {5}
+        assert rig.lines == ["good"]
         assert "record.refused" in rig.names()
         assert rig.pump is not None
         assert rig.pump._ledger.records == 0
-        assert rig.source.why_idle == "something was not taken; it is sent again soon"
+        assert rig.source.why_idle.startswith("blocked: the record of 3 bytes in ")
+        assert "app.log at offset 5 was refused" in rig.source.why_idle
+        refuse_batches_with(rig)
+        rig.pass_time(120)
+        assert rig.lines == ["good", "bad", "after"]
+        assert rig.source.why_idle == "idle: everything has been read"
+        assert dead(rig) == []
+
+
+def test_a_record_that_is_never_taken_is_kept_and_its_neighbours_arrive_once_in_order(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        lines = [f"line {number}" for number in range(100)]
+        write(rig, *lines[:40], "bad", "bad", *lines[40:])
+        rig.start(up=False)
+        refuse_batches_with(rig, b"bad")
+        pass_until(rig, "the last line", lambda: lines[-1] in rig.lines)
+        assert rig.lines == lines
+        offset = len("".join(f"{line}\n" for line in lines[:40]))
+        assert dead(rig) == [(b"bad", offset), (b"bad", offset + 4)]
+        rig.pass_time(60)
+        assert {c.offset for c in rig.saved()} == {(rig.logs / "app.log").stat().st_size}
+        counters = rig.events.counters
+        assert counters["records.acked", "s"] == len(lines)
+        assert counters["record.deadlettered", "s"] == 2
+
+
+def test_no_offset_passes_a_record_before_it_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(rig, "good", "bad", "after")
+        may = threading.Event()
+        add = Letters.add
+
+        def slow(letters: Letters, letter: Letter, most: int) -> str:
+            assert may.wait(DEADLINE)
+            return add(letters, letter, most)
+
+        monkeypatch.setattr(Letters, "add", slow)
+        rig.start(up=False)
+        refuse_batches_with(rig, b"bad")
+        rig.pass_time(120)
+        assert {c.offset for c in rig.saved()} == {5}
+        assert rig.lines == ["good"]
+        may.set()
+        pass_until(rig, "what comes after", lambda: rig.lines == ["good", "after"])
+
+
+def test_what_may_be_too_large_is_sent_by_itself_and_nothing_follows_before_its_report(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        large = "x" * 200
+        write(rig, "one", large, "two", large)
+        rig.make_sink = lambda make=rig.make_sink: narrow(make())  # type: ignore[misc, method-assign]
+        rig.start(up=False)
+        assert [sent.value for sent in rig.sink.queue] == [b"one", large.encode()]
+        rig.sink.deliver()
+        rig.beat()
+        assert [sent.value for sent in rig.sink.queue] == [b"two", large.encode()]
+
+
+def narrow(sink: FakeSink) -> FakeSink:
+    sink.most = 200
+    return sink
+
+
+@pytest.mark.parametrize("why", ["full", "failing"])
+def test_what_cannot_be_kept_blocks_until_it_can(tmp_path: Path, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PumpRig(tmp_path) as rig:
+        problem = {"full": "", "failing": "no space left"}[why]
+        add = Letters.add
+        refusing = True
+
+        def refuse(letters: Letters, letter: Letter, most: int) -> str:
+            if refusing and problem:
+                raise StateError(problem)
+            return add(letters, letter, 0 if refusing else most)
+
+        monkeypatch.setattr(Letters, "add", refuse)
+        write(rig, "good", "bad", "after")
+        rig.start(up=False)
+        refuse_batches_with(rig, b"bad")
+        pass_until(rig, "the source to stop", lambda: "record.refused" in rig.names())
+        assert (problem or "deadletter_max") in rig.source.why_idle
+        assert rig.lines == ["good"]
+        assert {c.offset for c in rig.saved()} == {5}
+        refusing = False
+        pass_until(rig, "what comes after", lambda: rig.lines == ["good", "after"])
+        assert dead(rig) == [(b"bad", 5)]
 
 
 def test_the_files_are_the_buffer(tmp_path: Path) -> None:
