@@ -286,6 +286,7 @@ class Pump:
         others = [source for source in sources if not source.pace.limit]
         narrow = [source for source in sources if source.pace.limit and source.hungry]
         if not narrow or self._commits.has_open or self._ledger.records:
+            self._commits.at_once = bool(narrow)  # it waits for what is open
             self._others_turn = False
             return others
         if self._others_turn and any(source.hungry for source in others):
@@ -301,6 +302,8 @@ class Pump:
         if self._commits is not None:
             if self._commits.opening:
                 return OPEN_BEAT
+            if any(s.on_trial and s.reports_due for s in self._sources.values()):
+                return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
             if now >= self._commits.due():
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):

@@ -10,6 +10,8 @@ Then, on the pump thread: the first record begins a transaction; :meth:`prepare`
 of the transaction: the client counts each one that failed and refuses the commit then (``rd_kafka_dr_msgq0``,
 ``rd_kafka_txn_op_commit_transaction``), and one that it did not even take is counted here. Invariant: after anything of
 which the outcome is not known :class:`ProducerFatal` is raised, and only a new client that reads back can tell.
+
+There is one client, with one size of batches: the pump sends nothing else while a record is to be alone in its batch.
 """
 
 from __future__ import annotations
