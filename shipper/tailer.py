@@ -174,7 +174,8 @@ class Tailer:
             if stat.file_id != self.file_id:
                 reader.close()
                 return False
-            self._learn(reader)
+            if not self.compression:
+                self.learn(reader)
         except OSError:
             reader.close()
             raise
@@ -213,15 +214,15 @@ class Tailer:
         assert self.reader is not None
         if not osfiles.matches(self.reader, self.fingerprint(self.read)):
             return False
-        self._learn(self.reader)
+        self.learn(self.reader)
         return True
 
-    def _learn(self, reader: Reader) -> None:
+    def learn(self, reader: Reader) -> None:
         """Take note of the first bytes, if only to know them again.
 
         A file may be truncated before it is its turn to be read, or its id be given to another after a restart.
         """
-        if self.head_len < HEAD and not self.compression:
+        if self.head_len < HEAD:
             head = reader.read(HEAD, 0)
             if len(head) > self.head_len and (not self.head_len or digest(head[: self.head_len]) == self.head):
                 self.head_len, self.head = len(head), digest(head)

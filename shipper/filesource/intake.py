@@ -65,11 +65,10 @@ class Intake:
         Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
         hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
         """
-        waiting = list(unknown)
+        waiting = [*unknown, *self._released(doubtful)]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
             waiting += self._released(lineage.gens)
-        waiting += self._released(doubtful)
         for one in sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
             self._decide(one)
 
@@ -175,10 +174,8 @@ class Intake:
 
     def _open(self, one: Seen) -> PlainReader | PackedReader | None:
         """Open an unknown file; None where that cannot be done now, which is taken care of."""
-        if not self._descriptors.room():
-            self._be_unsure(one)
-            return None
-        try:
+        self._descriptors.room()
+        try:  # also where there is none: it is closed again at once, and what is unknown now breaks the order later
             return open_reader(self._files, one.path, one.compression)
         except (FileNotFoundError, NotRegularError):
             return None  # the event of that is on its way
@@ -204,12 +201,13 @@ class Intake:
         elif verdict is Verdict.COPY:
             if of is not None:
                 self._events.file_copy(census.source, of.path, one.path)
+                census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
             census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
         elif verdict is Verdict.CONTINUES and of is not None:
             self._continue(of, one, reader)
             return True
         else:
-            self._new(one)
+            self._new(one).learn(reader)
         return False
 
     def _relatives(self, one: Seen) -> list[Lineage]:
@@ -220,9 +218,9 @@ class Intake:
         left = {c.path for c in self._census.left.values()} if lineages else set()
         return [r for r in lineages if r.gens or r.past or r.path in left]
 
-    def _new(self, one: Seen) -> None:
+    def _new(self, one: Seen) -> Tailer:
         self._census.take_up(one.file_id)
-        self._census.new(one)
+        return self._census.new(one)
 
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""

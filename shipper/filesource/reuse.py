@@ -15,6 +15,8 @@ def is_still(files: Files, tailer: Tailer, one: Seen) -> bool:
     """Whether ``one``, which has the id of ``tailer``, is its file."""
     if tailer.reader is not None or one.path == tailer.seen_as:
         return True
+    if not tailer.head_len:  # nothing is known of its bytes
+        return (one.base, one.compression) == (tailer.path, tailer.compression)
     return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression)
 
 

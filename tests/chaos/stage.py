@@ -159,7 +159,7 @@ class Stage:
             "scan_interval": dice.choice(("2s", "30s")),
             "max_open_files": dice.choice((0, 0, 0, 8)),
         }
-        kafka = {"bootstrap_servers": self._broker.proxied, "max_in_flight": dice.choice(("256KiB", "2MiB", "24MiB"))}
+        kafka = {"bootstrap_servers": self._broker.proxied, "max_in_flight": dice.choice(("1MiB", "2MiB", "24MiB"))}
         paths = [f"{self._logs}/*.log", f"{self._logs}/audit.out", f"{self._logs}/jobs/**/*.log"]
         source = {
             "paths": paths,

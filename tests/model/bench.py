@@ -87,7 +87,6 @@ class Brokers:
 
     def __init__(self) -> None:
         self.up = True
-        self.hesitate = False  # they take everything, and report nothing
         self.topic = TopicState.READY
         self.arrived: list[tuple[bytes, bytes]] = []
         self.acked: set[bytes] = set()  # values of which the client has told the daemon that they are safe
@@ -118,15 +117,15 @@ class Client:
         self.queue: list[Sent] = []
         self.fatal = False
         self.tells_what_it_purges = False  # when it is closed
-        self._held: set[str] = set()
+        self._seen = TopicState.UNKNOWN  # of the topic; while the brokers are away, what was ready stays so
 
     def topic_state(self, topic: str) -> TopicState:
         if self.brokers.up:
-            self._held.discard(topic)
-        return TopicState.UNKNOWN if topic in self._held or not self.brokers.up else self.brokers.topic
+            self._seen = self.brokers.topic
+        return self._seen
 
     def hold(self, topic: str) -> None:
-        self._held.add(topic)
+        self._seen = TopicState.UNKNOWN
 
     def fits(self, topic: str) -> int:
         return sys.maxsize
@@ -153,7 +152,7 @@ class Client:
     def poll(self, timeout: float) -> int:
         if self.fatal:
             raise ProducerFatal("the test says so")
-        if self.brokers.up and not self.brokers.hesitate:
+        if self.brokers.up:
             return self.deliver()
         self._wait(timeout)
         return 0
@@ -166,7 +165,7 @@ class Client:
     @property
     def answers(self) -> bool:
         """Whether the next poll has something to say."""
-        return self.fatal or (self.brokers.up and not self.brokers.hesitate and bool(self.queue))
+        return self.fatal or (self.brokers.up and bool(self.queue))
 
     # What a test lets happen.
 
@@ -424,7 +423,7 @@ class Bench:
 
     def calm(self) -> None:
         """Let everything that holds the daemon up go away, and let it come to rest."""
-        self.brokers.up, self.brokers.hesitate = True, False
+        self.brokers.up = True
         self.brokers.topic = TopicState.READY
         self.store.refuses = False
         self.pass_time(CALM)

@@ -26,6 +26,10 @@ from pathlib import Path
 
 KEPT = 3  # rotated files of one path
 
+# Not mended yet: bytes that replaced others are let go of when they are read only after their file was deleted. A
+# scenario in tests/unit/test_filesource.py holds it; when it passes, this goes.
+LOSES_REPLACED = True
+
 
 @dataclass(eq=False)
 class Inode:
@@ -36,6 +40,7 @@ class Inode:
     held: bool = False  # the daemon holds it open, if it does as promised
     copied: bool = False  # made by copying another: the daemon need not hold it
     packed: bool = False
+    replaced: bool = False  # its bytes are others than the daemon has read
 
     @property
     def lines(self) -> list[bytes]:
@@ -214,6 +219,7 @@ class Disk:
         self.contents.append(inode.data)
         inode.data = data
         inode.held = False  # these bytes the daemon has not been told of yet
+        inode.replaced = True
         self.account()
 
     def restore(self, path: str) -> None:
@@ -249,12 +255,16 @@ class Disk:
         """Return the files whose bytes can be read by somebody."""
         return [*self.names.values(), *self.deleted]
 
-    def told(self) -> None:
-        """The running daemon has seen every file that has a name, and holds those that have bytes."""
+    def told(self, *, read: bool = False) -> None:
+        """The running daemon has seen every file that has a name, and holds those that have bytes.
+
+        ``read``: it has also read them to their end.
+        """
         self._unseen.clear()
         self._twisted.clear()
         for inode in self.names.values():
-            if inode.data and not inode.copied:
+            inode.replaced &= not read
+            if inode.data and not inode.copied and not (inode.replaced and LOSES_REPLACED):
                 inode.held = True
 
     def daemon_ended(self) -> None:

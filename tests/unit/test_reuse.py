@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.model import TopicState
 from tests.unit.rig import PumpRig
 
 SILENCE = 6.0  # longer than partial_timeout
@@ -77,6 +78,25 @@ def test_the_inode_of_a_file_of_which_nothing_was_read(tmp_path: Path) -> None:
         os.rename(rig.logs / "app.log.4", rig.logs / "app.log.6")
         rig.start().pass_time(SILENCE)
         assert rig.lines == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("other", ["other.log", "app.log.2.gz"])
+def test_the_inode_of_a_compressed_file_of_which_nothing_was_read(tmp_path: Path, other: str) -> None:
+    with PumpRig(tmp_path) as rig:
+        log, packed = rig.logs / "app.log", rig.logs / "app.log.1.gz"
+        log.write_bytes(b"one\n")
+        rig.start(up=False)
+        rig.sink.topics["t"] = TopicState.UNKNOWN  # nothing more is read
+        packed.write_bytes(gzip.compress(b"two\n"))
+        rig.beat()
+        rig.sink.on_poll = lambda: setattr(rig, "now", rig.now + 1.0)  # the deadline of its drain
+        rig.stop()
+        (rig.logs / "app.log.3.gz").write_bytes(packed.read_bytes())
+        content = b"three\n"
+        reuse(packed, rig.logs / other, gzip.compress(content) if other.endswith(".gz") else content)
+        rig.start().pass_time(2 * SILENCE)
+        assert sorted(rig.lines) == ["one", "three", "two"]
+        assert "file.unreadable" not in rig.names()
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["live", "stopped"])
