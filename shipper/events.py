@@ -171,6 +171,54 @@ class Events:
         """Say that a closed client could not be let go of in time: it ends in the background, or with the process."""
         self.emit("warning", "client.lingers")
 
+    # --- shipper.kafka.transactions, shipper.kafka.offsets ---
+
+    def checkpoint_topic_created(self, topic: str, partitions: int) -> None:
+        """Say that the topic of the checkpoints was not there and has been created."""
+        self.emit("info", "checkpoint_topic.created", topic=topic, partitions=partitions)
+
+    def checkpoint_topic_missing(self, topic: str, reason: str) -> None:
+        """Say that the topic of the checkpoints is not there and could not be created."""
+        self.count("checkpoint_topic.missing")
+        then = "create it with cleanup.policy=compact; nothing is sent before"
+        self.emit("error", "checkpoint_topic.missing", every=60, topic=topic, reason=reason, then=then)
+
+    def checkpoint_topic_unfit(self, topic: str, policy: str) -> None:
+        """Say that the topic of the checkpoints forgets them."""
+        then = "set cleanup.policy=compact on it; otherwise old checkpoints go, and their lines could be sent twice"
+        self.emit("warning", "checkpoint_topic.unfit", every=3600, topic=topic, cleanup_policy=policy, then=then)
+
+    def offsets_waiting(self, topic: str, partition: int) -> None:
+        """Say that the checkpoints cannot be read yet: another daemon's transaction is open in their partition."""
+        self.count("offsets.waiting")
+        then = "what was committed is known when it ends, at the latest after its transaction.timeout.ms"
+        why = "a transaction of another daemon is open"
+        self.emit("info", "offsets.waiting", every=10, topic=topic, partition=partition, why=why, then=then)
+
+    def offsets_unread(self, topic: str, reason: str) -> None:
+        """Say that the checkpoints could not be read from their topic; it is tried again."""
+        self.count("offsets.unread")
+        self.emit("warning", "offsets.unread", every=60, topic=topic, reason=reason, then="it is tried again")
+
+    def offsets_read(self, instance: str, files: int, seconds: float) -> None:
+        """Say that it is known from the topic what was committed."""
+        self.emit("info", "offsets.read", instance=instance, files=files, after=round(seconds, 3))
+
+    def transaction_committed(self, records: int, files: int) -> None:
+        """Count a commit."""
+        self.count("transaction.committed")
+        self.emit("debug", "transaction.committed", records=records, files=files)
+
+    def transaction_aborted(self, reason: str) -> None:
+        """Say that a transaction is given up: its lines are sent again, and nobody who reads committed sees them."""
+        self.count("transaction.aborted")
+        then = "all sources send again from what was committed"
+        self.emit("warning", "transaction.aborted", every=10, reason=reason, then=then)
+
+    def transaction_outcome(self, *, committed: bool) -> None:
+        """Say how a commit ended of which that was not known."""
+        self.emit("info", "transaction.outcome", committed=committed)
+
     # files
 
     def source_scanned(self, source: str, files: int, waiting: int, *, first: bool) -> None:

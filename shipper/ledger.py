@@ -6,6 +6,9 @@ resolve: it stays until its source rewinds or the record is safe in the dead let
 (I2). A :class:`Chunk` is itself the delivery report callback of its records, so that a report costs one call and no
 lookup.
 
+With transactions a report only says that the client's memory is free again: what resolves is the commit, all chunks at
+once (:meth:`Ledger.confirm`), and one report for the last record of a chunk is enough.
+
 The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
 """
 
@@ -48,18 +51,26 @@ class Alone(NamedTuple):
 class Chunk:
     """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
 
-    __slots__ = ("_ledger", "alone", "end", "failed", "left", "records", "size", "track")
+    __slots__ = ("_ledger", "alone", "booked", "end", "failed", "left", "records", "size", "track")
 
     def __init__(
-        self, ledger: Ledger, track: Track, end: Position, records: int, size: int, alone: Alone | None
+        self,
+        ledger: Ledger,
+        track: Track,
+        end: Position,
+        records: int,
+        size: int,
+        reports: int,
+        alone: Alone | None,
     ) -> None:
         self._ledger = ledger
         self.track = track
         self.end = end
         self.records = records
         self.size = size
-        self.left = records
+        self.left = reports  # still to come
         self.failed = False
+        self.booked = True  # its size is counted as in flight
         self.alone = alone
 
     def __call__(self, err: Any, msg: Any) -> None:
@@ -93,6 +104,11 @@ class Track:
         """Whether a delivery report is still to come."""
         return any(chunk.left for chunk in self.chunks)
 
+    @property
+    def ahead(self) -> Position:
+        """Where the acked position will be when everything that was sent is acknowledged."""
+        return self.chunks[-1].end if self.chunks else self.acked
+
     def settle(self) -> bool:
         """Move the acked position over the resolved prefix; returns whether it moved."""
         chunks = self.chunks
@@ -103,6 +119,11 @@ class Track:
             self._resolved += chunk.records
             moved = True
         return moved
+
+    def confirm(self) -> None:
+        """Move the acked position over everything that was sent."""
+        self.acked = self.ahead
+        self._resolved += sum(chunk.records for chunk in self.chunks)
 
     def take_resolved(self) -> int:
         """Return how many records the acked position has moved over since the last call."""
@@ -118,18 +139,31 @@ class Ledger:
     """Books of all chunks in flight, with a high and a low mark in bytes.
 
     ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
+    ``transactional``: chunks resolve by :meth:`confirm` only. ``each`` may change at any time: whether every record of
+    the chunks tracked from now on is reported, or only the last one.
     """
 
-    def __init__(self, high: int, low: int, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        high: int,
+        low: int,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        *,
+        transactional: bool = False,
+    ) -> None:
         if not 0 <= low <= high:
             raise ValueError(f"the marks are out of order: low {low}, high {high}")
         self.high = high
         self.low = low
-        self.in_flight = 0
-        self.records = 0
+        self.transactional = transactional
+        self.each = not transactional
+        self.in_flight = 0  # bytes that the client holds
+        self.records = 0  # not acknowledged, or not committed
         self.paused = False
         self.reported: list[Chunk] = []  # chunks whose last report has come, since the last settle
         self.nacks: list[Nack] = []
+        self._tracks: dict[Track, None] = {}  # with chunks that wait for a commit
         self._pause = pause
         self._resume = resume
 
@@ -138,7 +172,10 @@ class Ledger:
 
         A chunk of no records is resolved at once.
         """
-        chunk = Chunk(self, track, end, records, size, alone)
+        reports = records if self.each else min(records, 1)
+        chunk = Chunk(self, track, end, records, size, reports, alone)
+        if self.transactional:
+            self._tracks[track] = None
         track.chunks.append(chunk)
         self.in_flight += size
         self.records += records
@@ -159,16 +196,30 @@ class Ledger:
             reported, self.reported = self.reported, []
             for chunk in reported:
                 self._leave(chunk)
-                if chunk.track.settle():
+                if not self.transactional and chunk.track.settle():
                     moved.append(chunk.track)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
 
+    @property
+    def uncommitted(self) -> bool:
+        """Whether chunks wait for a commit, if only chunks of no records."""
+        return bool(self._tracks)
+
+    def confirm(self) -> list[Track]:
+        """Resolve every chunk: the transaction that they were sent in is committed. Returns the tracks that moved."""
+        tracks, self._tracks = self._tracks, {}
+        for track in tracks:
+            track.confirm()
+            self._forget(track)
+        return list(tracks)
+
     def bury(self, chunk: Chunk) -> bool:
         """Resolve a chunk whose only record is safe in the dead letters, unless a rewind has forgotten it meanwhile.
 
-        Returns whether it was there.
+        Returns whether it was there. Not with transactions: there the chunk has gone with the one that was aborted.
         """
+        assert not self.transactional
         if chunk not in chunk.track.chunks:
             return False
         chunk.failed = False
@@ -177,15 +228,24 @@ class Ledger:
         return True
 
     def void(self, track: Track) -> None:
-        """Forget what is in flight of ``track`` without its reports: the client that owed them is gone."""
+        """Forget what is in flight of ``track``: the client that owed its reports is gone, or its transaction."""
+        self._tracks.pop(track, None)
+        self._forget(track)
+
+    def _forget(self, track: Track) -> None:
         for chunk in track.chunks:
-            if chunk.left:
-                self._leave(chunk)
+            self._leave(chunk)
+            if self.transactional:
+                self.records -= chunk.records
         track.forget()
 
     def _leave(self, chunk: Chunk) -> None:
+        if not chunk.booked:
+            return
+        chunk.booked = False
         self.in_flight -= chunk.size
-        self.records -= chunk.records
+        if not self.transactional:
+            self.records -= chunk.records
         if self.paused and self.in_flight <= self.low:
             self.paused = False
             self._resume()

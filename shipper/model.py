@@ -53,7 +53,8 @@ class Checkpoint:
     ``path`` is the name under which the file was first found (``{path}`` and the key come from it), ``seen_as`` where
     it was last seen (equal to ``path`` until it is rotated). ``offset`` is the acked offset, counted in decompressed
     bytes where ``compression`` is not "". ``size`` is the last size seen on disk. ``generation`` counts the files that
-    ``path`` has named, from 0.
+    ``path`` has named, from 0. ``revision`` grows with every change: of two checkpoints of one generation, the one with
+    the higher revision is the later one, wherever it was saved.
     """
 
     uid: str
@@ -67,6 +68,7 @@ class Checkpoint:
     size: int = 0
     state: FileState = FileState.OPEN
     compression: str = ""
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from os import fsencode
 from typing import Protocol
 
 from shipper.checkpoints import CheckpointStore
+from shipper.commits import MODE, Commits
 from shipper.config import Config
 from shipper.deadletters import DeadLetters, Letter
 from shipper.discovery import Discovery, Watched
@@ -23,6 +24,7 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.instance import instance_of
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.producer import Producer
 from shipper.ledger import Chunk, Ledger, Nack
@@ -34,6 +36,7 @@ CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
 SAVE_BEAT = 0.5  # seconds between hand-overs to the checkpoint store, at least
 REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
+OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
 READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
@@ -92,7 +95,6 @@ class Pump:
         self._store = store
         self._events = events
         self._clock = clock
-        self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._files = files or Files()
         self._letters = DeadLetters(config.shipper.state_dir, config.shipper.deadletter_max, events, self.wake)
         self._woken = threading.Event()
@@ -105,7 +107,16 @@ class Pump:
         limit = config.shipper.max_open_files or limit_from_process()
         self._descriptors = Descriptors(limit, self._files, events)
         high = config.kafka.max_in_flight
-        self._ledger = Ledger(high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None)
+        exactly_once = config.kafka.delivery == MODE
+        self._ledger = Ledger(
+            high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None, transactional=exactly_once
+        )
+        self._commits: Commits | None = None
+        if exactly_once:
+            instance = instance_of(config.shipper)
+            self._commits = Commits(config.kafka, instance, self._ledger, store, events, clock, self.wake)
+            make_sink = self._commits.open
+        self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._discovery = Discovery(
             [
                 Watched(s.name, tuple(map(fsencode, s.paths)), tuple(map(fsencode, s.exclude)), s.watch)
@@ -123,6 +134,9 @@ class Pump:
         self._replaced_at = -REPLACE_BEAT
         self._started_at = 0.0
         self._ready = False  # a broker has answered
+        self._others_turn = False  # to read, after a source that narrows down
+        self._narrow_turn = 0
+        self._opened = False  # it is known where each source stands
 
     # --- for other threads -------------------------------------------------------------------------------------------
 
@@ -167,9 +181,29 @@ class Pump:
             except BaseException as error:
                 self.error = self.error or error
 
-    def _open(self) -> None:
-        sink = self._sink = self._make_sink()
+    def _connect(self) -> dict[str, SourceState] | None:
+        """Return what is known of each source; None when it was told to stop before that could be found out."""
+        self._started_at = self._clock()
+        self._sink = self._make_sink()
         saved = self._store.load()
+        if self._commits is None:
+            if self._config.kafka.delivery != (before := self._store.delivery())[0] and before[0]:
+                self._store.set_delivery(self._config.kafka.delivery, before[1])
+            return saved
+        while not self._halt.is_set():
+            self._poll(0.0)
+            if (known := self._commits.begin(saved)) is not None:
+                return known
+            self._woken.wait(REPORT_BEAT)
+            self._woken.clear()
+            self._look(self._clock())
+        return None
+
+    def _open(self) -> None:
+        saved = self._connect()
+        sink = self._sink
+        if saved is None or sink is None:
+            return
         tools = Tools(
             files=self._files,
             descriptors=self._descriptors,
@@ -177,7 +211,7 @@ class Pump:
             events=self._events,
             clock=self._clock,
             wall=time.time,
-            store=self._store,
+            store=self._commits or self._store,
             look=self._discovery.look,
             host=socket.gethostname(),
         )
@@ -186,8 +220,8 @@ class Pump:
             source = self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
             if source.fixed_topic:
                 sink.topic_state(source.fixed_topic)  # ask at once: the brokers' answer also says that they are there
-        self._started_at = self._clock()
         self._discovery.start()
+        self._opened = True
         self._woken.set()
 
     def _beat(self) -> None:
@@ -205,6 +239,10 @@ class Pump:
         now = self._clock()
         if now >= self._save_at:
             self._save(now)
+        self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Look whether there is something to tell."""
         self._look_for_brokers(now)
         if self._report:
             self._report = False
@@ -221,22 +259,58 @@ class Pump:
     def _turns(self) -> bool:
         """Let the sources read in turn, as long as there is room in flight."""
         worked = False
+        if self._commits is not None and self._commits.busy:
+            return False
         for _ in range(CHUNKS_A_TURN):
             again = False
-            for source in self._sources.values():
+            for source in self._readers():
                 if not self._ledger.paused and source.turn():
                     again = worked = True
             if not again:
                 break
         return worked
 
+    def _readers(self) -> Iterable[FileSource]:
+        """Return the sources that may read now.
+
+        With transactions there is one client. A source that narrows down what was refused has it for itself from one
+        commit to the next, so that its record is alone in its batch, and takes turns with all the others.
+        """
+        sources = self._sources.values()
+        if self._commits is None:
+            return sources
+        trials = [source for source in sources if source.on_trial]
+        self._commits.at_once = any(not (source.inside_line or source.reports_due) for source in trials)
+        if trials:
+            return trials
+        others = [source for source in sources if not source.pace.limit]
+        narrow = [source for source in sources if source.pace.limit and source.hungry]
+        if not narrow or self._commits.has_open or self._ledger.records:
+            self._commits.at_once = bool(narrow)  # it waits for what is open
+            self._others_turn = False
+            return others
+        if self._others_turn and any(source.hungry for source in others):
+            self._others_turn = False
+            return others
+        self._others_turn = True
+        self._narrow_turn += 1
+        return [narrow[self._narrow_turn % len(narrow)]]
+
     def _patience(self) -> float:
         """Return how long delivery reports may be waited for now; waits by itself when none can come."""
         now = self._clock()
+        if self._commits is not None:
+            if self._commits.opening:
+                return OPEN_BEAT
+            if any(s.on_trial and s.reports_due for s in self._sources.values()):
+                return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
+            if now >= self._commits.due():
+                return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
             return 0.0
         if self._ledger.records:
-            return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
+            beat = REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
+            return beat if self._commits is None else min(beat, self._commits.due() - now)
         due = min((s.due() for s in self._sources.values()), default=float("inf"))
         due = min(due, self._discovery.next_due(), now + IDLE_BEAT)
         if any(s.has_changes for s in self._sources.values()):
@@ -260,7 +334,8 @@ class Pump:
         assert self._sink is not None
         self._events.client_replaced(str(error))
         self._sink.close(1.0)
-        self._settle()
+        if self._commits is None:
+            self._settle()
         now = self._clock()
         if now - self._replaced_at < REPLACE_BEAT:  # whatever kills each new client must not become a loop
             self._halt.wait(REPLACE_BEAT)
@@ -268,18 +343,31 @@ class Pump:
         sink = self._sink = self._make_sink()
         for source in self._sources.values():
             source.sink = sink
-            source.void()
+            if self._commits is None:
+                source.void()  # otherwise the new client will tell what became of it
 
     def _settle(self) -> None:
         """Take what the delivery reports said into the books."""
         moved, nacks = self._ledger.settle()
+        if self._commits is not None:
+            if self._commits.ending:
+                nacks = []  # they went with their transaction
+            self._refused(nacks)
+            try:
+                moved = self._commits.step(self._sources, refused=bool(nacks))
+            except ProducerFatal as error:
+                self._replace_sink(error)
+                return
+            nacks = []
         if moved:
             self._progress_at = self._clock()
         for track in moved:
             tailer: Tailer = track.owner
-            self._sources[tailer.source].acked(tailer)
+            self._sources[tailer.source].acked(tailer, saved=self._commits is not None)
         if nacks:
             self._refused(nacks)
+        if self._commits is not None and self._commits.busy:
+            return  # where to rewind to is not known just now
         for source in self._sources.values():
             if source.rewinding:
                 source.try_rewind()
@@ -327,6 +415,8 @@ class Pump:
             value=alone.value,
         )
         if self._config.kafka.on_reject == "deadletter":
+            if self._commits is not None:
+                source.wait()  # its transaction is aborted
             self._letters.put(letter, nack.chunk)
         else:
             self._block(source, letter, 'kafka.on_reject = "block"')
@@ -338,10 +428,14 @@ class Pump:
             tailer: Tailer = chunk.track.owner
             source = self._sources[letter.source]
             if problem:
-                if not source.rewinding:
+                if source.waiting or not source.rewinding:
                     self._block(source, letter, problem)
                 continue
-            if self._ledger.bury(chunk):
+            if self._commits is not None:
+                buried = source.bury(letter.uid, letter.generation, letter.offset, letter.part)
+            else:
+                buried = self._ledger.bury(chunk)
+            if buried:
                 self._events.record_deadlettered(
                     source.name,
                     letter.path,
@@ -352,7 +446,8 @@ class Pump:
                     letter.meaning,
                 )
                 self._progress_at = self._clock()
-                source.passed(tailer)
+                if self._commits is None:
+                    source.passed(tailer)  # otherwise the next commit passes it
 
     def _block(self, source: FileSource, letter: Letter, why: str) -> None:
         where = f"{show_path(letter.path)} at offset {letter.offset:,}"
@@ -363,9 +458,14 @@ class Pump:
         source.block(RETRY_REFUSED, f"{said}; {why}")
 
     def _save(self, now: float) -> None:
+        if self._commits is not None and self._commits.busy:
+            return  # what is acknowledged is not known just now
         for source in self._sources.values():
             if source.has_changes:
-                self._store.submit(*source.changes())
+                changed, removed = source.changes()
+                self._store.submit(changed, removed)
+                if self._commits is not None:
+                    self._commits.note(changed, removed)
                 self._save_at = now + SAVE_BEAT
 
     def _delivered(self) -> int:
@@ -377,7 +477,7 @@ class Pump:
         """Step between running and degraded; the client tells of each outage, the first answer is told here."""
         assert self._sink is not None
         status = self._sink.status()
-        if status.up and status.brokers:
+        if status.up and status.brokers and self._opened:
             if self.state is not Service.RUNNING:
                 self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_UP)
             if not self._ready:
@@ -388,7 +488,7 @@ class Pump:
             self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
         elif self.state is Service.STARTING and now - self._started_at > READY_TIMEOUT:
             self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
-            self._events.service_degraded(status.reason)
+            self._events.service_degraded(status.reason or "it is not known yet what was committed")
 
     def _tell_status(self) -> None:
         assert self._sink is not None
@@ -409,14 +509,19 @@ class Pump:
         self._discovery.stop()
         self._events.service_draining(self._ledger.records)
         assert self._sink is not None
+        if self._commits is not None:
+            self._commits.hurry = True
         while self._ledger.records and self._clock() < deadline:
+            busy = self._commits is not None and self._commits.busy
             try:
-                self._sink.poll(min(0.1, max(0.0, deadline - self._clock())))
+                self._sink.poll(0.0 if busy else min(0.1, max(0.0, deadline - self._clock())))
+                moved, nacks = self._ledger.settle()
+                if self._commits is not None:
+                    moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal:
                 break
-            moved, _ = self._ledger.settle()
             for track in moved:
-                self._sources[track.owner.source].acked(track.owner)
+                self._sources[track.owner.source].acked(track.owner, saved=self._commits is not None)
         self._save(self._clock())
         saved = self._store.flush(max(1.0, deadline - self._clock()))
         unread = sum(s.waiting_bytes for s in self._sources.values())

@@ -66,6 +66,7 @@ class Tailer:
         "reader",
         "retry_at",
         "retry_delay",
+        "searched",
         "seen_as",
         "size",
         "source",
@@ -99,6 +100,7 @@ class Tailer:
         self.reader: PlainReader | PackedReader | None = None
         self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
+        self.searched = 0  # there is no line end between ``next`` and here
         self.at_end = False
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
         self.quiet_size = -1  # its size when it was last seen to have grown
@@ -140,10 +142,10 @@ class Tailer:
         """Return what verifies this generation at ``position``."""
         return Fingerprint(self.head_len, self.head, position.offset, position.mark)
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what is to be saved of it now."""
-        acked = self.track.acked
-        finished = self.state in (File.FINISHED, File.LOST) and self.track.idle
+    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:
+        """Return what is to be saved of it now; ``ahead``: as if all that was sent had been acknowledged."""
+        acked = self.track.ahead if ahead else self.track.acked
+        finished = self.state in (File.FINISHED, File.LOST) and (ahead or self.track.idle)
         return Checkpoint(
             uid=self.uid,
             source=self.source,
@@ -156,6 +158,7 @@ class Tailer:
             size=self.size,
             state=FileState.FINISHED if finished else FileState.OPEN,
             compression=self.compression,
+            revision=revision,
         )
 
     # --- the descriptor ----------------------------------------------------------------------------------------------
@@ -190,6 +193,7 @@ class Tailer:
         self.detached = False
         self.linked = True
         self.look(reader.stat())
+        self.searched = 0
         self.at_end = False
 
     def close(self) -> None:
@@ -223,10 +227,11 @@ class Tailer:
             if len(head) > self.head_len and (not self.head_len or digest(head[: self.head_len]) == self.head):
                 self.head_len, self.head = len(head), digest(head)
 
-    def take(self, block: int = BLOCK, most: int = sys.maxsize) -> Batch | None:
+    def take(self, block: int = BLOCK, most: int = sys.maxsize, *, whole: bool = False) -> Batch | None:
         """Read the next lines; None where there is no further complete line (``at_end`` is then true).
 
-        A line of more than ``most`` bytes is a batch of its own.
+        A line of more than ``most`` bytes is a batch of its own. ``whole``: no part of a line over ``max_line`` is
+        taken before the line's end is there.
 
         Raises ContentChanged, OSError, and one of ``files.BROKEN`` for a damaged compressed file.
         """
@@ -236,6 +241,9 @@ class Tailer:
         count = data.count(b"\n", start)
         if not count:
             if self.at_end and len(data) - start <= self.max_line + 1:  # it may still end with \r\n
+                return None
+            if whole and not self._has_end():
+                self.at_end = True
                 return None
             return self._take_part()
         if count > MAX_LINES:
@@ -261,6 +269,17 @@ class Tailer:
         self.next = self.read.offset
         self.part = 0
         self.at_end = False
+
+    def _has_end(self) -> bool:
+        """Whether there is a line end beyond ``next``; what was searched once is not searched again."""
+        assert self.reader is not None
+        at = max(self.next, self.searched)
+        while data := self.reader.read(BLOCK, at):
+            if b"\n" in data:
+                return True
+            at += len(data)
+        self.searched = at
+        return False
 
     def _fetch(self, at: int, size: int) -> tuple[bytes, int]:
         """Return the bytes up to ``at + size`` and the index of ``at`` in them; verifies those before the read offset.

@@ -47,6 +47,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version
         ) WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE checkpoint ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
+        """
+        UPDATE checkpoint SET sum = reseal(
+            source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,
+            compression, sum
+        )
+        """,
+    ),
 )
 PRAGMAS = (
     # The state directory's lock keeps others out anyway; this way the WAL's index is in our memory instead of a
@@ -58,13 +67,16 @@ PRAGMAS = (
     "cell_size_check=ON",
     "trusted_schema=OFF",
 )
-SELECT = (
-    "SELECT source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,"
-    " compression, sum FROM checkpoint"
+COLUMNS = (
+    "source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, compression,"
+    " revision, sum"
 )
-INSERT = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SELECT = f"SELECT {COLUMNS} FROM checkpoint"  # noqa: S608 - nothing from outside is in it
+INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608
 DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
-SET_ASIDE = "set_aside"  # the key in ``meta``: the name of the store that this one replaced
+# Keys in ``meta``.
+SET_ASIDE = "set_aside"  # the name of the store that this one replaced
+DELIVERY, EPOCH = "delivery", "epoch"  # how the daemon delivered when it last ran, and how often that had changed
 
 
 class Damaged(Exception):
@@ -140,6 +152,18 @@ class Database:
         """Return the name of the damaged store that this one replaced; raises Damaged."""
         with self._reading():
             return dict(self._rows("SELECT key, value, sum FROM meta")).get(SET_ASIDE)
+
+    def delivery(self) -> tuple[str, int]:
+        """Return how the daemon delivered when it last ran ("" where it never did), and its epoch; raises Damaged."""
+        with self._reading():
+            meta = dict(self._rows("SELECT key, value, sum FROM meta"))
+        return meta.get(DELIVERY, ""), int(meta.get(EPOCH, "0"))
+
+    def set_delivery(self, delivery: str, epoch: int) -> None:
+        """Note how the daemon delivers from now on; raises StateError."""
+        with self._writing("note kafka.delivery"):
+            for pair in ((DELIVERY, delivery), (EPOCH, str(epoch))):
+                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
 
     def save(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]) -> None:
         """Save and remove checkpoints in one transaction; raises StateError."""
@@ -280,6 +304,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.create_function("reseal", -1, _reseal, deterministic=True)
     except BaseException:
         connection.close()
         raise
@@ -344,17 +369,28 @@ def _unsealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return bare
 
 
+def _reseal(*row: Any) -> int:
+    """Return the checksum of a row of the first format with the column that the second one has added.
+
+    Where its old checksum is wrong it stays so, and the row is found to be damaged.
+    """
+    before, found = row[:-1], row[-1]
+    return int(_sealed((*before, 0))[-1] if _sealed(before)[-1] == found else found)
+
+
 def _row(c: Checkpoint) -> tuple[Any, ...]:
     return _sealed(
         (
             *(c.source, c.uid, c.path, c.seen_as, f"{c.file_id.dev}:{c.file_id.ino}", c.generation, c.offset),
-            *(*c.fingerprint, c.size, c.state.value, c.compression),
+            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision),
         )
     )
 
 
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, packed = row
+    source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, packed, rev = (
+        row
+    )
     dev, _, ino = file_id.partition(":")
     return Checkpoint(
         uid=uid,
@@ -368,4 +404,5 @@ def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
         size=size,
         state=FileState(state),
         compression=packed,
+        revision=rev,
     )

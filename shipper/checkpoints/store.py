@@ -103,6 +103,14 @@ class CheckpointStore:
         with self._wake:
             self._scanned.add(source)
 
+    def delivery(self) -> tuple[str, int]:
+        """Return how the daemon delivered when it last ran ("" where it never did), and its epoch."""
+        return self._call(lambda: self._database.delivery())
+
+    def set_delivery(self, delivery: str, epoch: int) -> None:
+        """Note how the daemon delivers from now on; durable when it returns. Raises StateError."""
+        self._call(lambda: self._database.set_delivery(delivery, epoch))
+
     def submit(self, changed: Iterable[Checkpoint], removed: Iterable[Key] = ()) -> None:
         """Have checkpoints saved, and those of ``removed`` (source, uid) forgotten; never blocks."""
         batch: dict[Key, Checkpoint | None] = {(c.source, c.uid): c for c in changed}

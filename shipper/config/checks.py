@@ -16,6 +16,7 @@ from shipper.template import NAMES, Template, TemplateError, parse
 Check = Callable[[Any, str], Iterator[Mistake]]
 
 TOPIC_LENGTH = 249  # Kafka's own limit
+INSTANCE_LENGTH = 200  # it is part of names that people read
 _NOT_TOPIC = re.compile(r"[^a-zA-Z0-9._-]")
 _NOT_SOURCE = re.compile(r"[^A-Za-z0-9_.-]")
 _CLASS = re.compile(r"\[[!^]?.[^\]]*\]")  # a "]" that comes first belongs to the class
@@ -82,6 +83,23 @@ def topic(value: str, source: str) -> Iterator[Mistake]:
         yield Mistake(value, f"makes a topic of {length} characters", f"write at most {TOPIC_LENGTH}")
     if not template.names and value in (".", ".."):
         yield Mistake(value, "is not a topic's name", 'write a name, as "logs"')
+
+
+def plain_topic(value: str, source: str) -> Iterator[Mistake]:
+    """Hold the topic to be a name, with nothing to be put in."""
+    if "{" in value:
+        yield Mistake(value, "is a template, and this topic is the same for all", "write a topic's name")
+    else:
+        yield from topic(value, source)
+
+
+def instance(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the name to what can stand in a transactional id and a log line."""
+    if _NOT_TOPIC.search(value):
+        right = _NOT_TOPIC.sub("-", value)
+        yield Mistake(value, 'holds more than letters, digits, ".", "_" and "-"', f"write {quote(right)}")
+    elif len(value) > INSTANCE_LENGTH:
+        yield Mistake(value, f"has {len(value)} characters", f"write at most {INSTANCE_LENGTH}")
 
 
 def _template(value: str) -> tuple[Template | None, list[Mistake]]:

@@ -117,20 +117,22 @@ class Kind(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
-    """Any text that is not empty."""
+    """Any text, and none only where that says something."""
+
+    may_be_empty: bool = False
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             raise wrong(value, "is not a string", f'write "{value}"' if plain else 'write it in quotes: "…"')
-        if not value:
+        if not value and not self.may_be_empty:
             raise wrong(value, "is empty", "write a value, or leave the key out")
         if "\0" in value:
             raise wrong(value, "holds a NUL character", "write it without")
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1}
+        return {"type": "string"} if self.may_be_empty else {"type": "string", "minLength": 1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,15 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             "How often every directory is listed again, to find what no event told of.",
         ),
     ] = 30.0
+    instance: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "The name under which Kafka keeps this daemon's checkpoints with exactly_once; two daemons must not share "
+            "it. Default: from the machine id and state_dir. Hosts cloned with their machine id must set it.",
+            checks.instance,
+        ),
+    ] = ""
     deadletter_max: Annotated[
         int,
         Key(
@@ -153,6 +162,29 @@ class KafkaConfig(msgspec.Struct, frozen=True):
         float,
         Key(Duration(least=0.001, most=300), "How long to wait between tries at most."),
     ] = 1.0
+    delivery: Annotated[
+        Literal["at_least_once", "exactly_once"],
+        Key(
+            Choice(("at_least_once", "exactly_once")),
+            "exactly_once: records and checkpoints go in transactions; a consumer with isolation.level=read_committed "
+            "sees every line once, whatever is killed.",
+        ),
+    ] = "at_least_once"
+    checkpoint_topic: Annotated[
+        str,
+        Key(
+            Text(),
+            "Where exactly_once keeps the checkpoints: a compacted topic, created if it is not there.",
+            checks.plain_topic,
+        ),
+    ] = "shipper.checkpoints"
+    commit_interval: Annotated[
+        float,
+        Key(
+            Duration(least=0.01, most=10),
+            "How often exactly_once commits: so much later a consumer sees a line.",
+        ),
+    ] = 0.5
     properties: Annotated[
         dict[str, str],
         Key(

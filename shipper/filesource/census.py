@@ -31,8 +31,8 @@ UNROTATED = (File.WAITING, File.READING, File.IDLE)
 class Known(Protocol):
     """What a checkpoint can be made of."""
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what is to be saved."""
+    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:
+        """Return what is to be saved; ``ahead``: as if all that was sent had been acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Left:
 
     saved: Checkpoint
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:  # noqa: ARG002 - none of it is ever sent
         """Return what is to be saved."""
-        return self.saved
+        return replace(self.saved, revision=revision)
 
 
 class Census:
@@ -67,6 +67,9 @@ class Census:
         self._dirty: dict[str, Known] = {}
         self._removed: set[str] = set()
         self._gone_since: dict[str, float] = {}
+        self._given: dict[str, Known] = {}  # what is in the transaction that is being committed
+        self._given_removed: set[str] = set()
+        self._revision = 0  # the highest that a checkpoint has
 
     # --- generations -------------------------------------------------------------------------------------------------
 
@@ -129,6 +132,7 @@ class Census:
     def restore(self, checkpoints: Iterable[Checkpoint]) -> None:
         """Take in what was saved; an id that two generations had belongs to the newer one."""
         for saved in sorted(checkpoints, key=lambda c: c.generation):
+            self._revision = max(self._revision, saved.revision)
             lineage = self.lineage(saved.path)
             if saved.state in (FileState.LEFT, FileState.COPY):
                 self.left[saved.file_id] = saved
@@ -288,11 +292,25 @@ class Census:
         """Whether there is anything to be saved."""
         return bool(self._dirty or self._removed)
 
-    def changes(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
-        """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid)."""
+    def changes(self, *, ahead: bool = False) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid).
+
+        Each has a higher revision than any that was returned before. ``ahead``: as if all that was sent had been
+        acknowledged.
+        """
         dirty, self._dirty = self._dirty, {}
         removed, self._removed = self._removed, set()
-        return [known.checkpoint() for known in dirty.values()], [(self.source, uid) for uid in removed - dirty.keys()]
+        if ahead:
+            self._given, self._given_removed = dirty, removed
+        self._revision += 1
+        changed = [known.checkpoint(self._revision, ahead=ahead) for known in dirty.values()]
+        return changed, [(self.source, uid) for uid in removed - dirty.keys()]
+
+    def take_back(self) -> None:
+        """Note that what :meth:`changes` returned last with ``ahead`` was not saved, and has not come true."""
+        self._dirty = self._given | self._dirty
+        self._removed |= self._given_removed
+        self._given, self._given_removed = {}, set()
 
     # --- files that are gone -----------------------------------------------------------------------------------------
 

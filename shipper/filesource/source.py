@@ -7,6 +7,7 @@ and read again from its acked offset when something was not taken. Everything ru
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,6 +91,8 @@ class FileSource:
         self.pace = Pace()
         self._trial = False  # what was sent last may be refused: nothing follows before it is settled
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
+        # With transactions: the parts of lines that are safe in the dead letters, until a commit has passed them.
+        self._buried: dict[tuple[str, int, int], set[int]] = {}
         self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
         self._census.restore(state.files)
 
@@ -229,9 +232,35 @@ class FileSource:
         return self._schedule.hungry and self._started and not self._held
 
     @property
+    def inside_line(self) -> bool:
+        """Whether some parts of a line have been sent, and not all of them."""
+        return not self.rewinding and any(tailer.part for tailer in self._unsettled)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether what was sent may be refused, and nothing else may be in its batch."""
+        return self.pace.limit > 0 and bool(self._unsettled) and not self.rewinding
+
+    @property
+    def reports_due(self) -> bool:
+        """Whether a delivery report is still to come."""
+        return any(tailer.track.in_flight for tailer in self._unsettled)
+
+    @property
     def _held(self) -> bool:
         """Whether nothing may be read now: before a rewind, or while a chunk is on trial."""
-        return self.rewinding or ((self.pace.limit > 0 or self._trial) and bool(self._unsettled))
+        if self.rewinding:
+            return True
+        if not self._unsettled or not (self.pace.limit > 0 or self._trial):
+            return False
+        if self._ledger.transactional and self.inside_line:
+            return self.reports_due  # a line is committed whole: the next part follows when this one was taken
+        return True
+
+    @staticmethod
+    def _place(tailer: Tailer) -> tuple[str, int, int]:
+        """Return where the next line is, over all files."""
+        return tailer.uid, tailer.generation, tailer.read.offset
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
@@ -281,7 +310,8 @@ class FileSource:
                 self._fits[tailer.topic] = fits
             most = fits - len(tailer.key)
             start = tailer.read.offset
-            batch = tailer.take(self.pace.limit or BLOCK, most)
+            block = 1 if self._place(tailer) in self._buried else self.pace.limit or BLOCK  # 1: that line only
+            batch = tailer.take(block, most, whole=self._ledger.transactional)
             tailer.warned = False
             tailer.retry_delay = 0.0
             if batch is not None:
@@ -309,8 +339,13 @@ class FileSource:
         count = len(messages)
         weight = batch.size + count * (len(key) + RECORD_OVERHEAD)
         headers = tuple(part_headers(batch.part, last=batch.last)) if batch.part else ()
+        if count == 1 and batch.part in self._buried.get((tailer.uid, tailer.generation, start), ()):
+            self._ledger.track(tailer.track, batch.end, 0, 0)  # passed by the next commit
+            self._unsettled[tailer] = None
+            return
         narrow = count == 1 and self.pace.limit > 0
-        large = count == 1 and len(batch.lines[0]) > most
+        # A transactional client has one size of batches: only what is narrowed down is alone there.
+        large = count == 1 and len(batch.lines[0]) > most and not self._ledger.transactional
         alone = Alone(start, batch.part, batch.lines[0], headers) if narrow or large else None
         chunk = self._ledger.track(tailer.track, batch.end, count, weight, alone)
         self._trial = self._trial or large
@@ -478,19 +513,23 @@ class FileSource:
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
-    def acked(self, tailer: Tailer) -> None:
-        """Take note that a generation's acked offset has moved."""
+    def acked(self, tailer: Tailer, *, saved: bool = False) -> None:
+        """Take note that a generation's acked offset has moved; ``saved``: and that its checkpoint says so already."""
         self.pace.taken()
-        self.passed(tailer)
+        self.passed(tailer, saved=saved)
 
-    def passed(self, tailer: Tailer) -> None:
+    def passed(self, tailer: Tailer, *, saved: bool = False) -> None:
         """Take note that a generation's acked offset has moved, over a dead letter perhaps."""
         records = tailer.track.take_resolved()
         self.delivered += records
         self._events.records_acked(self.name, records)
-        self._census.changed(tailer)
+        if not saved:
+            self._census.changed(tailer)
         self._backoff = 0.0
         self.blocked = ""
+        for place in [p for p in self._buried if p[:2] == (tailer.uid, tailer.generation)]:
+            if place[2] < tailer.track.acked.offset:
+                del self._buried[place]
         if tailer.settled:
             self._unsettled.pop(tailer, None)
             if not self._unsettled:
@@ -520,13 +559,37 @@ class FileSource:
     def block(self, delay: float, why: str) -> None:
         """Stop before a record that was refused for good and may not be passed over; it is tried again."""
         self.blocked = why
+        if self.waiting:
+            self.rewinding = False
         self.refuse(delay)
+
+    def wait(self) -> None:
+        """Stop before a record that was refused for good, until :meth:`bury` or :meth:`block` says what becomes of it.
+
+        For transactions: what was sent goes with the one that is aborted.
+        """
+        self.rewinding = True
+        self._resume_at = math.inf
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for what becomes of a record that was refused for good."""
+        return self.rewinding and math.isinf(self._resume_at)
+
+    def bury(self, uid: str, generation: int, offset: int, part: int) -> bool:
+        """Pass over a part of a line that is safe in the dead letters, from now on; returns whether that is news."""
+        parts = self._buried.setdefault((uid, generation, offset), set())
+        news = part not in parts
+        parts.add(part)
+        if self.waiting:
+            self._resume_at = self._clock()
+        return news
 
     def try_rewind(self) -> bool:
         """Rewind, if it is time and nothing of this source is in flight; returns whether it did."""
         if not self.rewinding or self._clock() < self._resume_at:
             return False
-        if any(tailer.track.in_flight for tailer in self._unsettled):
+        if self.reports_due:
             return False
         self._rewind()
         return True
@@ -536,6 +599,13 @@ class FileSource:
         for tailer in self._unsettled:
             self._ledger.void(tailer.track)
         self._rewind()
+
+    def aborted(self) -> None:
+        """Rewind, for the transaction is gone; where something was refused, after the pause that follows from it."""
+        for tailer in self._unsettled:
+            self._ledger.void(tailer.track)
+        if self._unsettled and not self.rewinding:
+            self._rewind()
 
     def _rewind(self) -> None:
         self._events.source_rewound(self.name, len(self._unsettled))
@@ -565,6 +635,16 @@ class FileSource:
     def changes(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
         """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid)."""
         return self._census.changes()
+
+    def prepare(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return what :meth:`changes` will be when everything that was sent is committed."""
+        for tailer in self._unsettled:
+            self._census.changed(tailer)
+        return self._census.changes(ahead=True)
+
+    def take_back(self) -> None:
+        """Note that what :meth:`prepare` returned has not come true."""
+        self._census.take_back()
 
     @property
     def why_idle(self) -> str:

@@ -3,6 +3,7 @@
 - ``settings``: the configuration as the client's properties, and the properties that nobody may set
 - ``errors``: what each error of the client asks of the daemon, and how a person is told
 - ``producer``: where records go (``model.Sink``)
+- ``transactions``: the same with ``exactly_once``; ``offsets``: the checkpoints that it keeps in a topic
 - ``probe``: a thread that asks whether the topics are there and the brokers answer
 - ``check``: the same questions asked once, for ``shipper check --connect``
 - ``consumer``: reads topics from their beginning

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -27,6 +28,9 @@ from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
 from shipper.kafka.settings import batch_size, message_max, producer_settings
 from shipper.model import Clock, DeliveryReport, TopicState
+
+# A client that is closed after it was fenced tells of it on stderr; that was told already.
+warnings.filterwarnings("ignore", "Producer abort_transaction failed during close", RuntimeWarning)
 
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
@@ -45,12 +49,13 @@ class Producer:
         *,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = time.monotonic,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         self._events = events
         self._clock = clock
         self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
         self._fatal = ""
-        self._settings = producer_settings(config) | {"error_cb": self._client_error}
+        self._settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
         client = new_client(self._settings, events)
         self._clients: dict[int, Any] = {self._batch: client}  # by the size of their batches
@@ -144,14 +149,18 @@ class Producer:
             for client in self._clients.values():
                 client.purge(in_queue=True, in_flight=True, blocking=False)
             drained = self._drain(LET_GO)
-        clients = list(self._clients.values())
+        clients, users = list(self._clients.values()), self._users()
         self._clients.clear()
-        closer = threading.Thread(target=_let_go, args=(clients, self._probe, drained), name="kafka-close", daemon=True)
+        closer = threading.Thread(target=_let_go, args=(clients, users, drained), name="kafka-close", daemon=True)
         del clients
         closer.start()
         closer.join(LET_GO)
         if closer.is_alive() or not drained:
             self._events.client_lingers()
+
+    def _users(self) -> list[Joinable]:
+        """Return the threads that use the client."""
+        return [self._probe]
 
     def _poll(self, timeout: float) -> int:
         served = len(self._failed)
@@ -168,10 +177,13 @@ class Producer:
             error = raised.args[0]
             if not error.fatal():
                 raise
-            if not self._fatal:
-                self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
-                self._events.client_gave_up(self._fatal)
+            self._give_up(error)
             return served
+
+    def _give_up(self, error: Any) -> None:
+        if not self._fatal:
+            self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
+            self._events.client_gave_up(self._fatal)
 
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
@@ -218,9 +230,17 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
     new_client(settings, events).close()
 
 
-def _let_go(clients: list[Any], probe: Probe, drained: bool) -> None:  # noqa: FBT001
-    """End the clients, once the probe no longer uses them: destroying one under a question would crash the process."""
-    probe.join()
+class Joinable(Protocol):
+    """A thread that uses the clients."""
+
+    def join(self) -> object:
+        """Wait for its end."""
+
+
+def _let_go(clients: list[Any], users: Sequence[Joinable], drained: bool) -> None:  # noqa: FBT001
+    """End the clients, once nobody uses them: destroying one under a question would crash the process."""
+    for user in users:
+        user.join()
     if drained:  # else they would wait without end for what is left, and report it from this thread
         for client in clients:
             client.close()

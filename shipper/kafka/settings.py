@@ -14,6 +14,17 @@ from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAU
 
 BATCH_SIZE = 1_000_000  # the client's default of batch.size
 
+PRODUCER_ONLY = (  # how the names of properties begin that only a producer understands
+    *("acks", "batch.", "compression.", "delivery.", "enable.idem", "linger.ms", "max.in.flight", "message.send"),
+    *("message.timeout", "partitioner", "queue.", "request.required", "request.timeout", "retries", "sticky."),
+    *("topic.metadata.propagation", "transaction"),
+)
+
+
+def shared_settings(config: KafkaConfig) -> dict[str, Any]:
+    """Return the properties that any client needs to reach the brokers."""
+    return {k: v for k, v in producer_settings(config).items() if not k.startswith(PRODUCER_ONLY)}
+
 
 def producer_settings(config: KafkaConfig) -> dict[str, Any]:
     """Return the properties of a producer that loses nothing and keeps the order."""
@@ -66,6 +77,7 @@ _SENDING = (
     "enable.idem",
     "enable.gapless",
     "error_cb",
+    "transaction",
 )
 
 

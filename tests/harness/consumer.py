@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tests.harness.wait import DEADLINE, eventually
 from tests.harness.writer import Truth
@@ -35,6 +35,8 @@ class Reader:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "allow.auto.create.topics": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,  # the end of a transaction takes an offset, and is no record
                 "fetch.wait.max.ms": 20,
                 "reconnect.backoff.max.ms": 500,
                 "log_level": 0,
@@ -99,8 +101,13 @@ class Reader:
         new = []
         for message in self._client.consume(5000, timeout=0.2):
             partition, kafka_offset = message.partition(), message.offset()
-            if message.error() is not None or partition is None or kafka_offset is None:
+            if partition is None or kafka_offset is None:
                 continue  # a fault that the test made; the client goes on by itself
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._next[partition] = kafka_offset
+                continue
             key, value = message.key(), message.value()
             assert key is None or isinstance(key, bytes)
             assert value is None or isinstance(value, bytes)

@@ -132,6 +132,8 @@ class Broker:
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 1,
+            # How often a transaction is looked for that is older than its transaction.timeout.ms, by default 10 s.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             # A node that was killed may register again when its old session is over, by default after 9 s.
             "broker.session.timeout.ms": 2000,

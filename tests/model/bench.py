@@ -213,6 +213,9 @@ class Memory:
     def load(self) -> dict[str, SourceState]:
         return {SOURCE: SourceState(self.scanned, tuple(self.saved.values()))}
 
+    def delivery(self) -> tuple[str, int]:
+        return "", 0
+
     def reread(self, source: str) -> bool:
         return self.set_aside and not self.scanned
 

@@ -309,4 +309,4 @@ def test_what_was_unread_of_a_lost_file_is_counted_once(case: Case) -> None:
     assert case.told.count("file.lost") == 1
     case.census.lose(tailer, "gone", 0.0)
     assert case.told.count("file.lost") == 1
-    assert tailer.checkpoint().state is FileState.FINISHED
+    assert tailer.checkpoint(1).state is FileState.FINISHED

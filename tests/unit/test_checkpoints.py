@@ -139,6 +139,7 @@ checkpoints = st.builds(
     size=numbers,
     state=st.sampled_from(FileState),
     compression=st.sampled_from(["", "gz", "bz2", "xz"]),
+    revision=numbers,
 )
 
 
@@ -393,6 +394,47 @@ def test_an_older_store_is_migrated_in_one_transaction(state: Path, log: Log, mo
         assert connection.execute("SELECT x FROM later").fetchall() == [(1,)]
         assert connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
     assert log.told == []
+
+
+def first_format(state: Path, *, damaged: bool = False) -> Checkpoint:
+    """Leave a store as the first version made it, with one checkpoint."""
+    saved = checkpoint("a", 10)
+    row = database._row(saved)[:-2]  # without revision and checksum
+    state.mkdir(0o700)
+    with contextlib.closing(sqlite3.connect(state / NAME)) as connection:
+        for statement in database.MIGRATIONS[0]:
+            connection.execute(statement)
+        checksum = database._sealed(row)[-1] + damaged
+        connection.execute(f"INSERT INTO checkpoint VALUES ({', '.join('?' * 15)})", (*row, checksum))
+        connection.execute("INSERT INTO source VALUES (?, ?)", database._sealed(("nginx",)))
+        connection.execute(f"PRAGMA application_id={database.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version=1")
+        connection.commit()
+    return saved
+
+
+def test_a_store_of_the_first_format_goes_on(state: Path, log: Log) -> None:
+    saved = first_format(state)
+    for _ in range(2):
+        with opened(state, log) as s:
+            assert s.load() == {"nginx": SourceState(scanned=True, files=(saved,))}
+            assert s.delivery() == ("", 0)
+    assert log.told == []
+
+
+def test_damage_in_a_store_of_the_first_format_is_not_migrated_away(state: Path, log: Log) -> None:
+    first_format(state, damaged=True)
+    with opened(state, log) as s:
+        assert s.load() == {}
+        assert s.set_aside is not None
+
+
+def test_how_the_daemon_delivered_is_kept(state: Path, log: Log) -> None:
+    with opened(state, log) as s:
+        assert s.delivery() == ("", 0)
+        s.set_delivery("exactly_once", 3)
+    with opened(state, log) as s:
+        assert s.delivery() == ("exactly_once", 3)
 
 
 # Damage: set aside, told, and nothing starts at the end (I8).

@@ -413,7 +413,7 @@ def test_backoffs_fit_together(write: Write) -> None:
         ("[sources.app.x]", "sources.app.x: unknown key; [sources.app] takes paths, topic, type, "),
         ("[shipper.log-level]", 'shipper.log-level: unknown key; did you mean "log_level"?'),
         ('[admin]\nlisten = ""', "admin: unknown key; the file takes shipper, kafka, sources"),
-        ("[kafka.delivery]", "kafka.delivery: unknown key; [kafka] takes "),
+        ("[kafka.schedule]", "kafka.schedule: unknown key; [kafka] takes "),
         ('[kafka."linger.ms"]', 'kafka."linger.ms": unknown key; did you mean "linger"?'),
         ("[shipper.linger]", "shipper.linger: unknown key; it belongs in [kafka]"),
         ("[kafka.paths]", "kafka.paths: unknown key; it belongs in [sources.NAME]"),

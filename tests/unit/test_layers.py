@@ -47,15 +47,23 @@ TABLE = {
     "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
     "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
     "filesource": Row(f"{CORE} tailer discovery checkpoints", "", "reading knows nothing of Kafka"),
-    "kafka": Row("errors model config events", "confluent_kafka", "the only Kafka code; knows nothing of files"),
+    "kafka": Row(
+        "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"
+    ),
+    "instance": Row("config", "", "a name: pure but for the machine's id"),
+    "commits": Row(
+        f"{CORE} tailer discovery checkpoints filesource kafka", "", "what goes into a transaction, and what follows"
+    ),
     "pump": Row(
-        f"{CORE} tailer discovery checkpoints deadletters filesource kafka",
+        f"{CORE} tailer discovery checkpoints deadletters filesource kafka instance commits",
         "",
         "the one place where reading and sending meet",
     ),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka pump logs", "systemd", "puts the parts together"
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs",
+        "systemd",
+        "puts the parts together",
     ),
     "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
     "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),

@@ -151,3 +151,53 @@ def test_what_is_void_lets_reading_go_on() -> None:
 def test_marks_out_of_order_are_a_mistake(high: int, low: int) -> None:
     with pytest.raises(ValueError, match="out of order"):
         ledger(high, low)
+
+
+# With transactions.
+
+
+def transactional(high: int = 1 << 30, low: int = 0) -> Ledger:
+    return Ledger(high, low, lambda: None, lambda: None, transactional=True)
+
+
+def test_a_report_frees_memory_and_only_a_commit_resolves() -> None:
+    books, track = transactional(high=20), Track(START)
+    first, second = chunk(books, track, 10, records=3), chunk(books, track, 20, records=2)
+    assert books.paused
+    report(first)  # one report answers for the memory of all three
+    report(second)
+    assert books.settle() == ([], [])
+    assert (books.in_flight, books.paused, books.records) == (0, False, 5)
+    assert (track.acked.offset, track.ahead.offset) == (0, 20)
+    assert books.confirm() == [track]
+    assert (track.acked.offset, track.idle, books.records, track.take_resolved()) == (20, True, 0, 5)
+    assert books.confirm() == []
+
+
+def test_a_commit_confirms_what_was_not_reported_yet_and_its_late_report_counts_nothing() -> None:
+    books, track = transactional(), Track(START)
+    one = chunk(books, track, 10)
+    assert books.confirm() == [track]
+    assert (books.in_flight, books.records) == (0, 0)
+    report(one)
+    assert books.settle() == ([], [])
+    assert (books.in_flight, books.records, track.acked.offset) == (0, 0, 10)
+
+
+def test_what_an_abort_gives_up_is_confirmed_by_no_later_commit() -> None:
+    books, track, other = transactional(), Track(START), Track(START)
+    one, two = chunk(books, track, 10), chunk(books, other, 30)
+    report(one)
+    books.settle()
+    books.void(track)
+    assert (books.in_flight, books.records) == (two.size, 1)
+    assert books.confirm() == [other]
+    assert (track.acked, other.acked.offset, books.records) == (START, 30, 0)
+
+
+def test_every_record_is_reported_when_it_is_asked_for() -> None:
+    books, track = transactional(), Track(START)
+    assert chunk(books, track, 10, records=3).left == 1
+    books.each = True
+    assert chunk(books, track, 20, records=3).left == 3
+    assert chunk(books, track, 20, records=0).left == 0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.files import BROKEN, EMPTY_MARK, Files
+from shipper.ledger import Ledger
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId
 from shipper.tailer import MAX_LINES, Batch, ContentChanged, Tailer
 
@@ -94,7 +95,7 @@ def test_resumes_from_a_checkpoint_and_verifies_it(tmp_path: Path) -> None:
     first = t.take(4096)
     assert first is not None
     t.track.acked = first.end
-    saved = t.checkpoint()
+    saved = t.checkpoint(1)
     t.close()
     again = tailer(log, cp=saved)
     assert again.verify()
@@ -174,7 +175,7 @@ def test_a_compressed_file_is_resumed_at_the_decompressed_offset(tmp_path: Path)
     first = t.take()
     assert first is not None
     t.track.acked = first.end
-    again = tailer(packed, cp=t.checkpoint())
+    again = tailer(packed, cp=t.checkpoint(1))
     assert lines([first]) + lines(drain(again)) == content.split(b"\n")[:-1]
     t.close()
     again.close()
@@ -223,4 +224,36 @@ def test_an_empty_file_has_the_mark_of_nothing(tmp_path: Path) -> None:
     t = tailer(log)
     assert t.take() is None
     assert t.read.mark == EMPTY_MARK
+    t.close()
+
+
+def test_no_part_of_a_long_line_is_taken_before_its_end_is_there(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"short\n" + b"x" * 25)
+    t = tailer(log, max_line=10)
+    first = t.take(whole=True)
+    assert first is not None
+    assert first.lines == [b"short"]
+    assert t.take(whole=True) is None
+    with log.open("ab") as file:
+        file.write(b"y" * 10)
+    assert t.take(whole=True) is None
+    with log.open("ab") as file:
+        file.write(b"z\n")
+    parts = [t.take(whole=True) for _ in range(4)]
+    assert [b.lines for b in parts if b] == [[b"x" * 10], [b"x" * 10], [b"x" * 5 + b"y" * 5], [b"y" * 5 + b"z"]]
+    assert t.take(whole=True) is None
+    t.close()
+
+
+def test_what_is_saved_ahead_is_what_was_sent(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\ntwo\n")
+    t = tailer(log)
+    batch = t.take()
+    assert batch is not None
+    Ledger(1, 0, lambda: None, lambda: None, transactional=True).track(t.track, batch.end, 2, 8)
+    now, ahead = t.checkpoint(4), t.checkpoint(5, ahead=True)
+    assert (now.offset, now.revision) == (0, 4)
+    assert (ahead.offset, ahead.revision, ahead.fingerprint) == (8, 5, t.fingerprint(batch.end))
     t.close()

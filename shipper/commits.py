@@ -1,0 +1,274 @@
+"""Exactly once, on the pump's side: when a transaction is committed, what goes with it, what follows from the outcome.
+
+Pump thread only. Between the moment a commit is prepared and the moment its outcome is known, nothing is sent and no
+checkpoint is made: so of two checkpoints of one generation the one with the higher revision is always the later one.
+
+A new client reads back the last transaction that was committed. If that is the one whose outcome was not known, all of
+it is confirmed; otherwise nothing of it is. A run of another daemon there means that two share one instance.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+
+from shipper.checkpoints import CheckpointStore
+from shipper.checkpoints.merge import Merged, merge
+from shipper.config import KafkaConfig
+from shipper.errors import InstanceTaken, ProducerFatal
+from shipper.events import Events
+from shipper.filesource import FileSource
+from shipper.kafka.offsets import Recovered
+from shipper.kafka.transactions import Outcome, TransactionalProducer
+from shipper.ledger import Ledger, Track
+from shipper.model import Checkpoint, Clock, SourceState
+
+CALL = 0.05  # seconds for one call of the client, after which the pump has its turn
+MOST = 128 << 20  # bytes of a transaction
+LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
+CAREFUL = 30.0  # seconds without an abort after which one report for each chunk is enough again
+MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
+IN_A_ROW = 3  # aborts after which a new client is tried
+
+MODE = "exactly_once"
+Key = tuple[str, str]  # source, uid
+
+
+class Commits:
+    """The transactions of one pump, over any number of clients."""
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        instance: str,
+        ledger: Ledger,
+        store: CheckpointStore,
+        events: Events,
+        clock: Clock,
+        wake: Callable[[], None],
+    ) -> None:
+        self.hurry = False  # commit without waiting for the interval, and for nothing else
+        self.at_once = False  # commit without waiting for the interval
+        self._config = config
+        self._instance = instance
+        self._ledger = ledger
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._wake = wake
+        self._run = secrets.token_hex(8)
+        self._run_found = ""  # the one that was there at the start
+        self._begun = False
+        self._epoch = 0
+        self._number = 0  # of the transaction that is open, or comes next
+        self._sink: TransactionalProducer | None = None
+        self.opening = True
+        self._committing = False
+        self._aborting = False
+        self._careful_until = 0.0
+        self._aborts = 0
+        self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
+        self._prepared: dict[Key, Checkpoint | None] = {}  # what the commit that is on its way makes true
+        self._sent: dict[Key, Checkpoint | None] = {}  # that, and what goes with it of the unsent
+
+    def open(self) -> TransactionalProducer:
+        """Return a new client; what it finds is taken in by :meth:`begin`, or by :meth:`step`."""
+        self._sink = TransactionalProducer(
+            self._config,
+            self._events,
+            instance=self._instance,
+            run=self._run,
+            accept=self._accept,
+            wake=self._wake,
+            clock=self._clock,
+        )
+        self.opening = True
+        self._aborting = False
+        return self._sink
+
+    def begin(self, saved: Mapping[str, SourceState]) -> dict[str, SourceState] | None:
+        """Return what is known of each source, once the client is open; None before. Raises ShipperError."""
+        found = self._opened()
+        if found is None:
+            return None
+        if found.last is not None:
+            self._run_found = found.last.run
+        before, epoch = self._store.delivery()
+        if before != MODE:
+            epoch = max([epoch, *(entry.epoch for entry in found.entries.values())]) + 1
+        known = merge(saved, ((entry.checkpoint, entry.epoch) for entry in found.entries.values()), epoch)
+        self._remember(known, saved)
+        for state in known.states.values():
+            theirs = ((c, found.entries.get((c.source, c.uid))) for c in state.files)
+            self.note((c for c, entry in theirs if entry is None or entry.checkpoint.revision < c.revision), ())
+        if before != MODE:
+            self._store.set_delivery(MODE, epoch)
+        self._epoch = epoch
+        self._begun = True
+        self.opening = False
+        return known.states
+
+    def _remember(self, known: Merged, saved: Mapping[str, SourceState]) -> None:
+        self._unsent.update(dict.fromkeys(known.stale))
+        new = {c.source for c in known.newer if c.source not in saved or not saved[c.source].scanned}
+        for source in new:
+            self._store.record_first_scan(source, known.states[source].files)
+        self._store.submit(c for c in known.newer if c.source not in new)
+
+    @property
+    def busy(self) -> bool:
+        """Whether nothing may be sent now: a commit or an abort is on its way, or a client is being opened."""
+        return self.opening or self._committing or self._aborting
+
+    @property
+    def ending(self) -> bool:
+        """Whether what was sent is being given up, or its client is gone: what is reported of it then says nothing."""
+        return self.opening or self._aborting
+
+    def due(self) -> float:
+        """Return when :meth:`step` has work next."""
+        if self.busy:
+            return 0.0
+        began = self._sink.began_at if self._sink is not None else None
+        if began is None:
+            return float("inf")
+        return 0.0 if self.at_once else began + self._config.commit_interval
+
+    @property
+    def has_open(self) -> bool:
+        """Whether a transaction is open."""
+        return self._sink is not None and self._sink.began_at is not None
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Save a source's first scan durably, here and with the next transactions; raises StateError."""
+        self._store.record_first_scan(source, files)
+        self.note(files, ())
+
+    def note(self, changed: Iterable[Checkpoint], removed: Iterable[Key]) -> None:
+        """Take note of what was saved locally; it goes with the next transaction."""
+        self._unsent.update({(c.source, c.uid): c for c in changed})
+        self._unsent.update(dict.fromkeys(removed))
+
+    def step(self, sources: Mapping[str, FileSource], *, refused: bool) -> list[Track]:
+        """Do what is due; returns the tracks whose acked position moved. ``refused``: a record was not taken.
+
+        Raises ProducerFatal, and ShipperError where it cannot go on.
+        """
+        assert self._sink is not None
+        if self.opening:
+            return self._reopened(sources)
+        if self._sink.began_at is None:
+            if not self._ledger.uncommitted:
+                return []
+            self._sink.begin()  # for what was passed over, though nothing is sent
+        if refused and not self._committing and not self._aborting:
+            self._give_up("a record was refused", sources)
+        began = self._sink.began_at if self._sink.began_at is not None else self._clock()
+        if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
+            if not any(s.inside_line or (s.on_trial and s.reports_due) for s in sources.values()):
+                self._prepare(sources)
+            elif self.hurry or self._clock() - began > LONG_LINE:
+                self._give_up("the rest of a long line, or the report of a record on trial, does not come", sources)
+        if self._committing:
+            outcome = self._sink.commit(CALL)
+            if outcome is Outcome.COMMITTED:
+                return self._committed(sources)
+            if outcome is Outcome.REFUSED:
+                self._take_back(sources)
+                self._give_up(self._sink.reason, sources)
+        if self._aborting and self._sink.abort(CALL):
+            self._aborted(sources)
+        return []
+
+    def _prepare(self, sources: Mapping[str, FileSource]) -> None:
+        assert self._sink is not None
+        self._prepared = {}
+        for source in sources.values():
+            changed, removed = source.prepare()
+            self._prepared.update({(c.source, c.uid): c for c in changed})
+            self._prepared.update(dict.fromkeys(removed))
+        self._sent = dict(islice(self._unsent.items(), MOST_UNSENT)) | self._prepared
+        self._number += 1
+        self._sink.prepare(
+            self._number,
+            self._epoch,
+            [c for c in self._sent.values() if c is not None],
+            [key for key, c in self._sent.items() if c is None],
+        )
+        self._committing = True
+
+    def _committed(self, sources: Mapping[str, FileSource]) -> list[Track]:
+        self._committing = False
+        self._aborts = 0
+        self._events.transaction_committed(self._ledger.records, len(self._prepared))
+        for key in self._sent:
+            self._unsent.pop(key, None)
+        self._store.submit(
+            [c for c in self._prepared.values() if c is not None],
+            [key for key, c in self._prepared.items() if c is None],
+        )
+        self._prepared = {}
+        narrow = any(source.pace.limit for source in sources.values())
+        self._be_careful(careful=narrow or self._clock() < self._careful_until)
+        return self._ledger.confirm()
+
+    def _take_back(self, sources: Mapping[str, FileSource]) -> None:
+        self._committing = False
+        self._prepared = {}
+        for source in sources.values():
+            source.take_back()
+
+    def _give_up(self, reason: str, sources: Mapping[str, FileSource]) -> None:
+        self._events.transaction_aborted(reason)
+        self._aborting = True
+        if not any(source.rewinding for source in sources.values()):
+            self._aborts += 1  # nobody knows which record it was
+        self._careful_until = self._clock() + CAREFUL
+        if self._aborts >= IN_A_ROW:
+            self._aborts = 0
+            raise ProducerFatal(f"{IN_A_ROW} transactions in a row were given up: {reason}")
+
+    def _aborted(self, sources: Mapping[str, FileSource]) -> None:
+        self._aborting = False
+        self._be_careful(careful=True)
+        for source in sources.values():
+            source.aborted()
+        self._ledger.settle()  # the reports of what the abort has purged say nothing
+
+    def _be_careful(self, *, careful: bool) -> None:
+        """Have every record reported: so it is found which one was refused."""
+        assert self._sink is not None
+        self._ledger.each = self._sink.each = careful
+
+    def _accept(self, found: Recovered) -> None:
+        """Refuse to go on where another daemon has delivered meanwhile; on the thread that opens a client."""
+        if self._begun and found.last is not None and found.last.run not in (self._run, self._run_found):
+            raise InstanceTaken(
+                f'another daemon delivers as instance "{self._instance}" to {self._config.bootstrap_servers}; give '
+                "each its own shipper.instance (hosts cloned with their machine id have the same by default)"
+            )
+
+    def _opened(self) -> Recovered | None:
+        assert self._sink is not None
+        if self._sink.error is not None:
+            raise self._sink.error
+        return self._sink.recovered
+
+    def _reopened(self, sources: Mapping[str, FileSource]) -> list[Track]:
+        found = self._opened()
+        if found is None:
+            return []
+        last = found.last
+        self.opening = False
+        self._be_careful(careful=self._clock() < self._careful_until)
+        if self._committing:
+            committed = last is not None and (last.run, last.number) == (self._run, self._number)
+            self._events.transaction_outcome(committed=committed)
+            if committed:
+                return self._committed(sources)
+            self._take_back(sources)
+        for source in sources.values():
+            source.aborted()
+        self._ledger.settle()
+        return []

@@ -1,0 +1,152 @@
+"""Checkpoints in a topic of Kafka: how they are written there, and how they are read back.
+
+An instance has one partition of the topic, by a hash of its name, and reads only that. A message's key is the instance,
+the source and the uid; its value is the whole checkpoint, none at all where it was removed. Each transaction also
+writes one message under the key of the instance alone, which says whose and which transaction it was.
+
+A consumer that reads committed records stops before the first transaction that is open, whosever it is. So the end of
+the partition is asked for as one sees it that reads everything, and what was committed is known only when the reading
+has come that far. Called by the thread that opens a client; reads, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from shipper.errors import StateError
+from shipper.model import Checkpoint, Clock
+
+TIMEOUT = 5.0  # seconds for one question
+BATCH = 10_000
+PATIENCE = 2.0  # seconds without progress after which somebody else's transaction is told of
+
+Key = tuple[str, str]  # source, uid
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """Whose and which transaction was the last one. ``run`` is made up by every run of a daemon."""
+
+    run: str
+    number: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A checkpoint as it stands in the topic.
+
+    ``epoch``: how often this instance had changed to exactly_once, so that one can tell what was written before it last
+    delivered otherwise.
+    """
+
+    checkpoint: Checkpoint
+    run: str
+    epoch: int
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What an instance has committed."""
+
+    last: Transaction | None = None
+    entries: dict[Key, Entry] = field(default_factory=dict)
+
+
+def partition_of(instance: str, partitions: int) -> int:
+    """Return the partition of an instance."""
+    return zlib.crc32(instance.encode()) % partitions
+
+
+def key_of(instance: str, *rest: str) -> bytes:
+    """Return a message's key: of a checkpoint by source and uid, of the instance itself by nothing."""
+    return msgspec.json.encode([instance, *rest])
+
+
+def read_back(
+    settings: dict[str, Any],
+    topic: str,
+    instance: str,
+    partition: int,
+    *,
+    waiting: Callable[[], None],
+    stopping: Callable[[], bool],
+    clock: Clock,
+) -> Recovered:
+    """Return what ``instance`` has committed; ``waiting`` is called while another's open transaction is in the way.
+
+    Raises KafkaException where the brokers do not answer, StateError for a message that is none of ours.
+    """
+    where = TopicPartition(topic, partition, OFFSET_BEGINNING)
+    with _Reader(settings, "read_uncommitted") as everything:
+        first, end = everything.get_watermark_offsets(where, timeout=TIMEOUT)
+    found = Recovered()
+    if first >= end:
+        return found
+    with _Reader(settings, "read_committed") as reader:
+        reader.assign([where])
+        moved_at = clock()
+        while not stopping():
+            for message in reader.consume(BATCH, timeout=0.1):
+                error = message.error()
+                if error is None:
+                    moved_at = clock()
+                    _take(found, instance, message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, in spite of its name
+                    if message.offset() >= end:
+                        return found
+                elif not error.retriable() and error.code() not in _PASSING:
+                    raise KafkaException(error)
+            if clock() - moved_at > PATIENCE:
+                waiting()
+    return found
+
+
+_PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001
+
+
+class _Reader:
+    """A consumer that belongs to no group and says of each partition where it ends."""
+
+    def __init__(self, settings: dict[str, Any], isolation: str) -> None:
+        self._client: Any = Consumer(
+            settings
+            | {
+                "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "isolation.level": isolation,
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,  # what goes wrong is raised
+            }
+        )
+
+    def __enter__(self) -> Any:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+def _take(found: Recovered, instance: str, message: Any) -> None:
+    try:
+        key = msgspec.json.decode(message.key() or b"", type=list[str])
+        if key[0] != instance:
+            return
+        value = message.value()
+        if len(key) == 1:
+            found.last = msgspec.json.decode(value, type=Transaction)
+        elif value is None:
+            found.entries.pop((key[1], key[2]), None)
+        else:
+            found.entries[key[1], key[2]] = msgspec.json.decode(value, type=Entry)
+    except (msgspec.DecodeError, IndexError, TypeError) as wrong:
+        where = f"topic {message.topic()}, partition {message.partition()}, offset {message.offset()}"
+        raise StateError(
+            f"{where} holds no checkpoint of shipper ({wrong}); set kafka.checkpoint_topic to one of its own"
+        ) from None

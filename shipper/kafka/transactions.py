@@ -1,0 +1,357 @@
+"""Where records go exactly once: ``model.Sink`` on one transactional client, and the checkpoints with them.
+
+Opening takes a while and happens on a thread of its own, "kafka-open": the topic of the checkpoints is looked for and
+created where that may be, the client takes over the instance's transactions (which ends those of a predecessor), and
+what was committed is read back. Then a first transaction says whose turn it is now: of two daemons that share an
+instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent.
+
+Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
+:meth:`commit` or :meth:`abort`, called again until they are done, end it. A commit that succeeds confirms every record
+of the transaction: the client counts each one that failed and refuses the commit then (``rd_kafka_dr_msgq0``,
+``rd_kafka_txn_op_commit_transaction``), and one that it did not even take is counted here. Invariant: after anything of
+which the outcome is not known :class:`ProducerFatal` is raised, and only a new client that reads back can tell.
+
+There is one client, with one size of batches: the pump sends nothing else while a record is to be alone in its batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.cimpl import NewTopic
+
+from shipper.config import KafkaConfig
+from shipper.errors import ProducerFatal
+from shipper.events import Events
+from shipper.kafka.errors import classify, explain
+from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
+from shipper.kafka.producer import Joinable, Producer
+from shipper.kafka.settings import shared_settings
+from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, TopicState
+
+CALL = 1.0  # seconds for one call on the opening thread, after which it looks whether to go on
+BEAT = 0.25  # seconds between looks at a topic that is not there yet
+RETRY = 1.0  # seconds before something is tried again that failed
+ADMIN = 10.0  # seconds for an answer of the admin client
+PARTITIONS = 12  # of a topic that is created here
+TOPIC_SETTINGS = {
+    "cleanup.policy": "compact",
+    # Small segments, often compacted: reading back then takes no longer than the checkpoints are many.
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+
+class Outcome(StrEnum):
+    """How an attempt to commit ended."""
+
+    PENDING = "pending"  # to be asked again
+    COMMITTED = "committed"
+    REFUSED = "refused"  # nothing of it was committed: to be aborted
+
+
+class TransactionalProducer(Producer):
+    """One client, from its opening on. ``run`` and ``number`` go with each transaction.
+
+    ``each``: whether every record of what is sent from now on is reported, or only the last one of each call.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        events: Events,
+        *,
+        instance: str,
+        run: str,
+        accept: Callable[[Recovered], None],
+        wake: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        super().__init__(config, events, wake=wake, clock=clock, settings={"transactional.id": f"shipper-{instance}"})
+        self.each = False
+        self.began_at: float | None = None  # when the first record of the open transaction was sent
+        self.reason = ""  # why the last attempt to commit was refused
+        self.recovered: Recovered | None = None  # once it is open
+        self.error: Exception | None = None  # why it cannot be opened, if that is nothing that passes
+        self.bytes = 0  # of values in the open transaction
+        self._config = config
+        self._instance = instance
+        self._run_id = run
+        self._accept = accept  # called on the opening thread; raises ShipperError
+        self._wake = wake
+        self._topic = config.checkpoint_topic
+        self._partition = 0
+        self._committing = False
+        self._not_taken = ""  # why the client did not take a record of the open transaction
+        self._stopping = threading.Event()
+        self._opener = threading.Thread(target=self._open, name="kafka-open", daemon=True)
+        self._opener.start()
+
+    # --- the sink ----------------------------------------------------------------------------------------------------
+
+    def topic_state(self, topic: str) -> TopicState:
+        """Whether records may be sent to ``topic``: none before it is known what was committed."""
+        state = super().topic_state(topic)
+        return state if self.recovered is not None else TopicState.UNKNOWN
+
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
+        """Queue ``messages`` in order; ``report`` is called for the last one, or for each if ``self.each``.
+
+        ``alone`` is the pump's to see to: it sends nothing else then from one commit to the next.
+        """
+        if not messages:
+            return
+        self.begin()
+        self.bytes += sum(map(len, (m["value"] for m in messages)))
+        failed = len(self._failed)
+        if self.each:
+            super().send(topic, messages, report, alone=alone)
+        else:
+            rest = list(messages)
+            last = [rest.pop()]
+            if rest and self._txn.produce_batch(topic, rest) != len(rest):
+                errors = (m["_error"] for m in rest if "_error" in m)
+                self._not_taken = explain(next(errors))
+            super().send(topic, last, report, alone=alone)
+        if len(self._failed) > failed:
+            self._not_taken = explain(self._failed[-1][1])
+
+    def send_with(
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Queue one message that has headers."""
+        self.begin()
+        self.bytes += len(message["value"])
+        failed = len(self._failed)
+        super().send_with(topic, message, headers, report, alone=alone)
+        if len(self._failed) > failed:
+            self._not_taken = explain(self._failed[-1][1])
+
+    def close(self, timeout: float) -> None:
+        """End an open transaction, so that nobody waits for it, and let go of the client."""
+        self._stopping.set()
+        if self._clients and self.began_at is not None and not self._fatal and not self._committing:
+            with contextlib.suppress(ProducerFatal):
+                self.abort(max(1.0, timeout))
+        super().close(timeout)
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def prepare(
+        self, number: int, epoch: int, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]
+    ) -> None:
+        """Add to the open transaction its ``number``, checkpoints, and those to be forgotten (source, uid)."""
+        self._write(key_of(self._instance), Transaction(self._run_id, number))
+        for checkpoint in changed:
+            key = key_of(self._instance, checkpoint.source, checkpoint.uid)
+            self._write(key, Entry(checkpoint, self._run_id, epoch))
+        for source, uid in removed:
+            self._write(key_of(self._instance, source, uid), None)
+
+    def commit(self, timeout: float) -> Outcome:
+        """Commit, waiting up to ``timeout`` seconds; to be called until it is not pending. Raises ProducerFatal."""
+        if self._not_taken:
+            self.reason = self._not_taken
+            return Outcome.REFUSED
+        self._committing = True
+        try:
+            self._txn.commit_transaction(timeout)
+        except KafkaException as raised:
+            return self._not_committed(raised.args[0])
+        self._ended()
+        return Outcome.COMMITTED
+
+    def abort(self, timeout: float) -> bool:
+        """Give the open transaction up, waiting up to ``timeout`` seconds; to be called until it returns True.
+
+        Raises ProducerFatal.
+        """
+        try:
+            self._txn.abort_transaction(timeout)
+        except KafkaException as raised:
+            error = raised.args[0]
+            if error.retriable() or error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001 - public, in spite of its name
+                return False
+            self._give_up(error)
+            raise ProducerFatal(self._fatal) from None
+        self._ended()
+        return True
+
+    def begin(self) -> None:
+        """Begin a transaction, unless one is open."""
+        if self.began_at is not None:
+            return
+        self.began_at = self._clock()
+        try:
+            self._txn.begin_transaction()
+        except KafkaException as raised:
+            self._give_up(raised.args[0])  # told by the next poll
+
+    def _ended(self) -> None:
+        self.began_at = None
+        self._committing = False
+        self.bytes = 0
+        self._not_taken = ""
+
+    def _not_committed(self, error: Any) -> Outcome:
+        if error.retriable() or error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
+            return Outcome.PENDING
+        # A record that failed, or a topic that may not be used, is found before the coordinator is asked to commit.
+        # After anything else the commit may have been carried out all the same.
+        before = error.code() == KafkaError._INCONSISTENT or classify(error) in (  # noqa: SLF001
+            DeliveryClass.TOPIC,
+            DeliveryClass.CREDENTIALS,
+            DeliveryClass.REFUSED_RECORD,
+        )
+        if error.txn_requires_abort() and before:
+            self._committing = False
+            self.reason = explain(error)
+            return Outcome.REFUSED
+        self._give_up(error)
+        raise ProducerFatal(self._fatal)
+
+    def _write(self, key: bytes, value: Any) -> None:
+        data = None if value is None else msgspec.json.encode(value)
+        try:
+            self._txn.produce(self._topic, data, key, self._partition)
+        except KafkaException as raised:
+            self._not_taken = f"topic {self._topic}: {explain(raised.args[0])}"
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _txn(self) -> Any:
+        return self._clients[self._batch]
+
+    def _client(self, topic: str, *, alone: bool) -> Any:  # noqa: ARG002 - one client has the transaction
+        return self._txn
+
+    def _users(self) -> list[Joinable]:
+        return [*super()._users(), self._opener]
+
+    def _open(self) -> None:
+        began = self._clock()
+        try:
+            partitions = self._find_topic()
+            if self._init() and partitions:
+                self._partition = partition_of(self._instance, partitions)
+                self._recover(began)
+        except Exception as error:  # the pump raises it
+            self.error = error
+        self._wake()
+
+    def _find_topic(self) -> int:
+        """Return how many partitions the topic of the checkpoints has, once it is there."""
+        settings = shared_settings(self._config) | {"log_level": 0}
+        admin: Any = None
+        while not self._stopping.is_set():
+            state = super().topic_state(self._topic)
+            try:
+                if state is TopicState.READY:
+                    found = self._txn.list_topics(self._topic, CALL).topics[self._topic]
+                    if found.error is None and found.partitions:
+                        admin = admin or AdminClient(settings)
+                        self._look_at_policy(admin)
+                        return len(found.partitions)
+                elif state is TopicState.MISSING:
+                    admin = admin or AdminClient(settings)
+                    self._create(admin)
+            except KafkaException as raised:
+                self._events.checkpoint_topic_missing(self._topic, explain(raised.args[0]))
+                self._stopping.wait(RETRY)
+            except TimeoutError:
+                self._events.checkpoint_topic_missing(self._topic, "no answer")
+            self._stopping.wait(BEAT)
+        return 0
+
+    def _create(self, admin: Any) -> None:
+        topic = NewTopic(self._topic, num_partitions=PARTITIONS, config=TOPIC_SETTINGS)
+        try:
+            admin.create_topics([topic])[self._topic].result(ADMIN)
+        except KafkaException as raised:
+            if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+        else:
+            self._events.checkpoint_topic_created(self._topic, PARTITIONS)
+
+    def _look_at_policy(self, admin: Any) -> None:
+        """Warn where the topic does not keep what was written last; who may not ask is not told."""
+        resource = ConfigResource(ResourceType.TOPIC, self._topic)
+        with contextlib.suppress(KafkaException, TimeoutError):
+            policy = admin.describe_configs([resource])[resource].result(ADMIN)["cleanup.policy"].value
+            if "compact" not in policy:
+                self._events.checkpoint_topic_unfit(self._topic, policy)
+
+    def _init(self) -> bool:
+        while not self._stopping.is_set():
+            try:
+                self._txn.init_transactions(CALL)
+            except KafkaException as raised:
+                error = raised.args[0]
+                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+                    self._give_up(error)
+                    return False
+            else:
+                return True
+        return False
+
+    def _recover(self, began: float) -> None:
+        settings = shared_settings(self._config)
+        while not self._stopping.is_set():
+            try:
+                found = read_back(
+                    settings,
+                    self._topic,
+                    self._instance,
+                    self._partition,
+                    waiting=lambda: self._events.offsets_waiting(self._topic, self._partition),
+                    stopping=self._stopping.is_set,
+                    clock=self._clock,
+                )
+            except KafkaException as raised:
+                self._events.offsets_unread(self._topic, explain(raised.args[0]))
+                self._stopping.wait(RETRY)
+                continue
+            if not self._stopping.is_set():
+                self._accept(found)
+                if self._claim(found):
+                    self._events.offsets_read(self._instance, len(found.entries), self._clock() - began)
+                    self.recovered = found
+            return
+
+    def _claim(self, found: Recovered) -> bool:
+        """Commit a transaction that only says who delivers now; whether that could be done."""
+        ours = found.last is not None and found.last.run == self._run_id
+        number = found.last.number if ours and found.last is not None else 0  # what is known of it stays known
+        try:
+            self._txn.begin_transaction()
+        except KafkaException as raised:
+            self._give_up(raised.args[0])
+            return False
+        self._write(key_of(self._instance), Transaction(self._run_id, number))
+        while not self._stopping.is_set():
+            try:
+                self._txn.commit_transaction(CALL)
+            except KafkaException as raised:
+                error = raised.args[0]
+                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+                    self._give_up(error)
+                    return False
+            else:
+                return True
+        return False

@@ -1,0 +1,270 @@
+"""What becomes of refused records where they are committed: by hand, with brokers that refuse whole batches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka import KafkaError
+
+from shipper import commits
+from shipper.deadletters import Letter, Letters, open_letters
+from shipper.kafka.offsets import Recovered
+from shipper.kafka.transactions import Outcome
+from shipper.model import Checkpoint, DeliveryReport
+from tests.harness.wait import eventually
+from tests.unit.rig import FakeSink, PumpRig
+
+
+class FakeTransactions(FakeSink):
+    """All that is in the queue at a poll is one batch; a batch with a bad record is refused, and so is its commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = False
+        self.began_at: float | None = None
+        self.reason = "refused"
+        self.recovered = Recovered(None, {})
+        self.error: Exception | None = None
+        self.bytes = 0
+        self.clock: Callable[[], float] = lambda: 0.0
+        self.bad: set[bytes] = set()
+        self.batches: list[list[bytes]] = []
+        self.open: list[bytes] = []
+        self.failed = False
+        self.transactions: list[list[bytes]] = []
+        self.offsets: list[int] = []
+        self.aborts = self.tried = 0
+
+    @property
+    def committed(self) -> list[bytes]:
+        return [value for transaction in self.transactions for value in transaction]
+
+    def begin(self) -> None:
+        if self.began_at is None:
+            self.began_at = self.clock()
+
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
+        self.begin()
+        if alone:
+            assert not self.queue, "it is not alone in its batch"
+        first = len(self.queue)
+        super().send(topic, messages, report)
+        if not self.each:  # only the last one is reported
+            self.queue[first:-1] = [sent._replace(report=lambda *_: None) for sent in self.queue[first:-1]]
+
+    def deliver(self) -> int:
+        queue, self.queue = self.queue, []
+        if queue:
+            self.batches.append([sent.value for sent in queue])
+        refused = any(sent.value in self.bad for sent in queue)
+        self.failed |= refused
+        for sent in queue:
+            self.open += [] if refused else [sent.value]
+            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, None)
+        return len(queue)
+
+    def prepare(
+        self, number: int, epoch: int, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]
+    ) -> None:
+        self.prepared = [c.offset for c in changed]
+
+    def commit(self, timeout: float) -> Outcome:
+        self.tried += 1
+        self.deliver()
+        if self.failed:
+            return Outcome.REFUSED
+        self.transactions.append(self.open)
+        self.offsets += self.prepared
+        self._end()
+        return Outcome.COMMITTED
+
+    def abort(self, timeout: float) -> bool:
+        self.aborts += 1
+        self.queue = []
+        self._end()
+        return True
+
+    def _end(self) -> None:
+        self.began_at, self.open, self.failed = None, [], False
+
+
+class Once(PumpRig):
+    """A rig that delivers exactly once, to brokers that refuse ``bad``."""
+
+    def __init__(self, root: Path, on_reject: str = "deadletter", **source: Any) -> None:
+        super().__init__(root, **source)
+        kafka = msgspec.structs.replace(self.config.kafka, delivery="exactly_once", on_reject=on_reject)
+        self.config = msgspec.structs.replace(self.config, kafka=kafka)
+        self.client = FakeTransactions()
+        self.client.clock = lambda: self.now
+        self.sinks.append(self.client)
+
+    def write(self, *lines: bytes, name: str = "a.log") -> None:
+        with (self.logs / name).open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+
+    def until(self, what: str, check: Callable[[], object]) -> None:
+        def step() -> object:
+            self.pass_time(1)
+            return check()
+
+        eventually(what, step)
+
+    def dead(self) -> list[tuple[bytes, int, int]]:
+        letters = open_letters(self.config.shipper.state_dir)
+        if letters is None:
+            return []
+        try:
+            return [(letter.value, letter.offset, letter.part) for _, letter in letters]
+        finally:
+            letters.close()
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Once]]:
+    made: list[Once] = []
+
+    def make(**how: Any) -> Once:
+        rig = Once(tmp_path, **how)
+        monkeypatch.setattr(commits, "TransactionalProducer", lambda *_, **__: rig.client)
+        made.append(rig)
+        return rig
+
+    yield make
+    for rig in made:
+        rig.__exit__(None, None, None)
+
+
+def test_what_is_refused_alone_is_kept_and_the_rest_is_committed_once_in_order(make: Callable[..., Once]) -> None:
+    rig = make()
+    rig.client.bad = {b"bad 1", b"bad 2", b"bad 3"}
+    rig.write(b"one", b"bad 1", b"two", b"bad 2", b"bad 3", b"three")
+    rig.start()
+    rig.until("the last line", lambda: b"three" in rig.client.committed)
+    assert rig.client.committed == [b"one", b"two", b"three"]
+    assert rig.dead() == [(b"bad 1", 4, 0), (b"bad 2", 14, 0), (b"bad 3", 20, 0)]
+    assert rig.client.offsets[-1] == 32
+    assert rig.events.counters["record.deadlettered", "s"] == 3
+
+
+def test_a_record_that_is_the_last_one_is_passed_by_a_commit_of_nothing_else(make: Callable[..., Once]) -> None:
+    rig = make()
+    rig.client.bad = {b"bad"}
+    rig.write(b"bad")
+    rig.start()
+    rig.until("the offset behind it", lambda: 4 in rig.client.offsets)
+    assert rig.client.committed == []
+    assert rig.dead() == [(b"bad", 0, 0)]
+    aborts = rig.client.aborts
+    rig.write(b"next")
+    rig.until("the next line", lambda: rig.client.committed == [b"next"])
+    assert rig.client.aborts == aborts
+    rig.until("what is saved", lambda: [c.offset for c in rig.saved()] == [9])
+
+
+def test_a_part_that_is_refused_is_left_out_of_its_line(make: Callable[..., Once]) -> None:
+    rig = make(max_line=4)
+    rig.client.bad = {b"bbbb"}
+    rig.write(b"one", b"aaaabbbbcc", b"two")
+    rig.start()
+    rig.until("the last line", lambda: b"two" in rig.client.committed)
+    assert rig.client.committed == [b"one", b"aaaa", b"cc", b"two"]
+    assert rig.dead() == [(b"bbbb", 4, 2)]
+    assert [b"aaaa", b"cc"] in rig.client.transactions
+
+
+def test_a_record_stops_its_source_where_it_may_not_be_passed_over(make: Callable[..., Once]) -> None:
+    rig = make(on_reject="block")
+    rig.client.bad = {b"bad"}
+    rig.write(b"one", b"bad", b"two")
+    rig.start()
+    rig.until("the source to stop", lambda: rig.source.blocked)
+    rig.pass_time(30)
+    assert rig.client.committed == [b"one"]
+    assert "a.log at offset 4 was refused" in rig.source.why_idle
+    assert rig.dead() == []
+    rig.client.bad = set()
+    rig.until("the last line", lambda: rig.client.committed == [b"one", b"bad", b"two"])
+    assert not rig.source.blocked
+
+
+def test_sources_that_narrow_down_take_turns_and_blame_no_line_of_another(make: Callable[..., Once]) -> None:
+    rig = make()
+    for name in ("o", "p"):
+        source = msgspec.structs.replace(rig.config.sources["s"], name=name, paths=(f"{rig.logs}/*.{name}",))
+        rig.config = msgspec.structs.replace(rig.config, sources=rig.config.sources | {name: source})
+    wanted: dict[str, list[bytes]] = {}
+    for name in ("a.log", "a.o"):
+        lines = [b"%s bad %d" % (name.encode(), n) if n % 3 else b"%s %d" % (name.encode(), n) for n in range(9)]
+        rig.client.bad |= {line for line in lines if b"bad" in line}
+        wanted[name] = [line for line in lines if b"bad" not in line]
+        rig.write(*lines, name=name)
+    rig.start()
+    wanted["a.p"] = []
+    turn = 0
+
+    def done() -> object:
+        nonlocal turn
+        turn += 1
+        wanted["a.p"].append(b"a.p %d" % turn)
+        rig.write(wanted["a.p"][-1], name="a.p")  # there is always something else to read
+        return {line for lines in list(wanted.values())[:2] for line in lines} <= set(rig.client.committed)
+
+    rig.until("the last lines", done)
+    rig.until("the rest", lambda: wanted["a.p"][-1] in rig.client.committed)
+    for name, lines in wanted.items():
+        assert [line for line in rig.client.committed if line.startswith(name.encode())] == lines
+    rig.until("the dead letters", lambda: len(rig.dead()) >= len(rig.client.bad))
+    assert {value for value, _, _ in rig.dead()} == rig.client.bad
+    assert len(rig.dead()) == len(rig.client.bad)
+
+
+def test_nothing_of_its_source_is_sent_before_a_letter_is_kept(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.client.bad = {b"bad"}
+    add, asked, go = Letters.add, threading.Event(), threading.Event()
+
+    def slow(letters: Letters, letter: Letter, most: int) -> str:
+        asked.set()
+        assert go.wait(30)
+        return add(letters, letter, most)
+
+    monkeypatch.setattr(Letters, "add", slow)
+    rig.write(b"bad", b"next")
+    rig.start()
+    try:
+        rig.until("the letter", asked.is_set)
+        rig.pass_time(1)
+        batches = len(rig.client.batches)
+        rig.pass_time(60)
+        assert len(rig.client.batches) == batches
+        assert rig.client.offsets == []
+    finally:
+        go.set()
+    rig.until("the next line", lambda: rig.client.committed == [b"next"])
+    assert rig.client.batches[-1] == [b"next"]
+
+
+def test_a_record_on_trial_is_not_committed_before_its_report_has_come(make: Callable[..., Once]) -> None:
+    rig = make()
+    rig.client.bad = {b"bad"}
+    rig.write(b"one", b"bad")
+    rig.start()
+    rig.until("the narrowing", lambda: rig.source.pace.limit)
+    rig.client.up = False
+    rig.until("a record on trial", lambda: rig.source.on_trial)
+    tried = rig.client.tried
+    rig.pass_time(10)
+    assert rig.client.tried == tried
+    rig.client.up = True
+    rig.until("the offset behind it", lambda: 8 in rig.client.offsets)
+    assert rig.client.committed == [b"one"]
