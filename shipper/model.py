@@ -53,8 +53,9 @@ class Checkpoint:
     ``path`` is the name under which the file was first found (``{path}`` and the key come from it), ``seen_as`` where
     it was last seen (equal to ``path`` until it is rotated). ``offset`` is the acked offset, counted in decompressed
     bytes where ``compression`` is not "". ``size`` is the last size seen on disk. ``generation`` counts the files that
-    ``path`` has named, from 0. ``revision`` grows with every change: of two checkpoints of one generation, the one with
-    the higher revision is the later one, wherever it was saved.
+    ``path`` has named, from 0. ``start`` is the first offset that was to be read: what stands before it was there
+    at the first scan, and left alone. ``revision`` grows with every change: of two checkpoints of one generation, the
+    one with the higher revision is the later one, wherever it was saved.
     """
 
     uid: str
@@ -69,6 +70,7 @@ class Checkpoint:
     state: FileState = FileState.OPEN
     compression: str = ""
     revision: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Tailer:
         "seen_as",
         "size",
         "source",
+        "start",
         "state",
         "topic",
         "track",
@@ -86,6 +87,7 @@ class Tailer:
         self.file_id = cp.file_id
         self.generation = cp.generation
         self.compression = cp.compression
+        self.start = cp.start
         self.size = cp.size
         self.state = File.FINISHED if cp.state is FileState.FINISHED else File.WAITING
         mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
@@ -159,6 +161,7 @@ class Tailer:
             state=FileState.FINISHED if finished else FileState.OPEN,
             compression=self.compression,
             revision=revision,
+            start=self.start,
         )
 
     # --- the descriptor ----------------------------------------------------------------------------------------------

@@ -52,7 +52,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version
         """
         UPDATE checkpoint SET sum = reseal(
             source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,
-            compression, sum
+            compression, revision, sum
+        )
+        """,
+    ),
+    (
+        "ALTER TABLE checkpoint ADD COLUMN start INTEGER NOT NULL DEFAULT 0",
+        "UPDATE checkpoint SET start = offset",  # where it really began was not kept: an audit judges what comes now
+        """
+        UPDATE checkpoint SET sum = reseal(
+            source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,
+            compression, revision, start, sum
         )
         """,
     ),
@@ -69,10 +79,10 @@ PRAGMAS = (
 )
 COLUMNS = (
     "source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, compression,"
-    " revision, sum"
+    " revision, start, sum"
 )
 SELECT = f"SELECT {COLUMNS} FROM checkpoint"  # noqa: S608 - nothing from outside is in it
-INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608
+INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608
 DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
 # Keys in ``meta``.
 SET_ASIDE = "set_aside"  # the name of the store that this one replaced
@@ -370,27 +380,25 @@ def _unsealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _reseal(*row: Any) -> int:
-    """Return the checksum of a row of the first format with the column that the second one has added.
+    """Return the checksum of a row to which a format has added a column, its last one; the old checksum follows it.
 
-    Where its old checksum is wrong it stays so, and the row is found to be damaged.
+    Where that is wrong it stays so, and the row is found to be damaged.
     """
-    before, found = row[:-1], row[-1]
-    return int(_sealed((*before, 0))[-1] if _sealed(before)[-1] == found else found)
+    after, found = row[:-1], row[-1]
+    return int(_sealed(after)[-1] if _sealed(after[:-1])[-1] == found else found)
 
 
 def _row(c: Checkpoint) -> tuple[Any, ...]:
     return _sealed(
         (
             *(c.source, c.uid, c.path, c.seen_as, f"{c.file_id.dev}:{c.file_id.ino}", c.generation, c.offset),
-            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision),
+            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision, c.start),
         )
     )
 
 
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, packed, rev = (
-        row
-    )
+    source, uid, path, seen_as, file_id, generation, offset, *fingerprint, size, state, packed, revision, start = row
     dev, _, ino = file_id.partition(":")
     return Checkpoint(
         uid=uid,
@@ -400,9 +408,10 @@ def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
         file_id=FileId(int(dev), int(ino)),
         generation=generation,
         offset=offset,
-        fingerprint=Fingerprint(head_len, head, mark_at, mark),
+        fingerprint=Fingerprint(*fingerprint),
         size=size,
         state=FileState(state),
         compression=packed,
-        revision=rev,
+        revision=revision,
+        start=start,
     )

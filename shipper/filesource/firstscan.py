@@ -44,6 +44,7 @@ def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> 
         fingerprint=fingerprint,
         size=0 if one.compression else one.size,
         compression=one.compression,
+        start=offset,
     )
 
 

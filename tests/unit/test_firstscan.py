@@ -43,7 +43,7 @@ def test_a_file_is_read_from_its_beginning(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(b"one\ntwo")
     checkpoint = scan(seen(log))
-    assert (checkpoint.offset, checkpoint.state, checkpoint.size) == (0, FileState.OPEN, 7)
+    assert (checkpoint.offset, checkpoint.start, checkpoint.state, checkpoint.size) == (0, 0, FileState.OPEN, 7)
 
 
 contents = st.lists(st.sampled_from([b"\n", b"word", b"\r\n", b"x" * 100, b"y" * STEP])).map(b"".join)
@@ -54,7 +54,7 @@ def test_the_end_is_the_last_line_end(tmp_path_factory: pytest.TempPathFactory, 
     log = tmp_path_factory.mktemp("first") / "a.log"
     log.write_bytes(content)
     checkpoint = scan(seen(log), start_at="end")
-    assert checkpoint.offset == content.rfind(b"\n") + 1
+    assert checkpoint.offset == checkpoint.start == content.rfind(b"\n") + 1
     assert checkpoint.fingerprint.mark_at == checkpoint.offset
     assert checkpoint.fingerprint.mark == digest(content[max(0, checkpoint.offset - 256) : checkpoint.offset])
 
