@@ -277,12 +277,6 @@ class Events:
         then = "it is tried again until it can be read"
         self.emit("warning", "file.unreadable", source=source, path=path, reason=reason, then=then)
 
-    def file_unsupported(self, source: str, path: bytes, compression: str) -> None:
-        """Tell that a compressed file cannot be read here."""
-        self.count("file.unsupported", source)
-        then = "it is left alone; gz, bz2 and xz can be read"
-        self.emit("warning", "file.unsupported", source=source, path=path, compression=compression, then=then)
-
     def descriptors_short(self, limit: int) -> None:
         """Tell that more files wait to be read than may be open at once."""
         then = "files are read in turn; raise shipper.max_open_files or LimitNOFILE"

@@ -12,12 +12,18 @@ import gzip
 import lzma
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import BinaryIO, NamedTuple, Protocol
 
 from shipper.model import FileId, Fingerprint
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HEAD = 1024  # bytes of a file's head that its fingerprint covers, at most
 MARK = 256  # bytes before an offset that its mark covers, at most
@@ -26,12 +32,14 @@ DIGEST = 16  # bytes
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 # What the decompressors raise for a file that is cut short, still being written, or damaged.
-BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError)
+BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
 
-DECOMPRESSORS: dict[str, Callable[[BinaryIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+Stream = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | zstd.ZstdFile
+DECOMPRESSORS: dict[str, Callable[[BinaryIO], Stream]] = {
     "gz": lambda raw: gzip.GzipFile(fileobj=raw, mode="rb"),
     "bz2": bz2.BZ2File,
     "xz": lzma.LZMAFile,
+    "zst": zstd.ZstdFile,
 }
 
 
@@ -157,7 +165,7 @@ class PackedReader:
         self.fd = fd
         decompressor = DECOMPRESSORS[compression]
         self._raw = os.fdopen(os.dup(fd), "rb")
-        self._stream: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = decompressor(self._raw)
+        self._stream: Stream = decompressor(self._raw)
         self._last = b""
         self._last_at = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shipper.config import SourceConfig
-from shipper.files import BROKEN, DECOMPRESSORS, Files, fingerprint_at, open_reader
+from shipper.files import BROKEN, Files, fingerprint_at, open_reader
 from shipper.filesource.census import new_uid
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen
 
@@ -23,9 +23,8 @@ def checkpoints(config: SourceConfig, seen: Iterable[Seen], files: Files, wall: 
 def _of(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
     old = config.ignore_older > 0 and one.mtime_ns / 1e9 < wall - config.ignore_older
     at_end = config.start_at == "end" or old
-    unsupported = one.compression and one.compression not in DECOMPRESSORS
     # The end of a compressed file is the end of all that will ever be in it.
-    if one.path != one.base or unsupported or (at_end and one.compression):
+    if one.path != one.base or (at_end and one.compression):
         return _left(config, one, files)
     return _watched(config, one, files, at_end=at_end)
 
@@ -89,8 +88,6 @@ def _left(config: SourceConfig, one: Seen, files: Files) -> Checkpoint:
 
 def _fingerprint(one: Seen, files: Files) -> Fingerprint:
     """Return what will tell later that the file was compressed."""
-    if one.compression and one.compression not in DECOMPRESSORS:
-        return NO_FINGERPRINT
     try:
         reader = open_reader(files, one.path, one.compression)
     except OSError:

@@ -14,7 +14,6 @@ from shipper.discovery import rotation
 from shipper.events import Events
 from shipper.files import (
     BROKEN,
-    DECOMPRESSORS,
     Files,
     NotRegularError,
     PackedReader,
@@ -28,7 +27,7 @@ from shipper.filesource.identify import Verdict, identify, length
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
-from shipper.model import NO_FINGERPRINT, Checkpoint, Clock, FileId, FileState, Observation, Seen
+from shipper.model import Checkpoint, Clock, FileId, FileState, Observation, Seen
 from shipper.tailer import Tailer
 
 TRUNCATED = "truncated before it was read to its end, and no copy was found"
@@ -78,12 +77,6 @@ class Intake:
     def _decide(self, one: Seen) -> None:
         """Decide what one unknown file is."""
         self._unsure.pop(one.file_id, None)
-        if one.compression and one.compression not in DECOMPRESSORS:
-            if not one.adoptable:
-                return
-            self._events.file_unsupported(self._census.source, one.path, one.compression)
-            self._census.leave(one, FileState.LEFT, NO_FINGERPRINT)
-            return
         relatives = self._relatives(one)
         if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
             return  # excluded, and nothing is missing that it could continue

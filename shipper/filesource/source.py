@@ -15,7 +15,7 @@ from typing import Protocol
 from shipper.config import SourceConfig
 from shipper.errors import StateError
 from shipper.events import Events
-from shipper.files import BROKEN, DECOMPRESSORS, Files, Stat
+from shipper.files import BROKEN, Files, Stat
 from shipper.filesource import firstscan
 from shipper.filesource.census import FORGET_AFTER, Census
 from shipper.filesource.descriptors import Descriptors
@@ -169,9 +169,6 @@ class FileSource:
             self._first = seen
             self._resume_at = self._clock() + 1.0
             return
-        for one in recorded:
-            if one.compression and one.compression not in DECOMPRESSORS:
-                self._events.file_unsupported(self.name, one.seen_as, one.compression)
         self._first = None
         self._scanned = True
         self._census.restore(recorded)

@@ -12,12 +12,23 @@ import lzma
 import os
 import random
 import shutil
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+}
 
 
 class Truth:

@@ -21,7 +21,7 @@ UNREAD = {"count": 10_000, "size": 800}
 # Rotated siblings outside the source's globs, and inside.
 both_globs = pytest.mark.parametrize("glob", ["*.log", "*.log*"])
 compressions = pytest.mark.parametrize(
-    ("glob", "kind"), [("*.log", "gz"), ("*.log", "bz2"), ("*.log", "xz"), ("*.log*", "gz")]
+    ("glob", "kind"), [("*.log", "gz"), ("*.log", "bz2"), ("*.log", "xz"), ("*.log", "zst"), ("*.log*", "gz")]
 )
 
 

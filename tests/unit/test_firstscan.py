@@ -17,7 +17,6 @@ from shipper.config import SourceConfig
 from shipper.files import Files, digest
 from shipper.filesource.firstscan import STEP, checkpoints
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Seen
-from tests.unit.rig import PumpRig
 
 WALL = 2e9
 
@@ -76,18 +75,6 @@ def test_a_compressed_file_has_nothing_behind_its_end_and_is_left_alone(
     left = scan(seen(packed, compression="gz", age=61), **settings)
     assert left.state is FileState.LEFT
     assert left.fingerprint.head == digest(b"old\n")
-
-
-def test_a_compression_that_cannot_be_read_is_left_alone_and_told(tmp_path: Path) -> None:
-    with PumpRig(tmp_path, "*") as rig:
-        (rig.logs / "a.zst").write_bytes(b"\x28\xb5\x2f\xfd")
-        (rig.logs / "b.log").write_bytes(b"one\n")
-        rig.start().beat()
-        assert rig.lines == ["one"]
-        assert rig.names("file.unsupported") == ["file.unsupported"]
-        rig.stop()
-        rig.start().beat()
-        assert rig.lines == ["one"]
 
 
 @pytest.mark.parametrize(

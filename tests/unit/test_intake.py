@@ -50,17 +50,6 @@ def test_a_compressed_file_whose_origin_is_nowhere_is_read(tmp_path: Path) -> No
         assert "never seen before" in rig.lines
 
 
-def test_a_compression_that_cannot_be_read_is_told_once_and_left_alone(tmp_path: Path) -> None:
-    with PumpRig(tmp_path) as rig:
-        rotated(rig)
-        (rig.logs / "app.log.2.zst").write_bytes(b"\x28\xb5\x2f\xfd")
-        rig.pass_time(100, step=1)
-        assert rig.names("file.unsupported") == ["file.unsupported"]
-        rig.stop()
-        rig.start().pass_time(100, step=1)
-        assert rig.names("file.unsupported") == ["file.unsupported"]
-
-
 def test_an_empty_sibling_is_looked_at_until_it_holds_something(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         rotated(rig)

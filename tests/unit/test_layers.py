@@ -37,7 +37,11 @@ TABLE = {
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
     "events": Row("model", "", "the only one that logs, through the callable it is given: it chooses no format"),
-    "files": Row("errors model", "", "the operating system's seam: what is done with a file is decided elsewhere"),
+    "files": Row(
+        "errors model",
+        "backports compression",
+        "the operating system's seam: what is done with a file is decided elsewhere",
+    ),
     "config": Row("errors model events template", "tomli msgspec", "TOML to values: nobody else parses or validates"),
     "records": Row("model config template", "", "line to record: knows neither files nor Kafka"),
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
