@@ -34,7 +34,6 @@ from shipper.tailer import Tailer
 
 CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
-SAVE_BEAT = 0.5  # seconds between hand-overs to the checkpoint store, at least
 REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
 OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
@@ -466,7 +465,7 @@ class Pump:
                 self._store.submit(changed, removed)
                 if self._commits is not None:
                     self._commits.note(changed, removed)
-                self._save_at = now + SAVE_BEAT
+                self._save_at = now + self._store.interval
 
     def _delivered(self) -> int:
         return sum(source.delivered for source in self._sources.values())

@@ -1,4 +1,4 @@
-"""The store that the daemon sees: what is submitted is saved by a thread of its own, at most once a second.
+"""The store that the daemon sees: what is submitted is saved by a thread of its own, about once a second.
 
 So a slow disk never holds up reading. What cannot be saved is kept and tried again, for as long as it takes.
 
@@ -26,7 +26,10 @@ from shipper.errors import StateError
 from shipper.events import Events
 from shipper.model import Checkpoint, Clock, SourceState
 
-INTERVAL = 1.0  # seconds between two saves
+INTERVAL = 1.0  # seconds between two saves ...
+# ... but of a store that was opened a short while ago no more than this part of the while, and this at least: so a
+# daemon that is killed again and again, each time after a moment, gets on.
+INTERVAL_YOUNG, INTERVAL_FIRST = 1 / 3, 0.1
 BACKOFF, BACKOFF_MAX = 1.0, 30.0  # seconds until a save that failed is tried again: the first time, and at most
 
 T = TypeVar("T")
@@ -42,6 +45,7 @@ class CheckpointStore:
         self._lock_file = lock
         self._events = events
         self._clock = clock
+        self._opened_at = clock()
         self._wake = threading.Condition()
         # All below under _wake.
         self._pending: dict[Key, Checkpoint | None] = {}  # None: to be removed
@@ -84,6 +88,11 @@ class CheckpointStore:
     def failing(self) -> str | None:
         """Why nothing can be saved at present, as a sentence; None while all is well."""
         return self._failing
+
+    @property
+    def interval(self) -> float:
+        """How many seconds are between two saves now; submitting more often is of no use."""
+        return min(INTERVAL, max(INTERVAL_FIRST, INTERVAL_YOUNG * (self._clock() - self._opened_at)))
 
     def reread(self, source: str) -> bool:
         """Whether a source must be read from the beginning, whatever its configuration says (I8).
@@ -210,7 +219,7 @@ class CheckpointStore:
         with self._wake:
             self._failing = None
             self._backoff = BACKOFF
-            self._not_before = now + INTERVAL
+            self._not_before = now + self.interval
             self._durable = upto
             self._wake.notify_all()
 

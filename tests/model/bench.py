@@ -202,6 +202,8 @@ class Client:
 class Memory:
     """The checkpoint store: ``saved`` outlives a kill, ``pending`` does not."""
 
+    interval = 0.5
+
     def __init__(self, check: Callable[[Checkpoint], None]) -> None:
         self.saved: dict[str, Checkpoint] = {}
         self.pending: dict[str, Checkpoint | None] = {}

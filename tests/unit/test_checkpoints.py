@@ -223,17 +223,41 @@ def test_a_burst_is_saved_at_most_once_a_second(state: Path, log: Log, monkeypat
     monkeypatch.setattr(database.Database, "save", noted)
     clock = StillClock()
     with opened(state, log, clock) as s:
+        clock.now += 60
         s.submit([checkpoint("a", 0)])
         assert s.flush(TIMEOUT)
         for offset in range(1, 500):
             s.submit([checkpoint("a", offset), checkpoint("b", offset)])
         s.load()  # the thread has been awake, and nothing was due
+        clock.now += store.INTERVAL - 0.01
+        s.load()
+        s.load()
         assert saves == [{("a", 0)}]
-        clock.now += store.INTERVAL
+        clock.now += 0.01
         s.load()  # wakes it, which a real clock's second does
         s.load()
         assert saves == [{("a", 0)}, {("a", 499), ("b", 499)}]
     assert log.events.counters["checkpoints.saved", ""] == 3
+
+
+def test_a_young_store_is_saved_sooner(state: Path, log: Log) -> None:
+    clock = StillClock()
+    with opened(state, log, clock) as s:
+        saves: list[float] = []
+        for offset in range(600):
+            before = log.events.counters["checkpoints.saved", ""]
+            s.submit([checkpoint("a", offset)])
+            s.load()
+            s.load()  # the thread has been awake
+            if log.events.counters["checkpoints.saved", ""] > before:
+                saves.append(clock.now - 1000)
+            clock.now += 0.01
+        waits = [later - earlier for earlier, later in itertools.pairwise(saves)]
+        assert saves[0] == 0
+        for at, wait in zip(saves, waits, strict=False):
+            assert wait <= max(store.INTERVAL_FIRST, at / 3) + 0.02  # whoever kills it then lets it get on
+        assert all(wait > store.INTERVAL - 0.02 for at, wait in zip(saves, waits, strict=False) if at > 3)
+        assert len(saves) < 15
 
 
 def test_what_was_submitted_is_saved_without_being_asked_for(state: Path, log: Log) -> None:
