@@ -14,7 +14,8 @@ import tomli
 
 import shipper
 from shipper import checks, demo
-from shipper.cli import MOST_WARNINGS, main
+from shipper.cli import main
+from shipper.cli.daemon import MOST_WARNINGS
 from shipper.config import Config, KafkaConfig
 from shipper.deadletters import NAME, Letters, only_sender
 from shipper.errors import ConnectError, StateBusy

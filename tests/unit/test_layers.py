@@ -206,7 +206,7 @@ def test_the_table_notices(
             "import sqlite3, os, threading\nfrom . import database\nfrom .database import Database",
         ),
         ("ledger.py", "from shipper.model import Checkpoint\nfrom collections import deque"),
-        ("cli.py", "from shipper import __version__"),
+        ("cli/__init__.py", "from shipper import __version__"),
     ],
 )
 def test_the_table_lets_pass(module: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
