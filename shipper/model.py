@@ -88,8 +88,9 @@ class Seen(NamedTuple):
     source matches the name itself; where only the rotation rules say so (``app.log.1`` for ``app.log``), the watched
     path. ``rank`` orders the rotated siblings of one base: a sort key, oldest first; ``()`` for ``path == base``.
     ``compression`` is "gz", "bz2", "xz", "zst" by the name's ending, or "". ``size`` and ``mtime_ns`` are of the
-    target where ``path`` is a symbolic link. Not ``adoptable``: ``exclude`` hides the name, and it is told only so
-    that a file which is known already can be followed there; an unknown file is none of the source's.
+    target where ``path`` is a symbolic link. Not ``adoptable``: ``exclude`` hides the name, or nothing says
+    that it concerns the source, and it is told only so that a file which is known already can be followed there; an
+    unknown file is none of the source's.
     """
 
     path: bytes

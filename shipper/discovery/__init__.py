@@ -109,7 +109,11 @@ class Discovery:
             self._apply(drained, found)
 
     def look(self, source: str, directory: bytes) -> Observation:
-        """Return the files of one source in ``directory`` as they are now; takes nothing away from :meth:`collect`."""
+        """Return all files in ``directory`` as they are now, as far as they are one source's to look at.
+
+        Those that concern it neither by a glob nor as a rotation are not adoptable. Takes nothing away from
+        :meth:`collect`.
+        """
         found = Findings(self._sources)
         try:
             self._tree.peek(directory, found)

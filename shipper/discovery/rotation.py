@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 COMPRESSIONS = {b".gz": "gz", b".bz2": "bz2", b".xz": "xz", b".zst": "zst"}
+MOVED = b".backup"  # behind a date with its hour: what logrotate found where it was about to create a file
 
 _DAY = rb"(?:0[1-9]|[12]\d|3[01])"
 _MONTH = rb"(?:0[1-9]|1[0-2])"
@@ -29,6 +30,7 @@ _DATE = re.compile(
 _EPOCH = re.compile(rb"1\d{9}(?:\d{3})?")
 _NUMBER = re.compile(rb"\d{1,6}")
 _EXTENSION = re.compile(rb"\.[A-Za-z][A-Za-z0-9_]*\Z")
+_MOVED = re.compile(rb"-\d{10}\.backup\Z")
 _SEPARATOR = re.compile(rb"[-._](?=\d|old\Z)")
 
 
@@ -49,7 +51,7 @@ def compression(name: bytes) -> str:
 
 def readings(name: bytes) -> Iterator[Reading]:
     """Yield every way in which ``name`` can be a rotation of another name, the longest base first."""
-    plain = name
+    plain = name[: -len(MOVED)] if _MOVED.search(name) else name
     if kind := compression(name):
         plain = name[: -len(kind) - 1]
         if plain:

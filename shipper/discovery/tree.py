@@ -17,6 +17,7 @@ from typing import NamedTuple
 from shipper.discovery.coverage import Coverage
 from shipper.discovery.findings import Findings
 from shipper.discovery.links import Links
+from shipper.discovery.rotation import compression
 from shipper.discovery.rules import Claim, Rules, State
 from shipper.discovery.scan import ABSENT, Found, is_directory, join, listing, look, look_at
 from shipper.discovery.watch import CONTENT, NOTHING, WAY, Handle
@@ -106,13 +107,22 @@ class Tree:
             self._walk(self._list(node, found), found)
 
     def peek(self, directory: bytes, found: Findings) -> None:
-        """Report every file of a known directory as it is now; changes nothing that is known."""
+        """Report every file of a known directory as it is now, also those that concern no source by their names.
+
+        Changes nothing that is known.
+        """
         if node := self.nodes.get(directory):
             for entry in listing(directory):
-                if claims := self._rules.claims(node.state, directory, entry.name):
-                    at = look(join(directory, entry.name)) if entry.is_symlink() else look_at(entry)
-                    if at and at.regular:
-                        self._saw(node, entry.name, claims, at, found)
+                path, claims = join(directory, entry.name), self._rules.claims(node.state, directory, entry.name)
+                if not claims and (not node.state.last or entry.is_symlink()):
+                    continue
+                at = look(path) if entry.is_symlink() else look_at(entry)
+                if at and at.regular:
+                    self._saw(node, entry.name, claims, at, found)
+                    for source in node.state.last.keys() - {claim.source for claim in claims}:
+                        kind = compression(entry.name)
+                        seen = Seen(path, path, at.file_id, at.size, at.mtime_ns, (), kind, adoptable=False)
+                        found.saw(source, seen)
         self.links.peek(directory, found)
 
     def lost(self, node: Node, found: Findings) -> None:

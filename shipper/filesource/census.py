@@ -24,6 +24,7 @@ from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
+NAMESAKES = 8  # paths with one last component among which a file from another directory is looked for
 NO_DEVICE = -1  # of the id of a file whose own id another has
 UNROTATED = (File.WAITING, File.READING, File.IDLE)
 
@@ -59,6 +60,7 @@ class Census:
         self.left: dict[FileId, Checkpoint] = {}
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
+        self._namesakes: dict[bytes, dict[bytes, None]] = {}  # the paths of lineages by their last component
         self._max_line = config.max_line
         self._naming = naming
         self._descriptors = descriptors
@@ -78,7 +80,16 @@ class Census:
         lineage = self.lineages.get(path)
         if lineage is None:
             lineage = self.lineages[path] = Lineage(path)
+            self._namesakes.setdefault(os.path.basename(path), {})[path] = None
         return lineage
+
+    def namesakes(self, name: bytes) -> tuple[bytes, ...]:
+        """Return the paths of the lineages whose last component is ``name``, in whatever directories.
+
+        None where there are many: a name that every directory has tells nothing.
+        """
+        found = self._namesakes.get(name, {})
+        return tuple(found) if len(found) <= NAMESAKES else ()
 
     def tailer(self, checkpoint: Checkpoint) -> Tailer:
         """Return a tailer that goes on at ``checkpoint``; it is in no list yet."""
@@ -353,6 +364,10 @@ class Census:
                 self.drop(tailer.uid)
             if not lineage.gens and not lineage.past and path not in with_siblings:
                 del self.lineages[path]
+                namesakes = self._namesakes[os.path.basename(path)]
+                del namesakes[path]
+                if not namesakes:
+                    del self._namesakes[os.path.basename(path)]
 
 
 def new_uid() -> str:

@@ -36,6 +36,12 @@ def length(reader: PlainReader | PackedReader) -> int:
     return reader.length() if isinstance(reader, PackedReader) else reader.stat().size
 
 
+def begins_as(reader: Reader, tailer: Tailer) -> bool:
+    """Whether a file has the first bytes of a generation; reads no more than these. Raises one of ``files.BROKEN``."""
+    known = tailer.head_len
+    return known > 0 and digest(reader.read(known, 0)) == tailer.head
+
+
 def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterable[Checkpoint] = ()) -> Answer:
     """Say what the file in ``reader``, of ``size`` decompressed bytes, is to the generations ``tailers``.
 
@@ -70,9 +76,7 @@ def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
     if size < read:
         return Verdict.COPY if _begins_like(reader, size, tailer) else None
     # Nothing was read of it yet: only the head can tell.
-    known = tailer.head_len
-    same = known and size >= known and digest(reader.read(known, 0)) == tailer.head
-    return Verdict.CONTINUES if same else None
+    return Verdict.CONTINUES if size >= tailer.head_len and begins_as(reader, tailer) else None
 
 
 def _begins_like(reader: Reader, size: int, tailer: Tailer) -> bool:

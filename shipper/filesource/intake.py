@@ -23,7 +23,7 @@ from shipper.files import (
 )
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.identify import Verdict, identify, length
+from shipper.filesource.identify import Verdict, begins_as, identify, length
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
@@ -130,11 +130,19 @@ class Intake:
         for file_id, one in found.items():
             left = census.left.get(file_id)
             known = file_id in census.by_id or (left is not None and left.state is FileState.LEFT)
-            if not known:
-                unknown[file_id] = one  # also a copy: of this one, perhaps
+            if not known:  # also a copy, or what has another name than a rotation gives: of this one, perhaps
+                unknown[file_id] = one if one.adoptable else one._replace(base=tailer.path)
         self.take(unknown.values())
         if tailer.detached and tailer.state not in DONE:
             census.lose(tailer, why, self._clock())
+
+    def follow(self, missing: Iterable[Tailer]) -> None:
+        """Go on with files whose names are gone, where their ids lead to names that no rule knows."""
+        by_id = {tailer.file_id: tailer for tailer in missing}
+        for directory in {os.path.dirname(tailer.seen_as) for tailer in by_id.values()}:
+            seen = self._look(self._census.source, directory).seen
+            strange = [one for one in seen if one.file_id in by_id and not one.adoptable]
+            self.take(one._replace(base=by_id[one.file_id].path) for one in strange)
 
     def _release(self, tailer: Tailer) -> Seen:
         """Part a generation from a file that holds other bytes; returns that file, which is unknown now."""
@@ -191,6 +199,8 @@ class Intake:
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
         """Act on what an open unknown file is; returns whether its reader is kept."""
         census = self._census
+        if not one.adoptable and not any(begins_as(reader, t) for r in relatives for t in r.gens if t.detached):
+            return False  # the directory may be full of such files, and it takes long to decompress them
         size = length(reader)
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
         verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left)
@@ -214,9 +224,13 @@ class Intake:
         return False
 
     def _relatives(self, one: Seen) -> list[Lineage]:
-        """Return the lineages whose bytes the file may hold: by its path, and by what its name is a rotation of."""
+        """Return the lineages whose bytes the file may hold: by its path, and by what its name is a rotation of.
+
+        Also of a path in another directory: rotated files may be moved elsewhere before they are compressed.
+        """
         directory, name = os.path.split(one.path)
         bases = dict.fromkeys([one.base, *(os.path.join(directory, r.base) for r in rotation.readings(name))])
+        bases |= dict.fromkeys(path for r in rotation.readings(name) for path in self._census.namesakes(r.base))
         lineages = [self._census.lineages[b] for b in bases if b in self._census.lineages]
         left = {c.path for c in self._census.left.values()} if lineages else set()
         return [r for r in lineages if r.gens or r.past or r.path in left]

@@ -132,6 +132,9 @@ class FileSource:
         missing += self._missing(seen, found)
         self._intake.take(unknown, doubtful)
         now = self._clock()
+        self._intake.follow(
+            t for t in missing if t.detached and t.state not in DONE and (t.unread or not self._started)
+        )
         for tailer in missing:
             if tailer.detached and tailer.state not in DONE and census.has_copies(tailer.path):
                 self._intake.search(tailer, why=DELETED)

@@ -13,6 +13,7 @@ the whole topic is judged.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,10 @@ class Rig:
     def delivered(self, timeout: float = DEADLINE) -> None:
         """Return when every line that was written so far has arrived."""
         missing = self.reader.read_until(self.truth.wanted(), timeout)
-        assert not missing, f"{len(missing)} lines did not arrive, as {sorted(missing)[0][:60]!r}\n{self._told()}"
+        where = Counter(line.partition(b" ")[0].decode("utf-8", "backslashreplace") for line in missing)
+        assert not missing, (
+            f"{len(missing)} lines did not arrive: {dict(where)}, as {min(missing)[:60]!r}\n{self._told()}"
+        )
 
     def values(self, key: bytes) -> list[bytes]:
         """Return the values of one key's records that were read so far, in their order."""

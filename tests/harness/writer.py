@@ -132,6 +132,10 @@ class Held:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
         self._file.close()
 
     def write(self, count: int, size: int = 80) -> None:

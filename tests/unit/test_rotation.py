@@ -47,6 +47,7 @@ def rank(name: bytes, base: bytes) -> tuple[int, ...]:
         "app-2026-11-23-1.log.gz",
         "app-1.log",
         "app.1.log",
+        "app.log-2026112314.backup",
     ],
 )
 def test_the_names_of_known_schemes_lead_to_the_base(name: str) -> None:
@@ -59,6 +60,8 @@ def test_the_names_of_known_schemes_lead_to_the_base(name: str) -> None:
         "app.log",
         "app",
         "app.log.bak",
+        "app.log.backup",
+        "app.log-20261123.backup",
         "app.log.tmp",
         "app.log.1.part",
         "app.log.",
