@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from shipper import __version__
+from shipper.cli.audit import audit
 from shipper.cli.daemon import check, run, schema
 from shipper.cli.deadletter import deadletter
 from shipper.cli.demo import demo
@@ -48,7 +49,7 @@ def shipper() -> None:
     """Ships log files to Kafka: loses nothing, keeps the order, and can prove it."""
 
 
-for command in (run, check, demo, deadletter, schema):
+for command in (run, check, demo, audit, deadletter, schema):
     shipper.add_command(command)
 
 

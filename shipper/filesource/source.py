@@ -224,6 +224,30 @@ class FileSource:
         self._census.unname(tailer)
         self._grew(tailer)
 
+    def stock(self) -> list[Tailer]:
+        """Return every generation that is known, each path's oldest first: for who only looks, and sends nothing.
+
+        Each is held against its content; one that is ``detached`` then is gone.
+        """
+        checked: set[Tailer] = set()
+        while unchecked := [t for t in self._generations() if t not in checked]:
+            for tailer in unchecked:
+                checked.add(tailer)
+                if tailer.detached or tailer.compression:
+                    continue
+                try:
+                    if (tailer.reader is not None or self._descriptors.open(tailer)) and not tailer.verify():
+                        self._intake.changed(tailer)
+                    elif len(self._descriptors) > self._descriptors.limit // 2:
+                        self._descriptors.close(tailer)
+                except BROKEN as error:
+                    self._events.file_unreadable(self.name, tailer.seen_as, str(error))
+        return self._generations()
+
+    def _generations(self) -> list[Tailer]:
+        lineages = self._census.lineages.values()
+        return [t for lineage in lineages for t in sorted({*lineage.past, *lineage.gens}, key=lambda t: t.generation)]
+
     # --- turns -------------------------------------------------------------------------------------------------------
 
     @property

@@ -147,7 +147,8 @@ class Broker:
         self._log = self.home / "broker.log"
         self.proxy = Proxy(front, behind)
         try:
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # An id that begins with "-" would be taken for an option.
+            cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
             formatting = self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
             if formatting.wait():
                 raise RuntimeError(f"Kafka's storage could not be formatted:\n{self._log.read_text()}")

@@ -71,14 +71,17 @@ TABLE = {
     ),
     "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
     "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
+    "audit": Row(
+        f"{CORE} tailer discovery checkpoints deadletters filesource kafka", "", "looks: sends nothing, saves nothing"
+    ),
     "demo": Row(
         "errors model events config framing discovery kafka logs checks",
         "click rich",
         "runs the daemon as a child: what it shows must be what a user gets",
     ),
     "cli": Row(
-        "errors model events config discovery checkpoints deadletters kafka logs service checks replay demo records"
-        " template",
+        "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit demo"
+        " records template",
         "click rich",
         "what a person touches: no logic of its own",
     ),

@@ -1,0 +1,14 @@
+"""``shipper audit``: holds what the files hold against what the topics hold.
+
+- ``stock``: which generations there are, and where their bytes are now; the daemon's own rules
+- ``lines``: what a stretch of a file would be as records
+- ``spill``: pairs of numbers on disk, so that the memory is bounded
+- ``match``: the join, and the judgement
+- ``run``: reads it all, in the one order in which a daemon that goes on working cannot make it look wrong
+- ``report``: what a person, or a program, is told
+"""
+
+from shipper.audit.report import as_json, as_text
+from shipper.audit.run import Options, Report, audit
+
+__all__ = ["Options", "Report", "as_json", "as_text", "audit"]

@@ -1,0 +1,454 @@
+"""Reads checkpoints, files, dead letters and topics, and has them judged.
+
+The order makes it right beside a daemon that works: the checkpoints first, so that whatever they say has arrived is in
+the topics or in the dead letters by the time when these are read; the dead letters before the topics' ends are taken,
+so that one which is sent again meanwhile is found in one of the two. One thread; changes nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+from shipper.audit.lines import Cut, blocks
+from shipper.audit.match import OFFSET_BITS, RANGE_BITS, Bucket, Numbering, Segment, Verdict, match
+from shipper.audit.spill import Spill
+from shipper.audit.stock import Stock
+from shipper.checkpoints import snapshot
+from shipper.config import Config, SourceConfig
+from shipper.deadletters import open_letters
+from shipper.errors import StateError
+from shipper.events import Events
+from shipper.files import BROKEN, Files
+from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.kafka.topics import Partition, TopicReader
+from shipper.model import show_path
+from shipper.tailer import Tailer
+
+PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
+LINE = 100  # bytes of a line, for the guess how many there are
+MOST_BUCKETS = 1 << 13
+BEGINNING = 80  # bytes of a missing line that are shown
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for. ``paths``: only these files; ``source``: only this one. ``timeout``: seconds without news."""
+
+    paths: tuple[bytes, ...] = ()
+    source: str = ""
+    temp_dir: str | None = None
+    timeout: float = 90.0
+
+
+@dataclass
+class Tally:
+    """Lines, and what became of them; of a line in parts each part counts."""
+
+    lines: int = 0
+    delivered: int = 0
+    missing: int = 0
+    doubled: int = 0
+    out_of_order: int = 0
+    dead_letters: int = 0
+    not_yet_sent: int = 0
+    not_judged: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return the sums."""
+        return Tally(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+class Missing(NamedTuple):
+    """A line that is missing; ``part`` is 0 unless only a part of it is."""
+
+    path: bytes
+    offset: int
+    part: int
+    beginning: bytes
+
+
+@dataclass
+class FileReport:
+    """One generation: ``path`` is where it was first found, ``seen_as`` where it is now; ``why`` it is not judged."""
+
+    path: bytes
+    seen_as: bytes
+    generation: int
+    uid: str
+    tally: Tally = field(default_factory=Tally)
+    missing: list[Missing] = field(default_factory=list)
+    why: str = ""
+
+
+@dataclass
+class SourceReport:
+    """One source. ``gone``: generations whose bytes are nowhere; ``left``: files left alone at the first scan."""
+
+    name: str
+    files: list[FileReport] = field(default_factory=list)
+    gone: int = 0
+    left: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def tally(self) -> Tally:
+        """The sums over its files."""
+        return sum((file.tally for file in self.files), Tally())
+
+
+@dataclass
+class Report:
+    """What was found. ``others``: records of our keys that no file holds, by topic. ``spilled``: bytes on disk."""
+
+    sources: list[SourceReport] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    records: int = 0
+    spilled: int = 0
+
+    def failed(self, *, strict: bool) -> bool:
+        """Whether something is missing; with ``strict`` also: doubled, out of order, or not to be read."""
+        tally = self.tally
+        unread = any(file.why for source in self.sources for file in source.files)
+        return bool(tally.missing or (strict and (tally.doubled or tally.out_of_order or unread)))
+
+    @property
+    def tally(self) -> Tally:
+        """The sums over all sources."""
+        return sum((source.tally for source in self.sources), Tally())
+
+
+def audit(config: Config, options: Options, say: Say) -> Report:
+    """Judge. ``say`` is told what is being done. Raises StateError, ConnectError."""
+    if options.source and options.source not in config.sources:
+        raise StateError(f'there is no source "{options.source}"; there are: {", ".join(config.sources)}')
+    with ExitStack() as stack:
+        return _Audit(config, options, say, stack).run()
+
+
+class _Lane(NamedTuple):
+    source: SourceReport
+    config: SourceConfig
+    stock: Stock
+    generations: list[Tailer]
+    shown: bool
+
+
+class _Place(NamedTuple):
+    """Where a block begins: the number of its first line, its offset, and which part of a line it is."""
+
+    number: int
+    offset: int
+    part: int
+
+
+@dataclass
+class _File:
+    """One generation that is read. ``first``: its first number; ``before``: lines before the first one to be judged."""
+
+    lane: _Lane
+    tailer: Tailer
+    report: FileReport
+    places: list[_Place] = field(default_factory=list)
+    before: int = 0
+
+
+class _Audit:
+    def __init__(self, config: Config, options: Options, say: Say, stack: ExitStack) -> None:
+        self._config = config
+        self._options = options
+        self._say = say
+        self._stack = stack
+        self._report = Report()
+        self._descriptors = Descriptors(limit_from_process(), Files(), Events(lambda *_: None))
+        stack.callback(self._descriptors.close_all)
+        self._salts: dict[str, dict[bytes, int]] = {}  # by topic and key: what makes equal lines of two groups differ
+        self._segments: list[Segment] = []
+        self._files: list[_File] = []  # of each segment
+        self._number = 0
+
+    def run(self) -> Report:
+        self._say("reading the checkpoints")
+        states = snapshot.read(self._config.shipper.state_dir)
+        lanes = self._lanes(states)
+        self._say("reading the dead letters and the ends of the topics")
+        letters = self._letters()
+        with TopicReader(self._config.kafka, self._salts, self._options.timeout) as reader:
+            for topic in sorted(reader.missing):
+                self._report.notes.append(f"topic {topic} is not there: every line that was sent to it is missing")
+            partitions = list(reader.partitions)
+            size = sum(max(0, t.size - t.start) for lane in lanes for t in lane.generations) // LINE
+            buckets = 16
+            while buckets < MOST_BUCKETS and max(size, sum(reader.partitions.values())) > buckets * PER_BUCKET:
+                buckets *= 2
+            self._mask = buckets - 1
+            lines, records, kept = (self._spill(buckets) for _ in range(3))
+            for h in letters:
+                add = kept.adders[h & self._mask]
+                add(h)
+                add(0)
+            kept.added(len(letters))
+            del letters
+            self._say("reading the files")
+            for lane_number, lane in enumerate(lanes):
+                for tailer in lane.generations:
+                    self._read(lane_number, lane, tailer, lines)
+            self._say("reading the topics")
+            self._consume(reader, records, partitions)
+            trimmed = frozenset(i for i, where in enumerate(partitions) if where in reader.trimmed())
+        self._say("comparing")
+        numbering = Numbering(self._segments, self._number)
+        order = _Ranges(self._spill((self._number >> RANGE_BITS) + 1))
+
+        def pairs() -> Iterator[Bucket]:
+            for bucket in range(buckets):
+                yield Bucket(lines.bucket(bucket), records.bucket(bucket), kept.bucket(bucket))
+
+        verdict = match(pairs, numbering, trimmed, order)
+        self._tell(verdict, numbering, lanes, partitions)
+        self._report.spilled = sum(one.size for one in (lines, records, kept, order.spill))
+        return self._report
+
+    def _spill(self, buckets: int) -> Spill:
+        spill = Spill(self._options.temp_dir, buckets)
+        self._stack.callback(spill.close)
+        return spill
+
+    # --- which files -------------------------------------------------------------------------------------------------
+
+    def _lanes(self, states: Any) -> list[_Lane]:
+        """Return the paths that are judged, and the others that send to the same topic and key."""
+        host = socket.gethostname()
+        lanes: list[_Lane] = []
+        wanted = set(self._options.paths)
+        for name, config in self._config.sources.items():
+            report = SourceReport(name)
+            chosen = self._options.source in ("", name)
+            if name not in states or not states[name].scanned:
+                if chosen:
+                    report.notes.append("it was not scanned yet: nothing of it has been sent")
+                    self._report.sources.append(report)
+                continue
+            stock = Stock(config, states[name], self._descriptors, host)
+            generations = stock.generations()
+            by_path: dict[bytes, list[Tailer]] = {}
+            for tailer in generations:
+                by_path.setdefault(tailer.path, []).append(tailer)
+            for path, several in by_path.items():
+                shown = chosen and (not wanted or not wanted.isdisjoint([path, *(t.seen_as for t in several)]))
+                lanes.append(_Lane(report, config, stock, several, shown))
+            if chosen:
+                report.left = stock.left
+                report.notes += [_note(fields) for _, fields in stock.notes]
+                self._report.sources.append(report)
+        found = {p for lane in lanes if lane.shown for p in (g for t in lane.generations for g in (t.path, t.seen_as))}
+        for path in sorted(wanted - found):
+            raise StateError(f"{show_path(path)}: no source has shipped anything of it; shipper explain says why")
+        groups = {(t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations}
+        for topic, key in groups:
+            self._salts.setdefault(topic, {})[key] = hash((topic, key))
+        return [lane for lane in lanes if any((t.topic, t.key) in groups for t in lane.generations)]
+
+    # --- what they hold ----------------------------------------------------------------------------------------------
+
+    def _read(self, lane_number: int, lane: _Lane, tailer: Tailer, spill: Spill) -> None:
+        """Read one generation: what has been sent, and what has not."""
+        report = FileReport(tailer.path, tailer.seen_as, tailer.generation, tailer.uid)
+        if tailer.detached:
+            lane.source.gone += lane.shown
+            return
+        file = _File(lane, tailer, report)
+        if lane.shown:
+            lane.source.files.append(report)
+        first, segments = self._number, len(self._segments)
+        try:
+            if not lane.stock.open(tailer):
+                raise Cut
+            assert tailer.reader is not None
+            acked = tailer.track.acked.offset
+            size = None if tailer.compression else max(acked, tailer.reader.stat().size)
+            file.before = _count(tailer, min(tailer.start, acked))
+            self._stretch(lane_number, file, min(tailer.start, acked), acked, spill, sent=True)
+            self._stretch(lane_number, file, acked, size, spill, sent=False)
+            if not tailer.compression and not tailer.verify():
+                raise Cut
+        except (Cut, *BROKEN) as error:
+            report.why = "it changed while it was read" if isinstance(error, Cut) else str(error) or repr(error)
+            # What was read of it still answers for records.
+            self._segments[segments:] = [Segment(first, lane_number, sent=False)]
+            self._files[segments:] = [file]
+        finally:
+            self._descriptors.close(tailer)
+
+    def _stretch(self, lane: int, file: _File, start: int, end: int | None, spill: Spill, *, sent: bool) -> None:
+        """Note every line between two offsets."""
+        self._segments.append(Segment(self._number, lane, sent))
+        self._files.append(file)
+        tailer = file.tailer
+        assert tailer.reader is not None
+        salt = self._salts.get(tailer.topic, {}).get(tailer.key)
+        if salt is None:
+            return
+        adders, mask = spill.adders, self._mask
+        for block in blocks(tailer.reader.read, start, end, file.lane.config.max_line, ended=True):
+            file.places.append(_Place(self._number, block.offset, block.part))
+            twist = salt ^ self._part(block.part)
+            for h, number in zip(map(hash, block.lines), count(self._number)):
+                h ^= twist
+                add = adders[h & mask]
+                add(h)
+                add(number)
+            self._number += len(block.lines)
+            spill.added(len(block.lines))
+
+    def _part(self, part: int) -> int:
+        """Return what makes the part of a line another thing than a line of the same bytes."""
+        return hash(b"part %d" % part) if part else 0
+
+    # --- what was sent -----------------------------------------------------------------------------------------------
+
+    def _letters(self) -> list[int]:
+        """Return the hashes of the dead letters."""
+        letters = open_letters(self._config.shipper.state_dir)
+        found: list[int] = []
+        if letters is None:
+            return found
+        try:
+            for _, letter in letters:
+                salt = self._salts.get(letter.topic, {}).get(letter.key)
+                if salt is not None:
+                    found.append(hash(letter.value) ^ salt ^ self._part(letter.part))
+        finally:
+            letters.close()
+        return found
+
+    def _consume(self, reader: TopicReader, spill: Spill, partitions: list[Partition]) -> None:
+        """Note every record of our keys."""
+        bases = {where: index << OFFSET_BITS for index, where in enumerate(partitions)}
+        adders, mask, salts = spill.adders, self._mask, self._salts
+        for batch in reader.read(self._say):
+            added = 0
+            for message in batch:
+                topic = message.topic()
+                salt = salts[topic].get(message.key())
+                if salt is None:
+                    continue
+                h = hash(message.value()) ^ salt
+                if headers := message.headers():
+                    h ^= self._part(_part_of(headers))
+                add = adders[h & mask]
+                add(h)
+                add(bases[topic, message.partition()] + message.offset())
+                added += 1
+            spill.added(added)
+            self._report.records += added
+
+    # --- what follows ------------------------------------------------------------------------------------------------
+
+    def _tell(self, verdict: Verdict, numbering: Numbering, lanes: list[_Lane], partitions: list[Partition]) -> None:
+        """Turn the judgement into the report."""
+        for index, (segment, file) in enumerate(zip(self._segments, self._files, strict=True)):
+            size, tally = numbering.size(index), file.report.tally
+            tally.lines += size
+            tally.doubled += verdict.doubled[index]
+            tally.out_of_order += verdict.disordered[index]
+            if segment.sent:
+                tally.missing += verdict.missing[index]
+                tally.dead_letters += verdict.letters[index]
+                tally.not_judged += verdict.unjudged[index]
+                not_there = verdict.missing[index] + verdict.letters[index] + verdict.unjudged[index]
+                tally.delivered += size - not_there
+                tally.lines += file.before
+                tally.not_judged += file.before
+            elif file.report.why:
+                tally.not_judged += size
+            else:
+                tally.not_yet_sent += size
+        for lane, numbers in verdict.examples.items():
+            if lanes[lane].shown:
+                for number in sorted(-n for n in numbers):
+                    file = self._files[numbering.of(number)]
+                    file.report.missing.append(self._line(file, number))
+        for lane in verdict.unfound:
+            if lanes[lane].shown:
+                path = show_path(lanes[lane].generations[0].path)
+                lanes[lane].source.notes.append(
+                    f"{path}: nothing of it is in the topic, whose first records have been deleted: not judged"
+                )
+        for partition, number in verdict.other.items():
+            self._report.others[partitions[partition][0]] += number
+
+    def _line(self, file: _File, number: int) -> Missing:
+        """Look a missing line up."""
+        number_of, offset, part = file.places[bisect_right(file.places, number, key=lambda p: p.number) - 1]
+        path = file.report.seen_as
+        try:
+            if not file.lane.stock.open(file.tailer):
+                return Missing(path, offset, part, b"")
+            assert file.tailer.reader is not None
+            read, max_line = file.tailer.reader.read, file.lane.config.max_line
+            if part:
+                return Missing(path, offset, part, read(BEGINNING, offset + (part - 1) * max_line))
+            for block in blocks(read, offset, file.tailer.track.acked.offset, max_line, ended=True):
+                if number < number_of + len(block.lines):
+                    where = next(at for i, at in enumerate(block.offsets()) if i == number - number_of)
+                    return Missing(path, where, 0, block.lines[number - number_of][:BEGINNING])
+                number_of += len(block.lines)
+        except (Cut, *BROKEN):
+            pass
+        finally:
+            self._descriptors.close(file.tailer)
+        return Missing(path, offset, part, b"")
+
+
+class _Ranges:
+    """Pairs of number and place on disk, for the judgement of the order."""
+
+    def __init__(self, spill: Spill) -> None:
+        self.spill = spill
+
+    def put(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Add pairs."""
+        adders = self.spill.adders
+        added = 0
+        for number, place in pairs:
+            add = adders[number >> RANGE_BITS]
+            add(number)
+            add(place)
+            added += 1
+        self.spill.added(added)
+
+    def get(self, bucket: int) -> Any:
+        """Return the pairs of a bucket."""
+        return self.spill.bucket(bucket)
+
+
+def _count(tailer: Tailer, end: int) -> int:
+    """Return how many lines stand before ``end``, which nobody was to read."""
+    assert tailer.reader is not None
+    lines = at = 0
+    while at < end:
+        data = tailer.reader.read(min(1 << 20, end - at), at)
+        if not data:
+            raise Cut
+        lines += data.count(b"\n")
+        at += len(data)
+    return lines
+
+
+def _part_of(headers: list[tuple[str, bytes]]) -> int:
+    return next((int(value) for name, value in headers if name == "shipper.part"), 0)
+
+
+def _note(fields: dict[str, Any]) -> str:
+    path = fields.get("path", "")
+    return f"{path}: {fields.get('reason', 'cannot be read')}; not judged"

@@ -1,0 +1,83 @@
+"""Which generations there are, and where their bytes are now: as the daemon itself would find out if it started now.
+
+The checkpoints and what discovery sees are given to the daemon's own source, which follows renames, copies and
+compression. Nothing is read of the lines, nothing sent, and nothing saved. One thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from shipper.config import SourceConfig
+from shipper.discovery import Watched, list_files
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource import FileSource, Tools
+from shipper.filesource.descriptors import Descriptors
+from shipper.ledger import Ledger
+from shipper.model import Checkpoint, Observation, SourceState, TopicState
+from shipper.tailer import Tailer
+
+NOTABLE = ("file.unreadable", "directory.unreadable", "file.unsupported")
+
+
+class Stock:
+    """The files of one source; those that can be read are held open as far as may be."""
+
+    def __init__(self, config: SourceConfig, state: SourceState, descriptors: Descriptors, host: str) -> None:
+        self.config = config
+        self.notes: list[tuple[str, dict[str, Any]]] = []  # events that a person should know of
+        self._descriptors = descriptors
+        events = Events(self._note)
+        paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (config.paths, config.exclude))
+        seen = list_files(Watched(config.name, paths, exclude, config.watch), events)
+
+        def look(source: str, directory: bytes) -> Observation:
+            return Observation(source, [one for one in seen if os.path.dirname(one.path) == directory])
+
+        tools = Tools(
+            files=Files(),
+            descriptors=descriptors,
+            ledger=Ledger(1, 0, lambda: None, lambda: None),
+            events=events,
+            clock=time.monotonic,
+            wall=time.time,
+            store=_Nowhere(),
+            look=look,
+            host=host,
+        )
+        self._source = FileSource(config, state, _Nowhere(), tools, reread=False)
+        self._source.observe(Observation(config.name, seen, complete=True))
+        self.left = sum(1 for one in state.files if one.state.value == "left")
+
+    def generations(self) -> list[Tailer]:
+        """Return every generation that is known, each path's oldest first; one that is ``detached`` is gone."""
+        return self._source.stock()
+
+    def open(self, tailer: Tailer) -> bool:
+        """Make sure that a generation is open; False where it is not there any more. Raises OSError."""
+        return tailer.reader is not None or self._descriptors.open(tailer)
+
+    def _note(self, _level: str, name: str, fields: dict[str, Any]) -> None:
+        if name in NOTABLE:
+            self.notes.append((name, fields))
+
+
+class _Nowhere:
+    """The sink and the store of a source that only looks."""
+
+    def topic_state(self, topic: str) -> TopicState:  # noqa: ARG002 - as a sink has it
+        """Nothing may be sent."""
+        return TopicState.UNKNOWN
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> NoReturn:
+        """Never called: only sources that were scanned are looked at."""
+        raise AssertionError(source, files)
+
+    def _never(self, *_: Any, **__: Any) -> NoReturn:
+        raise AssertionError
+
+    fits = hold = send = send_with = poll = close = _never

@@ -1,0 +1,265 @@
+"""``shipper audit`` against a real Kafka: what is planted is told, and what is well is not accused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from shipper.checkpoints import CheckpointStore
+from shipper.deadletters import NAME as LETTERS
+from shipper.deadletters import Letter, Letters
+from shipper.events import Events
+from shipper.files import Files, fingerprint_at, open_reader
+from shipper.model import Checkpoint
+from tests.harness.kafka import Broker
+from tests.harness.rig import Rig
+from tests.harness.writer import Load
+
+KEY = b"app.log"
+
+
+def run(rig: Rig, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "shipper", "audit", "-c", str(rig.configure()), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def told(rig: Rig, *words: str, status: int = 0) -> dict[str, Any]:
+    """Return what the audit says as JSON."""
+    done = run(rig, "--json", *words)
+    assert done.returncode == status, done.stderr + done.stdout
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def wrong(found: dict[str, Any]) -> dict[str, int]:
+    """Return what is not zero of a tally, but for lines and delivered."""
+    usual = ("lines", "delivered")
+    return {name: value for name, value in found.items() if isinstance(value, int) and value and name not in usual}
+
+
+class Forged:
+    """A topic, a file and checkpoints that a test has made by itself, so that they can say anything of each other."""
+
+    def __init__(self, rig: Rig, bootstrap: str) -> None:
+        self.rig = rig
+        self._store = CheckpointStore.open(rig.state, Events(lambda *_: None))
+        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+        self._saved: list[Checkpoint] = []
+
+    def file(self, name: str, lines: Sequence[bytes], sent: int | None = None, start: int = 0) -> str:
+        """Write a file of which a checkpoint says that its first lines were sent; returns its uid."""
+        path = self.rig.logs / name
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        offset = sum(len(line) + 1 for line in lines[:sent])
+        reader = open_reader(Files(), bytes(path), "")
+        try:
+            stat, fingerprint = reader.stat(), fingerprint_at(reader, offset)
+        finally:
+            reader.close()
+        uid = f"{len(self._saved):016x}"
+        where = bytes(path)
+        self._saved.append(
+            Checkpoint(uid, "logs", where, where, stat.file_id, 0, offset, fingerprint, stat.size, start=start)
+        )
+        return uid
+
+    def send(self, lines: Sequence[bytes], key: bytes = KEY, **more: Any) -> None:
+        for line in lines:
+            self._producer.produce(self.rig.topic, line, key, **more)
+            self._producer.poll(0)
+        assert self._producer.flush(30) == 0
+
+    def done(self) -> None:
+        """Save the checkpoints, and let go of them."""
+        self._store.record_first_scan("logs", self._saved)
+        self._store.close()
+
+    def close(self) -> None:
+        self._store.close()
+
+
+@pytest.fixture
+def forged(rig: Rig, broker: Broker) -> Iterator[Forged]:
+    made = Forged(rig, broker.bootstrap)
+    yield made
+    made.close()
+
+
+def numbered(count: int, first: int = 0) -> list[bytes]:
+    return [b"line %d" % n for n in range(first, first + count)]
+
+
+def test_what_is_planted_is_told(forged: Forged) -> None:
+    lines = numbered(100)
+    forged.file("app.log", lines, sent=90)
+    arrived = [line for line in lines if line not in (lines[10], lines[50], lines[51])]
+    arrived[20], arrived[21] = arrived[21], arrived[20]
+    forged.send([*arrived, *lines[80:85]])
+    forged.done()
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 3, "doubled": 5, "out_of_order": 1, "not_yet_sent": 10}
+    assert (found["total"]["lines"], found["total"]["delivered"]) == (100, 87)
+    (file,) = found["sources"]["logs"]["files"]
+    assert [(line["offset"], line["begins"]) for line in file["missing_lines"]] == [
+        (70, "line 10"),
+        (390, "line 50"),
+        (398, "line 51"),
+    ]
+    shown = run(forged.rig, "-v")
+    assert shown.returncode == 1
+    assert f"{file['path']} at 390: line 50" in shown.stdout
+    assert "3 of 90 lines missing; 5 doubled, 1 out of order." in shown.stdout
+
+
+def test_doubled_lines_fail_only_a_strict_audit(forged: Forged) -> None:
+    forged.file("app.log", numbered(3))
+    forged.send([*numbered(3), b"line 2"])
+    forged.done()
+    assert wrong(told(forged.rig)["total"]) == {"doubled": 1}
+    told(forged.rig, "--strict", status=1)
+
+
+@pytest.mark.parametrize("partitions", [1])
+def test_nothing_is_judged_before_the_first_record_that_is_kept(forged: Forged, broker: Broker) -> None:
+    lines = numbered(100)
+    forged.file("app.log", lines)
+    forged.file("old.log", numbered(10, 1000))
+    forged.send([line for line in lines if line not in (lines[5], lines[70])])
+    forged.done()
+    cut = broker.admin.delete_records([TopicPartition(forged.rig.topic, 0, 40)])
+    for done in cut.values():
+        done.result(30)
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 1, "not_judged": 41 + 10}
+    (note,) = found["sources"]["logs"]["notes"]
+    assert "old.log: nothing of it is in the topic, whose first records have been deleted" in note
+
+
+def test_what_was_left_alone_at_the_first_scan_is_not_judged(forged: Forged) -> None:
+    lines = numbered(10)
+    forged.file("app.log", lines, start=sum(len(line) + 1 for line in lines[:4]))
+    forged.send(lines[4:])
+    forged.done()
+    assert wrong(told(forged.rig)["total"]) == {"not_judged": 4}
+
+
+def test_dead_letters_are_not_missing(forged: Forged) -> None:
+    lines = numbered(5)
+    uid = forged.file("app.log", lines)
+    forged.send([lines[0], lines[1], lines[3]])
+    letters = Letters.create(forged.rig.state / LETTERS)
+    path = bytes(forged.rig.logs / "app.log")
+    letters.add(Letter(uid, 0, 14, 0, "logs", path, forged.rig.topic, KEY, (), "why", "why", 1.0, lines[2]), 1 << 20)
+    letters.close()
+    forged.done()
+    assert wrong(told(forged.rig, status=1)["total"]) == {"missing": 1, "dead_letters": 1}
+
+
+def test_what_an_aborted_transaction_holds_has_not_arrived(forged: Forged, broker: Broker) -> None:
+    forged.file("app.log", numbered(5))
+    forged.send(numbered(3))
+    aborted = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": forged.rig.topic})
+    aborted.init_transactions(30)
+    aborted.begin_transaction()
+    for line in numbered(2, 3):
+        aborted.produce(forged.rig.topic, line, KEY)
+    assert aborted.flush(30) == 0
+    aborted.abort_transaction(30)
+    forged.done()
+    assert wrong(told(forged.rig, status=1)["total"]) == {"missing": 2}
+
+
+def test_equal_lines_of_another_key_do_not_answer(forged: Forged) -> None:
+    forged.file("app.log", numbered(5))
+    forged.file("web.log", numbered(5))
+    forged.send(numbered(5))
+    forged.send(numbered(4), b"web.log")
+    forged.done()
+    path = str(forged.rig.logs / "web.log")
+    found = told(forged.rig, path, status=1)
+    assert [file["path"] for file in found["sources"]["logs"]["files"]] == [path]
+    assert (found["total"]["lines"], wrong(found["total"])) == (5, {"missing": 1})
+    assert wrong(told(forged.rig, str(forged.rig.logs / "app.log"))["total"]) == {}
+
+
+def test_a_topic_that_is_not_there_is_told(forged: Forged) -> None:
+    forged.file("app.log", numbered(5))
+    forged.done()
+    forged.rig.source["topic"] = "never-made"
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 5}
+    assert found["notes"] == ["topic never-made is not there: every line that was sent to it is missing"]
+
+
+def test_mistakes_are_told_in_a_sentence(forged: Forged, tmp_path: Path) -> None:
+    forged.done()
+    for words, says in (
+        (["--source", "nginx"], 'there is no source "nginx"; there are: logs'),
+        ([str(tmp_path / "no.log")], "no.log: no source has shipped anything of it"),
+    ):
+        done = run(forged.rig, *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert says in done.stderr
+
+
+def test_rotated_and_compressed_files_and_long_lines_are_found(rig: Rig) -> None:
+    rig.source["max_line"] = "1KiB"
+    app = rig.log("app.log")
+    app.write(200)
+    app.write_raw(b"".join(b"%d" % n * 5000 + b"\n" for n in range(3)))
+    app.write(100)
+    rig.start()
+    rig.reader.read_count(200)
+    app.rotate()
+    app.write(50)
+    rig.records(365)  # each long line has five parts
+    rotated = app.sibling(".1")
+    rig.daemon.stop()
+    packed = rotated.with_name(rotated.name + ".gz")
+    packed.write_bytes(gzip.compress(rotated.read_bytes()))
+    rotated.unlink()
+    found = told(rig)
+    assert wrong(found["total"]) == {}
+    lines = {os.path.basename(file["seen_as"]): file["lines"] for file in found["sources"]["logs"]["files"]}
+    assert lines == {"app.log.1.gz": 315, "app.log": 50}
+
+
+def test_a_daemon_that_works_is_not_accused(rig: Rig) -> None:
+    logs = [rig.log(name) for name in ("app.log", "web.log")]
+    for log in logs:
+        log.write(10)
+    rig.start()
+    with Load(logs, lines=20, every=0.01):
+        for log in (*logs, *logs):
+            found = told(rig)
+            assert wrong(found["total"]).keys() <= {"not_yet_sent"}
+            log.rotate()
+            log.write(1)
+    rig.verify()
+
+
+def test_what_a_kill_doubled_is_told_as_that(rig: Rig) -> None:
+    app = rig.log("app.log")
+    app.write(2000)
+    rig.start()
+    rig.reader.read_count(1)
+    rig.daemon.kill()
+    rig.start()
+    rig.delivered()
+    rig.daemon.stop()
+    rig.reader.read_to_end()
+    more = len(rig.reader.records) - 2000
+    assert wrong(told(rig)["total"]) == ({"doubled": more} if more else {})
