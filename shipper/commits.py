@@ -166,7 +166,8 @@ class Commits:
             self._give_up("a record was refused", sources)
         began = self._sink.began_at if self._sink.began_at is not None else self._clock()
         if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
-            if not any(s.inside_line or (s.on_trial and s.reports_due) for s in sources.values()):
+            deliveries = [source.delivery for source in sources.values()]
+            if not any(d.inside_line or (d.on_trial and d.reports_due) for d in deliveries):
                 self._prepare(sources)
             elif self.hurry or self._clock() - began > LONG_LINE:
                 self._give_up("the rest of a long line, or the report of a record on trial, does not come", sources)
@@ -209,7 +210,7 @@ class Commits:
             [key for key, c in self._prepared.items() if c is None],
         )
         self._prepared = {}
-        narrow = any(source.pace.limit for source in sources.values())
+        narrow = any(source.delivery.pace.limit for source in sources.values())
         self._be_careful(careful=narrow or self._clock() < self._careful_until)
         return self._ledger.confirm()
 
@@ -222,7 +223,7 @@ class Commits:
     def _give_up(self, reason: str, sources: Mapping[str, FileSource]) -> None:
         self._events.transaction_aborted(reason)
         self._aborting = True
-        if not any(source.rewinding for source in sources.values()):
+        if not any(source.delivery.rewinding for source in sources.values()):
             self._aborts += 1  # nobody knows which record it was
         self._careful_until = self._clock() + CAREFUL
         if self._aborts >= IN_A_ROW:
@@ -233,7 +234,7 @@ class Commits:
         self._aborting = False
         self._be_careful(careful=True)
         for source in sources.values():
-            source.aborted()
+            source.delivery.aborted()
         self._ledger.settle()  # the reports of what the abort has purged say nothing
 
     def _be_careful(self, *, careful: bool) -> None:
@@ -269,6 +270,6 @@ class Commits:
                 return self._committed(sources)
             self._take_back(sources)
         for source in sources.values():
-            source.aborted()
+            source.delivery.aborted()
         self._ledger.settle()
         return []

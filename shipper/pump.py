@@ -9,62 +9,35 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import fsencode
-from typing import Protocol
 
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
 from shipper.config import Config
-from shipper.deadletters import DeadLetters, Letter
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.health import Health, SinkWithStatus
 from shipper.instance import instance_of
-from shipper.kafka.errors import classify, explain
 from shipper.kafka.producer import Producer
-from shipper.ledger import Chunk, Ledger, Nack
-from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
-from shipper.model import Clock, DeliveryClass, Sink, SourceState, show_path
+from shipper.ledger import Ledger
+from shipper.lifecycle import Service, ServiceEvent
+from shipper.model import Clock, SourceState
+from shipper.refusals import Refusals
 from shipper.tailer import Tailer
+from shipper.turns import Turns
 
-CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
 REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
 OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
-READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
 REPLACE_BEAT = 2.0  # seconds between two new clients, at least
-# Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
-RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
-
-
-class SinkWithStatus(Sink, Protocol):
-    """A sink that can say whether the brokers are there."""
-
-    def status(self) -> BrokerStatus:
-        """Return it."""
-
-
-class BrokerStatus(Protocol):
-    """Whether brokers answer."""
-
-    @property
-    def up(self) -> bool:
-        """Whether they do."""
-
-    @property
-    def reason(self) -> str:
-        """Why not, in plain words."""
-
-    @property
-    def brokers(self) -> int:
-        """How many there are; 0 before they have answered once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +68,12 @@ class Pump:
         self._events = events
         self._clock = clock
         self._files = files or Files()
-        self._letters = DeadLetters(config.shipper.state_dir, config.shipper.deadletter_max, events, self.wake)
         self._woken = threading.Event()
         self._halt = threading.Event()
         self._report = False
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
-        self.state = Service.STARTING
         limit = config.shipper.max_open_files or limit_from_process()
         self._descriptors = Descriptors(limit, self._files, events)
         high = config.kafka.max_in_flight
@@ -110,12 +81,16 @@ class Pump:
         self._ledger = Ledger(
             high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None, transactional=exactly_once
         )
+        self._sources: dict[str, FileSource] = {}
+        self._health = Health(self._sources, self._ledger, events, clock)
+        self._refusals = Refusals(config, self._sources, self._ledger, events, self.wake)
         self._commits: Commits | None = None
         if exactly_once:
             instance = instance_of(config.shipper)
             self._commits = Commits(config.kafka, instance, self._ledger, store, events, clock, self.wake)
             make_sink = self._commits.open
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        self._turns = Turns(self._sources, self._ledger, self._commits)
         self._discovery = Discovery(
             [
                 Watched(s.name, tuple(map(fsencode, s.paths)), tuple(map(fsencode, s.exclude)), s.watch)
@@ -127,17 +102,17 @@ class Pump:
             clock=clock,
         )
         self._sink: SinkWithStatus | None = None
-        self._sources: dict[str, FileSource] = {}
         self._save_at = 0.0
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
-        self._started_at = 0.0
-        self._ready = False  # a broker has answered
-        self._others_turn = False  # to read, after a source that narrows down
-        self._narrow_turn = 0
         self._opened = False  # it is known where each source stands
 
     # --- for other threads -------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Service:
+        """How it stands."""
+        return self._health.state
 
     def start(self) -> None:
         """Start the thread."""
@@ -182,7 +157,6 @@ class Pump:
 
     def _connect(self) -> dict[str, SourceState] | None:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
-        self._started_at = self._clock()
         self._sink = self._make_sink()
         saved = self._store.load()
         if self._commits is None:
@@ -228,11 +202,12 @@ class Pump:
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
-        self._bury()
+        if self._refusals.bury():
+            self._progress_at = self._clock()
         for source in self._sources.values():
             source.tick()
             source.pin()
-        worked = self._turns()
+        worked = self._turns.take()
         self._poll(0.0 if worked else self._patience())
         self._settle()
         now = self._clock()
@@ -242,10 +217,12 @@ class Pump:
 
     def _look(self, now: float) -> None:
         """Look whether there is something to tell."""
-        self._look_for_brokers(now)
+        assert self._sink is not None
+        status = self._sink.status()
+        self._health.look(status, now, opened=self._opened)
         if self._report:
             self._report = False
-            self._tell_status()
+            self._health.tell(status)
 
     def _collect(self) -> None:
         collected = self._discovery.collect()
@@ -255,53 +232,13 @@ class Pump:
             for source in self._sources.values():
                 source.modified(collected.modified)
 
-    def _turns(self) -> bool:
-        """Let the sources read in turn, as long as there is room in flight."""
-        worked = False
-        if self._commits is not None and self._commits.busy:
-            return False
-        for _ in range(CHUNKS_A_TURN):
-            again = False
-            for source in self._readers():
-                if not self._ledger.paused and source.turn():
-                    again = worked = True
-            if not again:
-                break
-        return worked
-
-    def _readers(self) -> Iterable[FileSource]:
-        """Return the sources that may read now.
-
-        With transactions there is one client. A source that narrows down what was refused has it for itself from one
-        commit to the next, so that its record is alone in its batch, and takes turns with all the others.
-        """
-        sources = self._sources.values()
-        if self._commits is None:
-            return sources
-        trials = [source for source in sources if source.on_trial]
-        self._commits.at_once = any(not (source.inside_line or source.reports_due) for source in trials)
-        if trials:
-            return trials
-        others = [source for source in sources if not source.pace.limit]
-        narrow = [source for source in sources if source.pace.limit and source.hungry]
-        if not narrow or self._commits.has_open or self._ledger.records:
-            self._commits.at_once = bool(narrow)  # it waits for what is open
-            self._others_turn = False
-            return others
-        if self._others_turn and any(source.hungry for source in others):
-            self._others_turn = False
-            return others
-        self._others_turn = True
-        self._narrow_turn += 1
-        return [narrow[self._narrow_turn % len(narrow)]]
-
     def _patience(self) -> float:
         """Return how long delivery reports may be waited for now; waits by itself when none can come."""
         now = self._clock()
         if self._commits is not None:
             if self._commits.opening:
                 return OPEN_BEAT
-            if any(s.on_trial and s.reports_due for s in self._sources.values()):
+            if any(s.delivery.on_trial and s.delivery.reports_due for s in self._sources.values()):
                 return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
             if now >= self._commits.due():
                 return 0.0  # the client's calls wait by themselves
@@ -343,15 +280,16 @@ class Pump:
         for source in self._sources.values():
             source.sink = sink
             if self._commits is None:
-                source.void()  # otherwise the new client will tell what became of it
+                source.delivery.void()  # otherwise the new client will tell what became of it
 
     def _settle(self) -> None:
         """Take what the delivery reports said into the books."""
+        assert self._sink is not None
         moved, nacks = self._ledger.settle()
         if self._commits is not None:
             if self._commits.ending:
                 nacks = []  # they went with their transaction
-            self._refused(nacks)
+            self._refusals.take(nacks, self._sink)
             try:
                 moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal as error:
@@ -362,99 +300,13 @@ class Pump:
             self._progress_at = self._clock()
         for track in moved:
             tailer: Tailer = track.owner
-            self._sources[tailer.source].acked(tailer, saved=self._commits is not None)
+            self._sources[tailer.source].delivery.acked(tailer, saved=self._commits is not None)
         if nacks:
-            self._refused(nacks)
+            self._refusals.take(nacks, self._sink)
         if self._commits is not None and self._commits.busy:
             return  # where to rewind to is not known just now
         for source in self._sources.values():
-            if source.rewinding:
-                source.try_rewind()
-
-    def _refused(self, nacks: list[Nack]) -> None:
-        """Keep what was not taken, say so, and let its source send it again."""
-        assert self._sink is not None
-        for nack in nacks:
-            tailer: Tailer = nack.chunk.track.owner
-            kind = classify(nack.error)
-            source = self._sources[tailer.source]
-            if kind is not DeliveryClass.REFUSED_RECORD:
-                if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
-                    self._sink.hold(tailer.topic)
-                self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
-                source.refuse(RETRY_TOPIC)
-            elif source.rewinding:
-                continue  # it is sent again anyway
-            elif nack.chunk.alone is not None:
-                self._refused_alone(source, tailer, nack)
-            else:
-                self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
-                if not source.pace.limit:
-                    self._sink.hold(tailer.topic)  # for its size, perhaps: how large may it be now?
-                source.narrow(nack.chunk.size, RETRY_SMALLER)
-
-    def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
-        """Have a record that nobody takes kept as a dead letter, or stop before it."""
-        alone = nack.chunk.alone
-        assert alone is not None
-        source.pace.found()
-        letter = Letter(
-            uid=tailer.uid,
-            generation=tailer.generation,
-            offset=alone.offset,
-            part=alone.part,
-            source=source.name,
-            path=tailer.path,
-            topic=tailer.topic,
-            key=tailer.key,
-            headers=alone.headers,
-            reason=nack.error.name(),
-            meaning=explain(nack.error),
-            time=time.time(),
-            value=alone.value,
-        )
-        if self._config.kafka.on_reject == "deadletter":
-            if self._commits is not None:
-                source.wait()  # its transaction is aborted
-            self._letters.put(letter, nack.chunk)
-        else:
-            self._block(source, letter, 'kafka.on_reject = "block"')
-
-    def _bury(self) -> None:
-        """Let offsets pass what is safe in the dead letters."""
-        for letter, token, problem in self._letters.results():
-            chunk: Chunk = token
-            tailer: Tailer = chunk.track.owner
-            source = self._sources[letter.source]
-            if problem:
-                if source.waiting or not source.rewinding:
-                    self._block(source, letter, problem)
-                continue
-            if self._commits is not None:
-                buried = source.bury(letter.uid, letter.generation, letter.offset, letter.part)
-            else:
-                buried = self._ledger.bury(chunk)
-            if buried:
-                self._events.record_deadlettered(
-                    source.name,
-                    letter.path,
-                    letter.offset,
-                    letter.part,
-                    letter.topic,
-                    len(letter.value),
-                    letter.meaning,
-                )
-                self._progress_at = self._clock()
-                if self._commits is None:
-                    source.passed(tailer)  # otherwise the next commit passes it
-
-    def _block(self, source: FileSource, letter: Letter, why: str) -> None:
-        where = f"{show_path(letter.path)} at offset {letter.offset:,}"
-        said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
-        self._events.record_refused(
-            source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
-        )
-        source.block(RETRY_REFUSED, f"{said}; {why}")
+            source.delivery.try_rewind()
 
     def _save(self, now: float) -> None:
         if self._commits is not None and self._commits.busy:
@@ -467,43 +319,11 @@ class Pump:
                     self._commits.note(changed, removed)
                 self._save_at = now + self._store.interval
 
-    def _delivered(self) -> int:
-        return sum(source.delivered for source in self._sources.values())
-
-    # --- what a person sees ------------------------------------------------------------------------------------------
-
-    def _look_for_brokers(self, now: float) -> None:
-        """Step between running and degraded; the client tells of each outage, the first answer is told here."""
-        assert self._sink is not None
-        status = self._sink.status()
-        if status.up and status.brokers and self._opened:
-            if self.state is not Service.RUNNING:
-                self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_UP)
-            if not self._ready:
-                self._ready = True
-                files = sum(source.files for source in self._sources.values())
-                self._events.service_ready(status.brokers, len(self._sources), files)
-        elif self.state is Service.RUNNING:
-            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
-        elif self.state is Service.STARTING and now - self._started_at > READY_TIMEOUT:
-            self.state = step(SERVICE, self.state, ServiceEvent.BROKERS_AWAY)
-            self._events.service_degraded(status.reason or "it is not known yet what was committed")
-
-    def _tell_status(self) -> None:
-        assert self._sink is not None
-        status = self._sink.status()
-        waiting = sum(s.waiting_bytes for s in self._sources.values())
-        self._events.service_status(
-            self.state.value, status.brokers, status.reason, self._delivered(), self._ledger.records, waiting
-        )
-        for source in self._sources.values():
-            self._events.source_status(source.name, source.files, source.waiting_bytes, source.why_idle)
-
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _drain(self) -> None:
         """Stop reading, deliver what is in flight until the deadline, hand over what is to be saved."""
-        self.state = step(SERVICE, self.state, ServiceEvent.STOP)
+        self._health.event(ServiceEvent.STOP)
         deadline = self._clock() + self._config.shipper.shutdown_timeout
         self._discovery.stop()
         self._events.service_draining(self._ledger.records)
@@ -520,17 +340,16 @@ class Pump:
             except ProducerFatal:
                 break
             for track in moved:
-                self._sources[track.owner.source].acked(track.owner, saved=self._commits is not None)
+                self._sources[track.owner.source].delivery.acked(track.owner, saved=self._commits is not None)
         self._save(self._clock())
         saved = self._store.flush(max(1.0, deadline - self._clock()))
-        unread = sum(s.waiting_bytes for s in self._sources.values())
-        undelivered = sum(s.undelivered for s in self._sources.values())
-        self.left = Left(self._delivered(), undelivered, unread, saved)
-        self.state = step(SERVICE, self.state, ServiceEvent.DRAINED)
+        undelivered = sum(source.delivery.undelivered for source in self._sources.values())
+        self.left = Left(self._health.delivered, undelivered, self._health.unread, saved)
+        self._health.event(ServiceEvent.DRAINED)
 
     def _close(self) -> None:
         self._discovery.stop()
         if self._sink is not None:
             self._sink.close(0.0)
-        self._letters.close()
+        self._refusals.close()
         self._descriptors.close_all()

@@ -283,6 +283,11 @@ class Census:
 
     # --- what is saved -----------------------------------------------------------------------------------------------
 
+    @property
+    def unread(self) -> int:
+        """Bytes known to be there that were not read."""
+        return sum(tailer.unread for tailer in self.by_id.values())
+
     def changed(self, tailer: Tailer) -> None:
         """Note that the checkpoint of ``tailer`` is to be saved."""
         self._dirty[tailer.uid] = tailer

@@ -26,7 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, reason
 from shipper.kafka.probe import judge
-from shipper.kafka.settings import admin_settings, message_max, producer_settings
+from shipper.kafka.settings import message_max, producer_settings, shared_settings
 from shipper.model import TopicState
 
 OVERHEAD = 1024  # a record's key and frame, beside its line
@@ -148,7 +148,7 @@ class _Facts:
     """What only the admin interface tells: a topic's largest batch, and what this user may do to it."""
 
     def __init__(self, settings: Mapping[str, Any], topics: list[str], timeout: float) -> None:
-        self._admin: Any = AdminClient(admin_settings(settings))  # kept: the answers of one that is gone never come
+        self._admin: Any = AdminClient(shared_settings(settings))  # kept: the answers of one that is gone never come
         self._timeout = timeout + 5  # of waiting for an answer that says by itself when it is too late
         resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
         self._configs: dict[str, Future[Any]] = {}

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from shipper.kafka.errors import explain
-from shipper.kafka.settings import admin_settings
+from shipper.kafka.settings import shared_settings
 
 ANSWER = "max.message.bytes"
 
@@ -26,7 +26,7 @@ class TopicLimits:
     """Asks about one topic after the other."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = admin_settings(settings) | {"log_level": 0}  # what goes wrong is returned
+        self._settings = shared_settings(settings) | {"log_level": 0}  # what goes wrong is returned
         self._admin: Any = None
 
     def ask(self, topic: str, broker: int, timeout: float) -> int | str:

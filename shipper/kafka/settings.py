@@ -14,16 +14,11 @@ from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAU
 
 BATCH_SIZE = 1_000_000  # the client's default of batch.size
 
-PRODUCER_ONLY = (  # how the names of properties begin that only a producer understands
-    *("acks", "batch.", "compression.", "delivery.", "enable.idem", "linger.ms", "max.in.flight", "message.send"),
-    *("message.timeout", "partitioner", "queue.", "request.required", "request.timeout", "retries", "sticky."),
-    *("topic.metadata.propagation", "transaction"),
+PRODUCER_ONLY = (  # how the names of properties begin that only a producer that sends understands
+    *("acks", "batch.", "compression.", "delivery.", "enable.gapless", "enable.idem", "error_cb", "linger.ms"),
+    *("max.in.flight", "message.send", "message.timeout", "partitioner", "queue.", "request.required"),
+    *("request.timeout", "retries", "sticky.", "topic.metadata.propagation", "transaction"),
 )
-
-
-def shared_settings(config: KafkaConfig) -> dict[str, Any]:
-    """Return the properties that any client needs to reach the brokers."""
-    return {k: v for k, v in producer_settings(config).items() if not k.startswith(PRODUCER_ONLY)}
 
 
 def producer_settings(config: KafkaConfig) -> dict[str, Any]:
@@ -66,24 +61,9 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
     }
 
 
-_SENDING = (
-    "queue.",
-    "linger.ms",
-    "compression.",
-    "partitioner",
-    "acks",
-    "message.timeout",
-    "retries",
-    "enable.idem",
-    "enable.gapless",
-    "error_cb",
-    "transaction",
-)
-
-
-def admin_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an admin client needs of a producer's properties."""
-    return {name: value for name, value in settings.items() if not name.startswith(_SENDING)}
+def shared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what any client, an admin client or a consumer too, needs of a producer's properties."""
+    return {name: value for name, value in settings.items() if not name.startswith(PRODUCER_ONLY)}
 
 
 def batch_size(settings: Mapping[str, Any]) -> int:

@@ -257,7 +257,7 @@ class TransactionalProducer(Producer):
 
     def _find_topic(self) -> int:
         """Return how many partitions the topic of the checkpoints has, once it is there."""
-        settings = shared_settings(self._config) | {"log_level": 0}
+        settings = shared_settings(self._settings) | {"log_level": 0}
         admin: Any = None
         while not self._stopping.is_set():
             state = super().topic_state(self._topic)
@@ -311,7 +311,7 @@ class TransactionalProducer(Producer):
         return False
 
     def _recover(self, began: float) -> None:
-        settings = shared_settings(self._config)
+        settings = shared_settings(self._settings)
         while not self._stopping.is_set():
             try:
                 found = read_back(

@@ -390,7 +390,7 @@ class Bench:
             return True
         if self.ledger.reported or self.ledger.nacks or self.client.answers:
             return True
-        waits = self.source.rewinding and self.ledger.records
+        waits = self.source.delivery.rewinding and self.ledger.records
         return self.source.due() <= self.now and not waits
 
     def work(self) -> None:
@@ -431,7 +431,7 @@ class Bench:
         self.pass_time(CALM)
         assert not self.ledger.records, f"{self.ledger.records} records are in flight for ever"
         assert not self.ledger.in_flight
-        assert not self.source.rewinding
+        assert not self.source.delivery.rewinding
 
     # --- what a test looks at ----------------------------------------------------------------------------------------
 

@@ -185,14 +185,14 @@ def test_a_record_stops_its_source_where_it_may_not_be_passed_over(make: Callabl
     rig.client.bad = {b"bad"}
     rig.write(b"one", b"bad", b"two")
     rig.start()
-    rig.until("the source to stop", lambda: rig.source.blocked)
+    rig.until("the source to stop", lambda: rig.source.delivery.blocked)
     rig.pass_time(30)
     assert rig.client.committed == [b"one"]
     assert "a.log at offset 4 was refused" in rig.source.why_idle
     assert rig.dead() == []
     rig.client.bad = set()
     rig.until("the last line", lambda: rig.client.committed == [b"one", b"bad", b"two"])
-    assert not rig.source.blocked
+    assert not rig.source.delivery.blocked
 
 
 def test_sources_that_narrow_down_take_turns_and_blame_no_line_of_another(make: Callable[..., Once]) -> None:
@@ -259,9 +259,9 @@ def test_a_record_on_trial_is_not_committed_before_its_report_has_come(make: Cal
     rig.client.bad = {b"bad"}
     rig.write(b"one", b"bad")
     rig.start()
-    rig.until("the narrowing", lambda: rig.source.pace.limit)
+    rig.until("the narrowing", lambda: rig.source.delivery.pace.limit)
     rig.client.up = False
-    rig.until("a record on trial", lambda: rig.source.on_trial)
+    rig.until("a record on trial", lambda: rig.source.delivery.on_trial)
     tried = rig.client.tried
     rig.pass_time(10)
     assert rig.client.tried == tried

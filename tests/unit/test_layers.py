@@ -58,8 +58,13 @@ TABLE = {
     "commits": Row(
         f"{CORE} tailer discovery checkpoints filesource kafka", "", "what goes into a transaction, and what follows"
     ),
+    "turns": Row("ledger filesource commits", "", "whose turn it is: knows neither the client nor what is saved"),
+    "refusals": Row(
+        "model events config ledger tailer deadletters filesource kafka", "", "what is not taken is judged here alone"
+    ),
+    "health": Row("model events ledger lifecycle filesource", "", "looks and tells: changes nothing but its own state"),
     "pump": Row(
-        f"{CORE} tailer discovery checkpoints deadletters filesource kafka instance commits",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits turns refusals health",
         "",
         "the one place where reading and sending meet",
     ),

@@ -135,7 +135,7 @@ def test_how_many_were_delivered_does_not_depend_on_the_order_of_the_reports(tmp
         rig.sink.queue = others
         rig.sink.deliver()
         rig.beat()  # these wait for the first
-        assert rig.source.delivered == 0
+        assert rig.source.delivery.delivered == 0
         rig.sink.queue = [first]
         rig.sink.deliver()
         rig.stop()
@@ -183,7 +183,7 @@ def test_what_the_dying_client_still_reports_counts(tmp_path: Path) -> None:
         old.fatal = True
         rig.beat()
         assert rig.sinks[1].arrived == [b"two"]
-        assert not rig.source.rewinding
+        assert not rig.source.delivery.rewinding
         assert rig.pump is not None
         assert rig.pump._ledger.in_flight == 0
 

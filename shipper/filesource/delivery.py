@@ -1,0 +1,213 @@
+"""What was sent of one source and is not settled yet, and what follows from what the brokers say of it.
+
+Something that was not taken stops its source: nothing more is read (I3), and when nothing of it is in flight any more
+all of its generations go back to their acked offsets, to be sent again. A batch that was refused is narrowed down
+(``pace``) to the record that it was refused for; what may be refused is on trial, and nothing follows before it is
+settled. With transactions the commit or the abort says what became of everything. Pump thread only.
+"""
+
+from __future__ import annotations
+
+import math
+
+from shipper.events import Events
+from shipper.filesource.census import Census
+from shipper.filesource.lineage import DONE
+from shipper.filesource.pace import Pace
+from shipper.filesource.schedule import Schedule
+from shipper.ledger import Ledger
+from shipper.lifecycle import File, FileEvent
+from shipper.model import Clock
+from shipper.tailer import Tailer
+
+REFUSED_LAST = 60.0  # seconds between tries of what is not taken, at most
+
+
+class Delivery:
+    """What became of what one source has sent."""
+
+    def __init__(self, census: Census, schedule: Schedule, ledger: Ledger, events: Events, clock: Clock) -> None:
+        self.name = census.source
+        self._census = census
+        self._schedule = schedule
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self.unsettled: dict[Tailer, None] = {}  # generations of which something was sent and is not acknowledged
+        self.rewinding = False
+        self.delivered = 0  # records that were acknowledged since the start
+        self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
+        self.pace = Pace()
+        self._trial = False  # what was sent last may be refused: nothing follows before it is settled
+        self._backoff = 0.0
+        self._resume_at = 0.0
+        # With transactions: the parts of lines that are safe in the dead letters, until a commit has passed them.
+        self._buried: dict[tuple[str, int, int], set[int]] = {}
+
+    # --- may it go on? -----------------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing may be read now: before a rewind, or while a chunk is on trial."""
+        if self.rewinding:
+            return True
+        if not self.unsettled or not (self.pace.limit > 0 or self._trial):
+            return False
+        if self._ledger.transactional and self.inside_line:
+            return self.reports_due  # a line is committed whole: the next part follows when this one was taken
+        return True
+
+    @property
+    def inside_line(self) -> bool:
+        """Whether some parts of a line have been sent, and not all of them."""
+        return not self.rewinding and any(tailer.part for tailer in self.unsettled)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether what was sent may be refused, and nothing else may be in its batch."""
+        return self.pace.limit > 0 and bool(self.unsettled) and not self.rewinding
+
+    @property
+    def reports_due(self) -> bool:
+        """Whether a delivery report is still to come."""
+        return any(tailer.track.in_flight for tailer in self.unsettled)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for what becomes of a record that was refused for good."""
+        return self.rewinding and math.isinf(self._resume_at)
+
+    @property
+    def undelivered(self) -> int:
+        """How many records were sent and are not acknowledged, or stand behind one that was not taken."""
+        return sum(chunk.records for tailer in self.unsettled for chunk in tailer.track.chunks)
+
+    @property
+    def due(self) -> float:
+        """When :meth:`try_rewind` may have work next."""
+        return self._resume_at if self.rewinding else math.inf
+
+    # --- what was sent -----------------------------------------------------------------------------------------------
+
+    def sent(self, tailer: Tailer, *, trial: bool = False) -> None:
+        """Take note that a chunk of ``tailer`` was sent, or passed over; ``trial``: it may be refused."""
+        self.unsettled[tailer] = None
+        self._trial = self._trial or trial
+
+    def buried(self, tailer: Tailer, offset: int) -> set[int]:
+        """Return which parts of the line at ``offset`` are passed over, none most often."""
+        return self._buried.get((tailer.uid, tailer.generation, offset), set()) if self._buried else set()
+
+    # --- what the brokers say ----------------------------------------------------------------------------------------
+
+    def acked(self, tailer: Tailer, *, saved: bool = False) -> None:
+        """Take note that a generation's acked offset has moved; ``saved``: and that its checkpoint says so already."""
+        self.pace.taken()
+        self.passed(tailer, saved=saved)
+
+    def passed(self, tailer: Tailer, *, saved: bool = False) -> None:
+        """Take note that a generation's acked offset has moved, over a dead letter perhaps."""
+        records = tailer.track.take_resolved()
+        self.delivered += records
+        self._events.records_acked(self.name, records)
+        if not saved:
+            self._census.changed(tailer)
+        self._backoff = 0.0
+        self.blocked = ""
+        for place in [p for p in self._buried if p[:2] == (tailer.uid, tailer.generation)]:
+            if place[2] < tailer.track.acked.offset:
+                del self._buried[place]
+        if tailer.settled:
+            self.unsettled.pop(tailer, None)
+            if not self.unsettled:
+                self._trial = False
+            if tailer.state in DONE:
+                self._census.retire(self._census.lineages[tailer.path])
+                if tailer.reader is not None and not (tailer.linked and not tailer.compression):
+                    self._schedule.now(tailer)  # it may be closed now
+
+    def refuse(self, delay: float) -> None:
+        """Stop, as something was not taken; rewind when nothing is in flight any more, after a growing pause."""
+        if not self.rewinding:
+            self.rewinding = True
+            self._backoff = min(max(delay, self._backoff * 2), REFUSED_LAST)
+            self._resume_at = self._clock() + self._backoff
+
+    def narrow(self, size: int, delay: float) -> None:
+        """Stop, as a batch was refused: rewind, and send what was a chunk of ``size`` bytes in smaller ones.
+
+        The pause does not grow, for this comes to its end: at a single record.
+        """
+        if not self.rewinding:
+            self.pace.refused(size)
+            self.rewinding = True
+            self._resume_at = self._clock() + delay
+
+    def block(self, delay: float, why: str) -> None:
+        """Stop before a record that was refused for good and may not be passed over; it is tried again."""
+        self.blocked = why
+        if self.waiting:
+            self.rewinding = False
+        self.refuse(delay)
+
+    def wait(self) -> None:
+        """Stop before a record that was refused for good, until :meth:`bury` or :meth:`block` says what becomes of it.
+
+        For transactions: what was sent goes with the one that is aborted.
+        """
+        self.rewinding = True
+        self._resume_at = math.inf
+
+    def bury(self, uid: str, generation: int, offset: int, part: int) -> bool:
+        """Pass over a part of a line that is safe in the dead letters, from now on; returns whether that is news.
+
+        For transactions: the next commit passes it.
+        """
+        parts = self._buried.setdefault((uid, generation, offset), set())
+        news = part not in parts
+        parts.add(part)
+        if self.waiting:
+            self._resume_at = self._clock()
+        return news
+
+    # --- once more ---------------------------------------------------------------------------------------------------
+
+    def try_rewind(self) -> bool:
+        """Rewind, if it is time and nothing of this source is in flight; returns whether it did."""
+        if not self.rewinding or self._clock() < self._resume_at:
+            return False
+        if self.reports_due:
+            return False
+        self._rewind()
+        return True
+
+    def void(self) -> None:
+        """Rewind at once: the client is gone with all that it had in flight."""
+        for tailer in self.unsettled:
+            self._ledger.void(tailer.track)
+        self._rewind()
+
+    def aborted(self) -> None:
+        """Rewind, for the transaction is gone; where something was refused, after the pause that follows from it."""
+        for tailer in self.unsettled:
+            self._ledger.void(tailer.track)
+        if self.unsettled and not self.rewinding:
+            self._rewind()
+
+    def _rewind(self) -> None:
+        self._events.source_rewound(self.name, len(self.unsettled))
+        for tailer in self.unsettled:
+            lineage = self._census.lineages[tailer.path]
+            lost = tailer.read.offset - tailer.track.acked.offset
+            if tailer.state is File.LOST and lost:
+                self._events.file_lost(self.name, tailer.path, tailer.generation, lost, "gone before it was sent again")
+            tailer.rewind()
+            tailer.event(FileEvent.REWOUND)
+            if tailer.state not in DONE and tailer in lineage.past:
+                lineage.past.remove(tailer)
+                lineage.gens.insert(0, tailer)
+            lineage.succeeded = False
+            self._census.advance(lineage)
+        self.unsettled.clear()
+        self._trial = False
+        self.rewinding = False

@@ -1,0 +1,215 @@
+"""What discovery saw of one source's files, taken in: what has grown, what is new, what is gone or out of sight.
+
+Before anything is sent for the first time, the source's first scan is recorded durably. Names, ids and states of files
+change in the census; what an unknown file is, is the intake's to say; a file that may have grown is put on the
+schedule. Nothing is read here. Pump thread only.
+"""
+
+from __future__ import annotations
+
+import math
+
+from shipper.config import SourceConfig
+from shipper.errors import StateError
+from shipper.files import Stat
+from shipper.filesource import firstscan
+from shipper.filesource.census import FORGET_AFTER, Census
+from shipper.filesource.intake import DELETED, Intake
+from shipper.filesource.lineage import DONE
+from shipper.filesource.reuse import is_still, is_still_left
+from shipper.filesource.schedule import Schedule
+from shipper.filesource.tools import Tools
+from shipper.lifecycle import File, FileEvent
+from shipper.model import FileId, Observation, Seen
+from shipper.tailer import Tailer
+
+FIRST_RETRY = 1.0  # seconds before a first scan that could not be saved is tried again
+ADRIFT_BEAT = 1.0  # seconds between looks at files that were moved out of the watched directories
+
+
+class Sightings:
+    """What is known of a source's files through their names. ``reread``: its checkpoints have been set aside."""
+
+    def __init__(
+        self,
+        config: SourceConfig,
+        census: Census,
+        intake: Intake,
+        schedule: Schedule,
+        tools: Tools,
+        *,
+        scanned: bool,
+        reread: bool,
+    ) -> None:
+        self._config = config
+        self.name = config.name
+        self.started = False  # the first scan of this run has been taken in
+        self._census = census
+        self._intake = intake
+        self._schedule = schedule
+        self._tools = tools
+        self._events = tools.events
+        self._clock = tools.clock
+        self._scanned = scanned  # the first scan of all has been recorded
+        self._reread = reread
+        self._first: Observation | None = None  # a first scan that could not be saved yet
+        self._first_at = 0.0
+        self._adrift_at = 0.0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing is read because the first scan cannot be saved."""
+        return self._first is not None
+
+    def observe(self, seen: Observation) -> None:
+        """Take in what discovery saw."""
+        census = self._census
+        if not self._scanned:
+            if seen.complete:
+                self._first_scan(seen)
+            return
+        found = census.choose(seen.seen)
+        unknown: list[Seen] = []
+        doubtful: list[Tailer] = []
+        missing: list[Tailer] = []
+        for file_id, one in found.items():
+            tailer = census.by_id.get(file_id)
+            if tailer is not None and not is_still(self._tools.files, tailer, one):
+                census.unbind(tailer)
+                missing.append(tailer)
+                tailer = None
+            left = census.left.get(file_id)
+            if left is not None and not is_still_left(self._tools.files, left, one):
+                census.part(left)
+                left = None
+            if tailer is not None:
+                if census.sighted(tailer, one) or not self.started:
+                    self._grew(tailer)
+                    if tailer.finished:
+                        doubtful.append(tailer)  # late lines, or another file under the same inode
+            elif left is not None:
+                if census.left_changed(one):
+                    unknown.append(one)
+            else:
+                unknown.append(one)
+        missing += self._missing(seen, found)
+        self._intake.take(unknown, doubtful)
+        now = self._clock()
+        self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
+        for tailer in missing:
+            if tailer.detached and tailer.state not in DONE and census.has_copies(tailer.path):
+                self._intake.search(tailer, why=DELETED)
+            elif tailer.detached:
+                census.lose(tailer, DELETED, now)
+        if seen.complete:
+            census.forget_vanished(seen, found, now)
+            if not self.started:
+                self._start(first=False)
+
+    def modified(self, paths: set[bytes]) -> None:
+        """Take note of names whose bytes may have changed."""
+        by_name = self._census.by_name
+        for path in by_name.keys() & paths:
+            self._grew(by_name[path])
+        self._intake.again(paths)
+
+    def _start(self, *, first: bool) -> None:
+        self.started = True
+        for lineage in self._census.lineages.values():
+            if (current := lineage.current) is not None and current.detached:
+                self._schedule.now(current)  # nothing was seen of it: it is searched for when it is its turn
+        self._events.source_scanned(self.name, len(self._census.by_id), self._census.unread, first=first)
+
+    def _first_scan(self, seen: Observation) -> None:
+        """Record what is there durably, before anything of it is sent."""
+        found = self._census.choose(seen.seen)
+        # Where a store was set aside nothing is known of any file, and all of them are read from their beginning (I8).
+        known = [] if self._reread else [one for one in found.values() if one.adoptable]
+        recorded = firstscan.checkpoints(self._config, known, self._tools.files, self._tools.wall())
+        try:
+            self._tools.store.record_first_scan(self.name, recorded)
+        except StateError as error:
+            self._events.source_blocked_first_scan(self.name, str(error))
+            self._first = seen
+            self._first_at = self._clock() + FIRST_RETRY
+            return
+        self._first = None
+        self._scanned = True
+        self._census.restore(recorded)
+        for tailer in self._census.by_id.values():
+            self._schedule.now(tailer)
+            self._census.unpinned[tailer] = None
+        if self._reread:
+            self._intake.take(one for one in found.values() if one.adoptable)
+        self._start(first=True)
+
+    def _grew(self, tailer: Tailer) -> None:
+        """Let a file be read again as soon as it is its turn."""
+        current = self._census.lineages[tailer.path].current
+        if tailer.state not in DONE and tailer is not current:
+            if current is not None:
+                self._schedule.now(current)  # one that comes after it has grown: it may be finished now
+        elif tailer.state is not File.LOST:
+            tailer.event(FileEvent.GREW)
+            self._schedule.now(tailer)
+
+    def _missing(self, seen: Observation, found: dict[FileId, Seen]) -> list[Tailer]:
+        """Go on with open files that have no name any more; returns those that cannot be read until they are found."""
+        missing = []
+        for tailer in list(self._census.suspects(seen, found)):
+            if tailer.reader is not None and (stat := self._stat(tailer)) is not None:
+                self._out_of_sight(tailer, stat)
+            elif not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
+                self._census.unbind(tailer)
+                missing.append(tailer)
+        return missing
+
+    def _stat(self, tailer: Tailer) -> Stat | None:
+        """Return what the operating system says of an open file; None, and it is closed, where it has lost it (NFS)."""
+        assert tailer.reader is not None
+        try:
+            return tailer.reader.stat()
+        except OSError as error:
+            self._events.file_unreadable(self.name, tailer.seen_as, str(error))
+            self._tools.descriptors.close(tailer)
+            return None
+
+    def _out_of_sight(self, tailer: Tailer, stat: Stat) -> None:
+        """Go on with an open file that has no name any more, or none that we watch."""
+        tailer.linked = stat.links > 0
+        tailer.size = max(tailer.size, stat.size)
+        if tailer.linked:
+            self._census.adrift[tailer] = None
+        elif tailer.state is not File.LOST:
+            tailer.event(FileEvent.REPLACED)
+        self._census.unname(tailer)
+        self._grew(tailer)
+
+    def tick(self, now: float) -> None:
+        """Look again at what no event tells of, when it is due."""
+        if self._first is not None and now >= self._first_at:
+            self._first_scan(self._first)
+        if self._census.adrift and now >= self._adrift_at:
+            self._adrift_at = now + ADRIFT_BEAT
+            for tailer in list(self._census.adrift):
+                self._drifting(tailer, now)
+
+    @property
+    def due(self) -> float:
+        """When :meth:`tick` has work next."""
+        due = self._adrift_at if self._census.adrift else math.inf
+        return due if self._first is None else min(due, self._first_at)
+
+    def _drifting(self, tailer: Tailer, now: float) -> None:
+        """Look at a file that was moved to where no events come from."""
+        stat = self._stat(tailer) if tailer.reader is not None else None
+        if stat is None:
+            del self._census.adrift[tailer]
+        elif not stat.links:
+            del self._census.adrift[tailer]
+            self._out_of_sight(tailer, stat)
+        elif stat.size != tailer.size:
+            self._grew(tailer)
+        elif tailer.state is File.FINISHED and tailer.settled and now - tailer.grew_at > FORGET_AFTER:
+            self._census.unbind(tailer)
+            self._census.gone(tailer, now)

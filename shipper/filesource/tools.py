@@ -1,0 +1,35 @@
+"""What the sources of one daemon share. Pump thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource.descriptors import Descriptors
+from shipper.ledger import Ledger
+from shipper.model import Checkpoint, Clock, Observation
+
+
+class FirstScanStore(Protocol):
+    """What a source needs of the checkpoint store."""
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Save a source's first scan durably; raises StateError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every source of one daemon shares."""
+
+    files: Files
+    descriptors: Descriptors
+    ledger: Ledger
+    events: Events
+    clock: Clock
+    wall: Clock  # seconds since 1970, for ages in the configuration only
+    store: FirstScanStore
+    look: Callable[[str, bytes], Observation]  # (source, directory): what is in it now
+    host: str

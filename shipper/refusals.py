@@ -1,0 +1,130 @@
+"""What follows when brokers do not take a record: it is sent again, narrowed down, kept as a dead letter, or blocks.
+
+None is passed over before it is safe in the dead letters (I2). Pump thread only; the letters are written on a thread of
+their own, and :meth:`Refusals.bury` takes what has become of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from shipper.config import Config
+from shipper.deadletters import DeadLetters, Letter
+from shipper.events import Events
+from shipper.filesource import FileSource
+from shipper.kafka.errors import classify, explain
+from shipper.ledger import Chunk, Ledger, Nack
+from shipper.model import DeliveryClass, Sink, show_path
+from shipper.tailer import Tailer
+
+# Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
+RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
+
+
+class Refusals:
+    """Judges what was not taken. ``sources`` may grow; ``wake`` is called from the dead letters' thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        sources: Mapping[str, FileSource],
+        ledger: Ledger,
+        events: Events,
+        wake: Callable[[], None],
+    ) -> None:
+        self._keep = config.kafka.on_reject == "deadletter"
+        self._sources = sources
+        self._ledger = ledger
+        self._events = events
+        self._letters = DeadLetters(config.shipper.state_dir, config.shipper.deadletter_max, events, wake)
+
+    def take(self, nacks: Iterable[Nack], sink: Sink) -> None:
+        """Say what was not taken, and let its source send it again, narrow it down or keep it."""
+        for nack in nacks:
+            tailer: Tailer = nack.chunk.track.owner
+            kind = classify(nack.error)
+            source = self._sources[tailer.source]
+            if kind is not DeliveryClass.REFUSED_RECORD:
+                if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
+                    sink.hold(tailer.topic)
+                self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
+                source.delivery.refuse(RETRY_TOPIC)
+            elif source.delivery.rewinding:
+                continue  # it is sent again anyway
+            elif nack.chunk.alone is not None:
+                self._refused_alone(source, tailer, nack)
+            else:
+                self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
+                if not source.delivery.pace.limit:
+                    sink.hold(tailer.topic)  # for its size, perhaps: how large may it be now?
+                source.delivery.narrow(nack.chunk.size, RETRY_SMALLER)
+
+    def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
+        """Have a record that nobody takes kept as a dead letter, or stop before it."""
+        alone = nack.chunk.alone
+        assert alone is not None
+        source.delivery.pace.found()
+        letter = Letter(
+            uid=tailer.uid,
+            generation=tailer.generation,
+            offset=alone.offset,
+            part=alone.part,
+            source=source.name,
+            path=tailer.path,
+            topic=tailer.topic,
+            key=tailer.key,
+            headers=alone.headers,
+            reason=nack.error.name(),
+            meaning=explain(nack.error),
+            time=time.time(),
+            value=alone.value,
+        )
+        if self._keep:
+            if self._ledger.transactional:
+                source.delivery.wait()  # its transaction is aborted
+            self._letters.put(letter, nack.chunk)
+        else:
+            self._block(source, letter, 'kafka.on_reject = "block"')
+
+    def bury(self) -> bool:
+        """Let offsets pass what is safe in the dead letters; whether there is news of that."""
+        news = False
+        for letter, token, problem in self._letters.results():
+            chunk: Chunk = token
+            tailer: Tailer = chunk.track.owner
+            source = self._sources[letter.source]
+            if problem:
+                if source.delivery.waiting or not source.delivery.rewinding:
+                    self._block(source, letter, problem)
+                continue
+            if self._ledger.transactional:
+                buried = source.delivery.bury(letter.uid, letter.generation, letter.offset, letter.part)
+            else:
+                buried = self._ledger.bury(chunk)
+            if buried:
+                self._events.record_deadlettered(
+                    source.name,
+                    letter.path,
+                    letter.offset,
+                    letter.part,
+                    letter.topic,
+                    len(letter.value),
+                    letter.meaning,
+                )
+                news = True
+                if not self._ledger.transactional:
+                    source.delivery.passed(tailer)  # otherwise the next commit passes it
+        return news
+
+    def _block(self, source: FileSource, letter: Letter, why: str) -> None:
+        where = f"{show_path(letter.path)} at offset {letter.offset:,}"
+        said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
+        self._events.record_refused(
+            source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
+        )
+        source.delivery.block(RETRY_REFUSED, f"{said}; {why}")
+
+    def close(self) -> None:
+        """Wait until all that is to be kept is kept."""
+        self._letters.close()

@@ -1,0 +1,65 @@
+"""Whose turn it is to read, over all sources. Pump thread only.
+
+All sources read in turn as long as there is room in flight. With transactions there is one client: a source that
+narrows down what was refused has it for itself from one commit to the next, so that its record is alone in its batch,
+and takes turns with all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from shipper.commits import Commits
+from shipper.filesource import FileSource
+from shipper.ledger import Ledger
+
+CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
+
+
+class Turns:
+    """Lets the sources read. ``sources`` may grow."""
+
+    def __init__(self, sources: Mapping[str, FileSource], ledger: Ledger, commits: Commits | None) -> None:
+        self._sources = sources
+        self._ledger = ledger
+        self._commits = commits
+        self._others_turn = False  # to read, after a source that narrows down
+        self._narrow_turn = 0
+
+    def take(self) -> bool:
+        """Let the sources read in turn, as long as there is room in flight; whether anything was read."""
+        worked = False
+        if self._commits is not None and self._commits.busy:
+            return False
+        for _ in range(CHUNKS_A_TURN):
+            again = False
+            for source in self._readers():
+                if not self._ledger.paused and source.turn():
+                    again = worked = True
+            if not again:
+                break
+        return worked
+
+    def _readers(self) -> Iterable[FileSource]:
+        """Return the sources that may read now."""
+        sources = self._sources.values()
+        if self._commits is None:
+            return sources
+        trials = [source for source in sources if source.delivery.on_trial]
+        self._commits.at_once = any(
+            not (source.delivery.inside_line or source.delivery.reports_due) for source in trials
+        )
+        if trials:
+            return trials
+        others = [source for source in sources if not source.delivery.pace.limit]
+        narrow = [source for source in sources if source.delivery.pace.limit and source.hungry]
+        if not narrow or self._commits.has_open or self._ledger.records:
+            self._commits.at_once = bool(narrow)  # it waits for what is open
+            self._others_turn = False
+            return others
+        if self._others_turn and any(source.hungry for source in others):
+            self._others_turn = False
+            return others
+        self._others_turn = True
+        self._narrow_turn += 1
+        return [narrow[self._narrow_turn % len(narrow)]]
