@@ -16,7 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from shipper.config import KafkaConfig
 from shipper.errors import ConnectError
 from shipper.kafka.errors import explain, reason
-from shipper.kafka.settings import shared_settings
+from shipper.kafka.settings import producer_settings, shared_settings
 
 ASK = 10.0  # seconds for one question
 FEW, MANY = 100, 20_000  # records that are taken at once: large ones must not fill the memory
@@ -38,7 +38,7 @@ class TopicReader:
         self._timeout = timeout
         self._error: Any = None
         settings = {
-            **shared_settings(config),
+            **shared_settings(producer_settings(config)),
             "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
             "enable.auto.commit": False,
             "enable.partition.eof": True,
