@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from shipper.checkpoints import CheckpointStore
-from shipper.checkpoints.merge import Merged, merge
+from shipper.checkpoints.merge import Committed, Merged, merge
 from shipper.config import KafkaConfig
 from shipper.errors import InstanceTaken, ProducerFatal
 from shipper.events import Events
@@ -61,6 +61,7 @@ class Commits:
         self._run_found = ""  # the one that was there at the start
         self._begun = False
         self._epoch = 0
+        self._edits = 0  # of checkpoints, by a person
         self._number = 0  # of the transaction that is open, or comes next
         self._sink: TransactionalProducer | None = None
         self.opening = True
@@ -97,7 +98,12 @@ class Commits:
         before, epoch = self._store.delivery()
         if before != MODE:
             epoch = max([epoch, *(entry.epoch for entry in found.entries.values())]) + 1
-        known = merge(saved, ((entry.checkpoint, entry.epoch) for entry in found.entries.values()), epoch)
+        counted, edits = self._store.edits()
+        committed = [Committed(entry.checkpoint, entry.epoch, entry.edits) for entry in found.entries.values()]
+        self._edits = max([counted, *(one.edits for one in committed)])
+        if self._edits > counted:  # the store is a new one: its next edit must count for what the topic has
+            self._store.set_edits(self._edits)
+        known = merge(saved, committed, epoch, edits)
         self._remember(known, saved)
         for state in known.states.values():
             theirs = ((c, found.entries.get((c.source, c.uid))) for c in state.files)
@@ -194,6 +200,7 @@ class Commits:
         self._sink.prepare(
             self._number,
             self._epoch,
+            self._edits,
             [c for c in self._sent.values() if c is not None],
             [key for key, c in self._sent.items() if c is None],
         )

@@ -4,6 +4,7 @@ ShipperError            base; ``exit_code`` is what the command line ends with
 ├── ConfigError         the configuration holds mistakes: all of them at once (78)
 ├── StateError          the state directory cannot be used (1)
 │   └── StateBusy       another daemon holds it (75)
+├── EditError           a checkpoint cannot be changed as was asked (1)
 ├── InstanceTaken       another daemon delivers under the same instance name (75)
 ├── ConnectError        the brokers could not be reached or refused us, in a one-shot command (1)
 ├── ProducerFatal       the Kafka client gave up for good: a new one must be built; never reaches the user
@@ -53,6 +54,10 @@ class StateBusy(StateError):
     """Another daemon holds the state directory."""
 
     exit_code = Exit.BUSY
+
+
+class EditError(ShipperError):
+    """A checkpoint cannot be changed as was asked."""
 
 
 class InstanceTaken(ShipperError):

@@ -73,6 +73,22 @@ class Checkpoint:
     start: int = 0
 
 
+EDIT = 1 << 32  # by this an edit raises a revision: beyond all that a daemon has counted and could not save here
+
+
+class Edit(NamedTuple):
+    """What a person made of saved checkpoints, to be done as well to those that are saved elsewhere.
+
+    Edits count from 1. ``uid`` is "" for all of the source. They are removed where ``becomes`` is "", and else belong
+    to the source of that name, with a revision that is higher by ``EDIT``.
+    """
+
+    number: int
+    source: str
+    uid: str
+    becomes: str
+
+
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """What the store knows of one source. ``scanned``: its first scan has been recorded."""

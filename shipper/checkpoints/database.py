@@ -24,7 +24,7 @@ from typing import Any
 
 from shipper.checkpoints.statedir import sync_directory
 from shipper.errors import StateError
-from shipper.model import Checkpoint, FileId, FileState, Fingerprint, SourceState, show_path
+from shipper.model import Checkpoint, Edit, FileId, FileState, Fingerprint, SourceState, show_path
 
 NAME = "checkpoints.sqlite3"
 DAMAGED = ".damaged"  # what follows NAME where a store was set aside, and then its time
@@ -66,6 +66,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version
         )
         """,
     ),
+    (
+        """
+        CREATE TABLE edit (
+            number INTEGER NOT NULL, source TEXT NOT NULL, uid TEXT NOT NULL, becomes TEXT NOT NULL,
+            sum INTEGER NOT NULL, PRIMARY KEY (number, source, uid)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 PRAGMAS = (
     # The state directory's lock keeps others out anyway; this way the WAL's index is in our memory instead of a
@@ -87,6 +95,7 @@ DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
 # Keys in ``meta``.
 SET_ASIDE = "set_aside"  # the name of the store that this one replaced
 DELIVERY, EPOCH = "delivery", "epoch"  # how the daemon delivered when it last ran, and how often that had changed
+EDITS = "edits"  # how many edits there were; those that concern checkpoints elsewhere are rows of ``edit``
 
 
 class Damaged(Exception):
@@ -175,6 +184,44 @@ class Database:
             for pair in ((DELIVERY, delivery), (EPOCH, str(epoch))):
                 self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
 
+    def edits(self) -> tuple[int, list[Edit]]:
+        """Return how many edits there were, and those to be done elsewhere too, in order; raises Damaged."""
+        with self._reading():
+            count = int(dict(self._rows("SELECT key, value, sum FROM meta")).get(EDITS, "0"))
+            rows = self._rows("SELECT number, source, uid, becomes, sum FROM edit ORDER BY number, source, uid")
+            return count, [Edit(*row) for row in rows]
+
+    def set_edits(self, count: int) -> None:
+        """Count the next edit from ``count``; raises StateError."""
+        with self._writing("note how often checkpoints were edited"):
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed((EDITS, str(count))))
+
+    def edit(
+        self,
+        changed: Iterable[Checkpoint],
+        removed: Iterable[tuple[str, str]],
+        edits: Sequence[Edit],
+        *,
+        scanned: Iterable[str] = (),
+        unscanned: Iterable[str] = (),
+    ) -> None:
+        """Do one edit in one transaction; raises StateError.
+
+        ``edits`` are what is to be done elsewhere. Of the sources ``scanned`` the first scan is recorded from now on,
+        of ``unscanned`` it is not.
+        """
+        with self._writing("edit checkpoints"):
+            self._connection.executemany(DELETE, removed)
+            self._connection.executemany(INSERT, map(_row, changed))
+            for source in unscanned:
+                self._connection.execute("DELETE FROM source WHERE name = ?", (source,))
+            for source in scanned:
+                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
+            for edit in edits:
+                self._connection.execute("INSERT INTO edit VALUES (?, ?, ?, ?, ?)", _sealed(tuple(edit)))
+                pair = (EDITS, str(edit.number))
+                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
+
     def save(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]) -> None:
         """Save and remove checkpoints in one transaction; raises StateError."""
         with self._writing("save checkpoints"):
@@ -231,6 +278,7 @@ class Database:
     def _verify_rows(self) -> None:
         self.set_aside()
         self.scanned()
+        self.edits()
         for _ in self._rows(SELECT):
             pass
 

@@ -3,14 +3,26 @@
 Of one generation the higher revision wins. One that only the topic has was committed just before a kill, or the local
 store is a new one: it is taken. But where the topic's is from an earlier epoch (the daemon has delivered otherwise
 since) and the store knows the source, the store has forgotten it on purpose: it is stale.
+
+What a person did to the store with ``checkpoints`` while no daemon ran is done to the topic's checkpoints here, before
+they are compared: to those that were written before the edit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from shipper.model import Checkpoint, SourceState
+from shipper.model import EDIT, Checkpoint, Edit, SourceState
+
+
+class Committed(NamedTuple):
+    """A checkpoint of the topic. ``epoch``, ``edits``: how many changes of delivery, and edits, there had been."""
+
+    checkpoint: Checkpoint
+    epoch: int
+    edits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +34,36 @@ class Merged:
     stale: list[tuple[str, str]]  # source, uid
 
 
-def merge(saved: Mapping[str, SourceState], committed: Iterable[tuple[Checkpoint, int]], epoch: int) -> Merged:
-    """Return what is known. ``committed``: the topic's checkpoints with their epochs; ``epoch`` is the store's."""
+def merge(
+    saved: Mapping[str, SourceState], committed: Iterable[Committed], epoch: int, edits: Sequence[Edit] = ()
+) -> Merged:
+    """Return what is known. ``committed``: the topic's checkpoints; ``epoch`` and ``edits``, in order, the store's."""
     files = {name: {c.uid: c for c in state.files} for name, state in saved.items()}
     scanned = {name for name, state in saved.items() if state.scanned}
     newer: list[Checkpoint] = []
     stale: list[tuple[str, str]] = []
-    for found, written in committed:
+    for written, wrote, seen in committed:
+        found = _edited(written, [edit for edit in edits if edit.number > seen])
+        if found is None or found.source != written.source:
+            stale.append((written.source, written.uid))
+        if found is None:
+            continue
         known = files.setdefault(found.source, {})
         ours = known.get(found.uid)
-        if ours is None and found.source in scanned and written < epoch:
+        if ours is None and found.source in scanned and wrote < epoch:
             stale.append((found.source, found.uid))
         elif ours is None or found.revision > ours.revision:
             known[found.uid] = found
             newer.append(found)
     states = {name: SourceState(name in scanned or bool(known), tuple(known.values())) for name, known in files.items()}
     return Merged(states, newer, stale)
+
+
+def _edited(found: Checkpoint, edits: Iterable[Edit]) -> Checkpoint | None:
+    """Return what edits have made of a checkpoint; None where they removed it."""
+    for edit in edits:
+        if edit.source == found.source and edit.uid in ("", found.uid):
+            if not edit.becomes:
+                return None
+            found = replace(found, source=edit.becomes, revision=found.revision + EDIT)
+    return found

@@ -24,7 +24,7 @@ from shipper.checkpoints.database import Damaged, Database
 from shipper.checkpoints.statedir import hold
 from shipper.errors import StateError
 from shipper.events import Events
-from shipper.model import Checkpoint, Clock, SourceState
+from shipper.model import Checkpoint, Clock, Edit, SourceState
 
 INTERVAL = 1.0  # seconds between two saves ...
 # ... but of a store that was opened a short while ago no more than this part of the while, and this at least: so a
@@ -119,6 +119,14 @@ class CheckpointStore:
     def set_delivery(self, delivery: str, epoch: int) -> None:
         """Note how the daemon delivers from now on; durable when it returns. Raises StateError."""
         self._call(lambda: self._database.set_delivery(delivery, epoch))
+
+    def edits(self) -> tuple[int, list[Edit]]:
+        """Return how many edits there were, and those to be done to checkpoints that are saved elsewhere, in order."""
+        return self._call(lambda: self._database.edits())
+
+    def set_edits(self, count: int) -> None:
+        """Count the next edit from ``count``; durable when it returns. Raises StateError."""
+        self._call(lambda: self._database.set_edits(count))
 
     def submit(self, changed: Iterable[Checkpoint], removed: Iterable[Key] = ()) -> None:
         """Have checkpoints saved, and those of ``removed`` (source, uid) forgotten; never blocks."""

@@ -15,6 +15,7 @@ import click
 
 from shipper import __version__
 from shipper.cli.audit import audit
+from shipper.cli.checkpoints import checkpoints
 from shipper.cli.daemon import check, run, schema
 from shipper.cli.deadletter import deadletter
 from shipper.cli.demo import demo
@@ -49,7 +50,7 @@ def shipper() -> None:
     """Ships log files to Kafka: loses nothing, keeps the order, and can prove it."""
 
 
-for command in (run, check, demo, audit, deadletter, schema):
+for command in (run, check, audit, checkpoints, deadletter, demo, schema):
     shipper.add_command(command)
 
 

@@ -41,12 +41,13 @@ class Entry(msgspec.Struct, frozen=True):
     """A checkpoint as it stands in the topic.
 
     ``epoch``: how often this instance had changed to exactly_once, so that one can tell what was written before it last
-    delivered otherwise.
+    delivered otherwise. ``edits``: how many edits of checkpoints the daemon knew of.
     """
 
     checkpoint: Checkpoint
     run: str
     epoch: int
+    edits: int = 0
 
 
 @dataclass(slots=True)

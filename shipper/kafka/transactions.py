@@ -153,13 +153,18 @@ class TransactionalProducer(Producer):
     # --- transactions ------------------------------------------------------------------------------------------------
 
     def prepare(
-        self, number: int, epoch: int, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]
+        self,
+        number: int,
+        epoch: int,
+        edits: int,
+        changed: Iterable[Checkpoint],
+        removed: Iterable[tuple[str, str]],
     ) -> None:
         """Add to the open transaction its ``number``, checkpoints, and those to be forgotten (source, uid)."""
         self._write(key_of(self._instance), Transaction(self._run_id, number))
         for checkpoint in changed:
             key = key_of(self._instance, checkpoint.source, checkpoint.uid)
-            self._write(key, Entry(checkpoint, self._run_id, epoch))
+            self._write(key, Entry(checkpoint, self._run_id, epoch, edits))
         for source, uid in removed:
             self._write(key_of(self._instance, source, uid), None)
 

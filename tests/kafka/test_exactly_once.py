@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -307,3 +310,55 @@ def test_a_topic_that_forgets_is_told(broker: Broker, once: Rig) -> None:
     daemon = once.start()
     daemon.wait_for("checkpoint_topic.unfit")
     once.verify()
+
+
+def command(rig: Rig, *argv: str) -> str:
+    """Run a command of ours with the rig's configuration; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "shipper", *argv, "-c", str(rig.configure())],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def test_a_source_is_renamed_although_the_topic_is_ahead_of_the_store(once: Rig) -> None:
+    log = once.log()
+    log.write(100)
+    once.start()
+    once.delivered()
+    once.daemon.stop()
+    older = once.root / "older"
+    shutil.copytree(once.state, older)
+    log.write(100)
+    once.start()
+    once.delivered()
+    once.daemon.kill()
+    shutil.rmtree(once.state)
+    older.rename(once.state)  # as after a kill right behind a commit
+    assert 'of source "logs" now belong' in command(once, "checkpoints", "rename", "logs", "web")
+    once.more_sources["web"] = once.source
+    once.source = {"paths": [f"{once.logs}/none/*"], "topic": once.topic}
+    log.write(100)
+    once.start()
+    once.verify()
+
+
+def test_what_is_reset_or_set_is_sent_again_and_what_is_not_is_not(once: Rig) -> None:
+    whole, part, other = once.log("whole.log"), once.log("part.log"), once.log("other.log")
+    for log in (whole, part, other):
+        log.write(10)
+    once.start()
+    once.delivered()
+    once.daemon.stop()
+    command(once, "checkpoints", "reset", "--yes", str(whole.path))
+    command(once, "checkpoints", "set", "logs", str(part.path), "0")
+    once.start()
+    once.records(50)
+    once.daemon.stop()
+    once.start()  # and the topic has forgotten what was forgotten
+    other.write(1)
+    counts = Counter(record.key for record in once.records(51))
+    assert counts == {b"whole.log": 20, b"part.log": 20, b"other.log": 11}

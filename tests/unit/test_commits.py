@@ -71,7 +71,7 @@ class FakeTransactions(FakeSink):
         return len(queue)
 
     def prepare(
-        self, number: int, epoch: int, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]
+        self, number: int, epoch: int, edits: int, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]
     ) -> None:
         self.prepared = [c.offset for c in changed]
 

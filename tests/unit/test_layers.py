@@ -79,6 +79,9 @@ TABLE = {
     "audit": Row(
         f"{CORE} tailer discovery checkpoints deadletters filesource kafka", "", "looks: sends nothing, saves nothing"
     ),
+    "inventory": Row(
+        "errors model events config discovery checkpoints checks", "", "puts what is saved beside what is there"
+    ),
     "demo": Row(
         "errors model events config framing discovery kafka logs checks",
         "click rich",
@@ -86,7 +89,7 @@ TABLE = {
     ),
     "cli": Row(
         "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit demo"
-        " records template",
+        " inventory records template",
         "click rich",
         "what a person touches: no logic of its own",
     ),
