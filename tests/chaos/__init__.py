@@ -4,6 +4,7 @@
 how long it waits; as the actors are real processes and threads, how they meet is repeated only roughly.
 
 ``writers``  applications with their logs, and what rotates these
+``configuration``  what the daemon is told
 ``faults``   what is done to the daemon and to the broker
 ``runs``     the daemon's runs, and which of them may explain that a line came twice
 ``stage``    all of these, from the start to the verdict

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import click
 
+from tests.chaos.configuration import Delivery
 from tests.chaos.stage import Outcome, Stage
 from tests.harness.kafka import Broker, KafkaUnavailable
 
@@ -38,13 +39,16 @@ def show(outcome: Outcome) -> None:
     """Print what was done and what came of it."""
     verdict, repeats = outcome.verdict, outcome.repeats
     click.echo(", ".join(f"{count} {deed}" for deed, count in sorted(outcome.deeds.items())))
-    click.echo(
-        f"{outcome.lines:,} lines: {len(verdict.lost)} lost, {len(verdict.garbled)} garbled, "
-        f"{len(verdict.out_of_order)} out of order, {len(verdict.misplaced)} misplaced; {len(verdict.repeated)} "
-        f"repeated ({repeats.killed} of killed runs, {repeats.undelivered} of runs that ended with records in flight, "
-        f"{repeats.resent} sent again within a run, {len(repeats.unexplained)} unexplained)"
-    )
-    for what in ("lost", "garbled", "out_of_order", "misplaced"):
+    wrong = ("lost", "garbled", "out_of_order", "misplaced", "repeated")
+    told = ", ".join(f"{len(getattr(verdict, what))} {what.replace('_', ' ')}" for what in wrong)
+    click.echo(f"{outcome.lines:,} lines: {told}")
+    if verdict.repeated:
+        click.echo(
+            f"  repeated: {repeats.killed} of killed runs ({repeats.at_risk} were in flight, or not saved yet), "
+            f"{repeats.undelivered} of runs that ended with records in flight, {repeats.resent} sent again by one run, "
+            f"{len(repeats.unexplained)} unexplained"
+        )
+    for what in wrong[:-1]:
         for told in ranges(getattr(verdict, what)):
             click.echo(f"  {what}: {told}")
     for told in repeats.unexplained[:5]:
@@ -52,27 +56,39 @@ def show(outcome: Outcome) -> None:
 
 
 @click.command()
-@click.option("--minutes", default=1.0, help="How long it goes on, before all is healed and judged.")
+@click.option("--minutes", default=1.0, help="How long all of it goes on, before what is healed and judged.")
 @click.option("--seed", default=None, help="What the actors do; printed, so that it can be done again.")
+@click.option(
+    "--delivery",
+    type=click.Choice(["both", *Delivery]),
+    default="both",
+    help="How the daemon delivers. both: for half of the time each. switching: now this, now that.",
+)
+@click.option("--kills", default=0, help="Only kill the daemon, so many times, under load and rotation.")
 @click.option("--keep", is_flag=True, help="Keep the logs and what everybody did, even if all is well.")
 @click.option("--reuse/--no-reuse", default=True, help="Whether the inodes of deleted files may be used again.")
-def main(minutes: float, seed: str | None, keep: bool, reuse: bool) -> None:
+def main(minutes: float, seed: str | None, delivery: str, kills: int, keep: bool, reuse: bool) -> None:
     """Let writers, a daemon and a broker fail in all ways at once, and see that nothing is lost."""
     seed = seed or secrets.token_hex(4)
-    click.echo(f"chaos of {minutes:g} minutes, seed {seed}")
-    try:
-        broker = Broker()
-    except KafkaUnavailable as why:
-        click.echo(f"It needs a real broker: {why}", err=True)
-        sys.exit(1)
-    with broker, Stage(broker, seed, reuse=reuse) as stage:
-        stage.keep = True  # unless it is found good
-        outcome = stage.play(minutes * 60, click.echo)
-        stage.keep = keep or not outcome.good
-        show(outcome)
-        if stage.keep:
-            click.echo(f"what everybody did and said is in {stage.root}")
-    sys.exit(0 if outcome.good else 1)
+    acts = [Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE] if delivery == "both" else [Delivery(delivery)]
+    good = True
+    for act in acts:
+        span = f"{kills} kills" if kills else f"{minutes / len(acts):g} minutes"
+        click.echo(f"chaos of {span}, {act}, seed {seed}")
+        try:
+            broker = Broker()
+        except KafkaUnavailable as why:
+            click.echo(f"It needs a real broker: {why}", err=True)
+            sys.exit(1)
+        with broker, Stage(broker, seed, act, reuse=reuse, kills=kills) as stage:
+            stage.keep = True  # unless it is found good
+            outcome = stage.play(None if kills else minutes / len(acts) * 60, click.echo)
+            stage.keep = keep or not outcome.good
+            show(outcome)
+            if stage.keep:
+                click.echo(f"what everybody did and said is in {stage.root}")
+            good = good and outcome.good
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from tests.chaos.actor import Actor, Journal
+from tests.chaos.configuration import Configuration, Delivery
 from tests.chaos.faults import BrokerTrouble, DaemonTrouble
 from tests.chaos.runs import Repeats, TimedReader, explain, sender
 from tests.chaos.writers import Comets, Yard, writers
 from tests.harness.consumer import Verdict, judge
-from tests.harness.daemon import toml
 from tests.harness.kafka import Broker
-from tests.harness.writer import Log, Truth
+from tests.harness.writer import Truth
 
 PATIENCE = 30.0  # seconds without a single new line, after everything was healed
 TOPIC = "chaos"
@@ -36,11 +35,13 @@ class Outcome:
     deeds: Counter[str]
     verdict: Verdict
     repeats: Repeats
+    may_repeat: bool  # lines come again after a kill
 
     @property
     def good(self) -> bool:
-        """Whether every promise was kept; that lines come again after a kill is none that is broken."""
-        return self.verdict == Verdict(repeated=self.verdict.repeated) and not self.repeats.unexplained
+        """Whether every promise was kept."""
+        allowed = self.verdict.repeated if self.may_repeat else []
+        return self.verdict == Verdict(repeated=allowed) and not self.repeats.unexplained
 
 
 class Eyes(Actor):
@@ -58,28 +59,36 @@ class Eyes(Actor):
 class Stage:
     """One chaos. A context manager; its directory stays where ``keep`` was set."""
 
-    def __init__(self, broker: Broker, seed: str, *, reuse: bool = True) -> None:
+    def __init__(self, broker: Broker, seed: str, delivery: Delivery, *, reuse: bool = True, kills: int = 0) -> None:
         self.root = Path(tempfile.mkdtemp(prefix=f"shipper-chaos-{seed}-"))
         self.keep = False
         self._broker = broker
-        self._dice = Random(seed)
+        self._delivery = delivery
+        dice = Random(seed)
         self._over = threading.Event()
         self._read = threading.Event()  # nothing more is to be read
         self.journal = Journal(self.root / "chaos.log")
         self._truth = Truth()
-        self._logs = self.root / "logs"
-        self._logs.mkdir()
-        self._topic = f"{TOPIC}-{self.root.name}"
-        broker.create_topic(self._topic, partitions=3)
-        self._reader = TimedReader(broker.bootstrap, self._topic)
-        graves: list[int] | None = None if reuse else []
-        self._yard = Yard(self._logs, self._truth, self._reader.arrived, self.journal, self._over, graves)
-        self._writers = writers(Random(self._dice.random()), self._yard)
-        self._comets = Comets("jobs", Random(self._dice.random()), self._yard)
-        self._daemon = DaemonTrouble(self._configure(), Random(self._dice.random()), self.journal, self._over)
-        self._trouble = BrokerTrouble(broker, Random(self._dice.random()), self.journal, self._over)
+        topic = f"{TOPIC}-{self.root.name}"
+        broker.create_topic(topic, partitions=3)
+        self._reader = TimedReader(broker.bootstrap, topic)
+        self._yards = [self._yard("logs", None, reuse), self._yard("shared", b"one key for all", reuse)]
+        self._writers = writers(Random(dice.random()), self._yards)
+        self._comets = Comets("jobs", Random(dice.random()), dice.choice(self._yards))
+        self._config = Configuration(self.root, broker.proxied, topic, self._yards, delivery, Random(dice.random()))
+        self.journal.tell("config", "settings", self._config)
+        self._daemon = DaemonTrouble(self._config, Random(dice.random()), self.journal, self._over, kills=kills)
+        self._trouble = BrokerTrouble(broker, Random(dice.random()), self.journal, self._over)
         self._eyes = Eyes(self._reader, self.journal, self._read)
-        self._actors: list[Actor] = [*self._writers, self._comets, self._daemon, self._trouble]
+        self._actors: list[Actor] = [*self._writers, self._comets, self._daemon]
+        if not kills:
+            self._actors.append(self._trouble)
+
+    def _yard(self, name: str, key: bytes | None, reuse: bool) -> Yard:
+        logs = self.root / name
+        logs.mkdir()
+        graves: list[int] | None = None if reuse else []
+        return Yard(logs, self._truth, self._reader.arrived, self.journal, self._over, graves, key)
 
     def __enter__(self) -> Stage:
         return self
@@ -91,17 +100,20 @@ class Stage:
         self._broker.restore()
         self._reader.close()
         self.journal.close()
-        for descriptor in self._yard.graves or ():
-            os.close(descriptor)
+        for yard in self._yards:
+            for descriptor in yard.graves or ():
+                os.close(descriptor)
         if not self.keep:
             shutil.rmtree(self.root)
 
-    def play(self, seconds: float, say: Callable[[str], None]) -> Outcome:
-        """Let all of them act for so long, and judge."""
+    def play(self, seconds: float | None, say: Callable[[str], None]) -> Outcome:
+        """Let all of them act for so long, or until it is over by itself, and judge."""
         self._eyes.start()
         for writer in self._writers:
             writer.prepare()
-        self._daemon.begin().wait_for("source.scanned", source="logs")  # before it, what is rotated is left alone
+        daemon = self._daemon.begin()
+        for yard in self._yards:  # what is rotated before the first scan is left alone
+            daemon.wait_for("source.scanned", source=yard.logs.name)
         for actor in self._actors:
             actor.start()
         self._over.wait(seconds)
@@ -113,7 +125,7 @@ class Stage:
         self._await_all()
         self._daemon.stop()
         # Once more: what was saved by a clean stop is not sent again.
-        last = Log(self._logs / "~last.log", self._truth)
+        last = self._yards[0].log(self._yards[0].logs / "~last.log")
         last.write(1)
         self._daemon.begin()
         self._await_all()
@@ -136,9 +148,11 @@ class Stage:
     def _judge(self) -> Outcome:
         records = self._reader.records
         verdict = judge(self._truth, records)
-        repeats = explain(records, self._reader.made_at, self._daemon.runs)
+        contents = [content for yard in self._yards for content in yard.contents]
+        repeats = explain(records, self._reader.made_at, self._daemon.runs, contents)
         self._write_down()
-        return Outcome(len(self._truth.wanted()), self.journal.deeds, verdict, repeats)
+        may_repeat = self._delivery is not Delivery.EXACTLY_ONCE
+        return Outcome(len(self._truth.wanted()), self.journal.deeds, verdict, repeats, may_repeat)
 
     def _write_down(self) -> None:
         """Keep what arrived beside the journal: when each record was made, by which run, and where it is."""
@@ -149,26 +163,3 @@ class Stage:
                 run = sender(self._daemon.runs, made_at)
                 place = f"{record.partition}/{record.kafka_offset}"
                 file.write(f"{when:%H:%M:%S.%f} run {run} {place} {record.key!r} {record.value[:60]!r}\n")
-
-    def _configure(self) -> Path:
-        dice = Random(self._dice.random())
-        shipper: dict[str, Any] = {
-            "state_dir": str(self.root / "state"),
-            "shutdown_timeout": "2s",
-            "log_level": "debug",
-            "scan_interval": dice.choice(("2s", "30s")),
-            "max_open_files": dice.choice((0, 0, 0, 8)),
-        }
-        kafka = {"bootstrap_servers": self._broker.proxied, "max_in_flight": dice.choice(("1MiB", "2MiB", "24MiB"))}
-        paths = [f"{self._logs}/*.log", f"{self._logs}/audit.out", f"{self._logs}/jobs/**/*.log"]
-        source = {
-            "paths": paths,
-            "topic": self._topic,
-            "key": "{filename}",
-            "partial_timeout": "1s",
-            "watch": dice.choice(("auto", "auto", "auto", "poll")),
-        }
-        self.journal.tell("config", "settings", f"{shipper} {kafka} {source}")
-        config = self.root / "shipper.toml"
-        config.write_text(toml({"shipper": shipper, "kafka": kafka, "sources.logs": source}))
-        return config

@@ -1,4 +1,4 @@
-"""Applications that write logs, and what rotates these: renamed, copied and truncated, compressed, deleted.
+"""Applications that write logs, and what rotates these: renamed, linked, copied and truncated, compressed, deleted.
 
 A writer is honest: it never destroys bytes that nobody could have read. So it pauses between copy and truncation, adds
 nothing to a file that is being compressed, and deletes or empties a file only when all of its lines have arrived.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -45,6 +45,7 @@ class Generation:
 
     path: Path
     lines: list[bytes]
+    content: bytearray
 
 
 @dataclass
@@ -61,8 +62,8 @@ class Habits:
     """How a log is written and rotated."""
 
     naming: Naming
-    ways: tuple[str, ...]  # "rename", "copy", "empty", "delete", "over"
-    compression: str = ""  # "", "gz", "bz2", "xz"
+    ways: tuple[str, ...]  # "rename", "link", "copy", "empty", "delete", "over"
+    compression: str = ""  # "", "gz", "bz2", "xz", "zst"
     delay: bool = False  # compressed one rotation later
     create: bool = False  # an empty file is made at once
     held: bool = True  # the descriptor is kept between writes
@@ -70,7 +71,7 @@ class Habits:
 
 @dataclass(frozen=True)
 class Yard:
-    """What all writers share."""
+    """What the writers of one source of the daemon share."""
 
     logs: Path
     truth: Truth
@@ -78,6 +79,20 @@ class Yard:
     journal: Journal
     over: threading.Event
     graves: list[int] | None = None  # descriptors of what was removed, where no inode is to be used again
+    key: bytes | None = None  # of all records; by default each has its file's name
+    contents: list[bytearray] = field(default_factory=list)  # of every file that there ever was
+
+    def log(self, path: Path, source: str | None = None) -> Log:
+        """Return a log, whose records have the right key."""
+        log = Log(path, self.truth, source)
+        if self.key is not None:
+            self.truth.keys[log.source] = self.key
+        return log
+
+    def content(self) -> bytearray:
+        """Return the content of a new file, to be added to."""
+        self.contents.append(bytearray())
+        return self.contents[-1]
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
@@ -98,8 +113,10 @@ class Writer(Actor):
         self.path = yard.logs / name
         self._yard = yard
         self._habits = habits
-        self._log = Log(self.path, yard.truth)
+        self._log = yard.log(self.path)
         self._lines: list[bytes] = []  # of the file that has the name now
+        self._content = yard.content()  # of that file
+        self._alias = self.path.with_name(f"~{name}")  # a second name, which the daemon's glob matches
         self._rotated: list[Generation] = []  # newest first
         self._number = count()
         self._late: Late | None = None
@@ -110,12 +127,16 @@ class Writer(Actor):
         """Leave what is there before the daemon's first scan: a log, and perhaps a rotated file, to be left alone."""
         self.write()
         if self.dice.random() < 0.5:
-            self._rotated.append(Generation(self._free_name(), []))
+            self._rotated.append(Generation(self._free_name(), [], bytearray()))
             self._rotated[0].path.write_bytes(b"from before the first scan\n" * self.dice.choice((1, 100)))
 
     def act(self) -> None:
         """Write, and sometimes rotate."""
         self.write()
+        self._end_alias()
+        if self.dice.random() < 0.03 and self._lines[0] in self._yard.arrived:  # so it was found under its own name
+            os.link(self.path, self._alias)
+            self.tell("linked", f"{self.path.name} as {self._alias.name}, too")
         if self.dice.random() < 0.15:
             for _ in range(self.dice.choice((1, 1, 1, 1, 2, 3))):
                 self._rotate()
@@ -126,6 +147,7 @@ class Writer(Actor):
         """Write a last line, so that nothing waits for a successor, and let go."""
         self._write(1)
         self._end_late()
+        self._end_alias()
         self._close()
 
     def write(self) -> None:
@@ -141,7 +163,9 @@ class Writer(Actor):
         if self._late is not None and self.dice.random() < 0.4:
             lines = self._late.log.make(self.dice.choice((1, 1, 10)))
             self._late.generation.lines += lines
-            os.write(self._late.file, b"".join(line + b"\n" for line in lines))
+            data = b"".join(line + b"\n" for line in lines)
+            self._late.generation.content += data
+            os.write(self._late.file, data)
             self.tell("late", f"{len(lines)} lines for what is {self._late.generation.path.name} now")
 
     # --- the file ----------------------------------------------------------------------------------------------------
@@ -158,6 +182,7 @@ class Writer(Actor):
     def _put(self, data: bytes) -> None:
         if self._file < 0:
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._content += data
         assert os.write(self._file, data) == len(data)
         if not self._habits.held and data.endswith(b"\n"):
             self._close()
@@ -183,6 +208,7 @@ class Writer(Actor):
         if not self._lines:
             return
         self._end_late()
+        self._end_alias()
         way = self.dice.choice(self._habits.ways)
         if way in ("empty", "delete", "over"):
             self._end_line()
@@ -194,22 +220,28 @@ class Writer(Actor):
             self._put(self._make(1)[0])
             self._unended = True
         target = self._free_name()
-        generation = self._rename(target) if way == "rename" else self._copy(target)
+        generation = self._copy(target) if way == "copy" else self._move(target, way)
         self._rotated.insert(0, generation)
         self._lines, self._unended = [], False
+        self._content = self._yard.content()
         self._tidy()
 
-    def _rename(self, target: Path) -> Generation:
-        os.rename(self.path, target)
+    def _move(self, target: Path, way: str) -> Generation:
+        if way == "rename":
+            os.rename(self.path, target)
+        else:
+            os.link(self.path, target)
+            self.pause(LONGEST)
+            os.unlink(self.path)
         self.tell("renamed", f"{self.path.name} to {target.name}, {self._told()}, {_where(target)}")
-        generation = Generation(target, self._lines)
+        generation = Generation(target, self._lines, self._content)
         if self._file >= 0 and self.dice.random() < 0.3:
             if not self._unended:  # it has not noticed yet, and there is no successor: still in order
                 self._put(b"".join(line + b"\n" for line in self._make(self.dice.choice((1, 20)))))
             elif self.dice.random() < 0.5:
                 self._end_line()
         if self._file >= 0 and not self._unended and self.dice.random() < 0.3:
-            log = Log(self.path, self._yard.truth, f"{self.name}+late{next(self._number)}")
+            log = self._yard.log(self.path, f"{self.name}+late{next(self._number)}")
             self._late = Late(self._file, log, generation)
             self._file = -1
         self._close()
@@ -225,9 +257,10 @@ class Writer(Actor):
         self.pause(LONGEST)
         os.truncate(self.path, 0)
         self.tell("copied", f"{self.path.name} to {target.name}, {self._told()}, {_where(target)}")
-        return Generation(target, self._lines)
+        return Generation(target, self._lines, self._content)
 
     def _discard(self, way: str) -> None:
+        self._content = self._yard.content()
         if way == "empty":
             os.truncate(self.path, 0)
         elif way == "delete":
@@ -236,7 +269,8 @@ class Writer(Actor):
         else:
             fresh = self.path.with_name(f".{self.path.name}.new")
             self._lines = []
-            fresh.write_bytes(b"".join(line + b"\n" for line in self._make(20)))
+            self._content += b"".join(line + b"\n" for line in self._make(20))
+            fresh.write_bytes(self._content)
             self._yard.bury(self.path)
             os.replace(fresh, self.path)
             self._close()
@@ -287,6 +321,9 @@ class Writer(Actor):
                 self.pause(LONGEST)
             yield data[at : at + step]
 
+    def _end_alias(self) -> None:
+        self._alias.unlink(missing_ok=True)
+
     def _end_late(self) -> None:
         if self._late is not None:
             os.close(self._late.file)
@@ -301,21 +338,26 @@ class Comets(Actor):
         self._yard = yard
         self._born = count()
         self._flying: dict[Log, int] = {}  # how often each was rotated
+        self._contents: dict[Log, bytearray] = {}  # of the file that has the name now
 
     def act(self) -> None:
         """Let a log be born, or go on with one."""
         if len(self._flying) < 3 or self.dice.random() < 0.3:
             number = next(self._born)
-            log = Log(self._yard.logs / "jobs" / f"{number % 5}" / f"job{number}.log", self._yard.truth)
+            log = self._yard.log(self._yard.logs / "jobs" / f"{number % 5}" / f"job{number}.log")
             log.path.parent.mkdir(parents=True, exist_ok=True)
             self._flying[log] = 0
+            self._contents[log] = self._yard.content()
             self.tell("born", log.path.name)
         else:
             log = self.dice.choice(list(self._flying))
         if self._flying[log] < 3:
-            log.write(self.dice.choice((1, 20, 300)))
+            data = b"".join(line + b"\n" for line in log.make(self.dice.choice((1, 20, 300))))
+            self._contents[log] += data
+            log.write_raw(data)
             if self.dice.random() < 0.5:
                 log.rotate()
+                self._contents[log] = self._yard.content()
                 self._flying[log] += 1
                 self.tell("renamed", log.path.name)
         elif all(line in self._yard.arrived for line in self._yard.truth.lines[log.source]):
@@ -334,11 +376,11 @@ def _where(path: Path) -> str:
     return f"inode {path.stat().st_ino}"
 
 
-def writers(dice: Random, yard: Yard) -> list[Writer]:
-    """Return one writer for each way of rotating, with habits that the dice choose."""
+def writers(dice: Random, yards: Sequence[Yard]) -> list[Writer]:
+    """Return one writer for each way of rotating, with habits and a yard that the dice choose."""
     named: list[tuple[str, Naming, tuple[str, ...]]] = [
         ("web.log", numbered, ("rename",)),
-        ("api.log", dated, ("rename",)),
+        ("api.log", dated, ("rename", "link")),
         ("audit.out", stamped, ("rename",)),
         ("db.log", numbered, ("copy",)),
         ("mail.log", dated, ("copy",)),
@@ -349,11 +391,12 @@ def writers(dice: Random, yard: Yard) -> list[Writer]:
         habits = Habits(
             naming,
             ways,
-            compression=dice.choice(("", "gz", "gz", "bz2", "xz")),
+            compression=dice.choice(("", "gz", "gz", "bz2", "xz", "zst")),
             delay=dice.random() < 0.5,
             create=dice.random() < 0.5,
             held=dice.random() < 0.7,
         )
-        yard.journal.tell(name, "habits", habits)
+        yard = dice.choice(yards)
+        yard.journal.tell(name, "habits", f"{habits} in {yard.logs.name}")
         found.append(Writer(name, habits, Random(dice.random()), yard))
     return found

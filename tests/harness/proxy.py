@@ -1,4 +1,4 @@
-"""A TCP proxy with faults: cut (drop and refuse), stall (take, but move nothing), heal.
+"""A TCP proxy with faults: cut (drop and refuse), stall (take, but move nothing; in one direction too), heal.
 
 One thread accepts, two move the bytes of each connection; ``close`` joins them all.
 """
@@ -17,8 +17,9 @@ class Proxy:
         self._target = target
         self._lock = threading.Lock()
         self._refusing = False
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._asking, self._answering = threading.Event(), threading.Event()  # whether bytes flow to, and from, target
+        self._asking.set()
+        self._answering.set()
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", listen))
@@ -29,17 +30,20 @@ class Proxy:
         with self._lock:
             self._refusing = True
             self._drop_all()
-        self._flowing.set()  # whoever was stalled finds its connection gone
+        self._flow()  # whoever was stalled finds its connection gone
 
-    def stall(self) -> None:
-        """Keep the connections, accept more, and move no byte."""
-        self._flowing.clear()
+    def stall(self, *, requests: bool = True, answers: bool = True) -> None:
+        """Keep the connections, accept more, and move no byte; or none in one direction."""
+        if requests:
+            self._asking.clear()
+        if answers:
+            self._answering.clear()
 
     def heal(self) -> None:
         """Work again. What was stalled flows on."""
         with self._lock:
             self._refusing = False
-        self._flowing.set()
+        self._flow()
 
     def close(self) -> None:
         """End all threads and connections."""
@@ -50,7 +54,11 @@ class Proxy:
         for thread in self._threads:
             thread.join()
 
-    def _spawn(self, run: object, *args: socket.socket) -> None:
+    def _flow(self) -> None:
+        self._asking.set()
+        self._answering.set()
+
+    def _spawn(self, run: object, *args: object) -> None:
         assert callable(run)
         thread = threading.Thread(target=run, args=args, name="proxy", daemon=True)
         self._threads = [t for t in self._threads if t.is_alive()] + [thread]
@@ -77,13 +85,13 @@ class Proxy:
                 self._connections |= {client, server}
                 if self._refusing:
                     self._drop_all()
-            self._spawn(self._move, client, server)
-            self._spawn(self._move, server, client)
+            self._spawn(self._move, client, server, self._asking)
+            self._spawn(self._move, server, client, self._answering)
 
-    def _move(self, source: socket.socket, sink: socket.socket) -> None:
+    def _move(self, source: socket.socket, sink: socket.socket, flowing: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._flowing.wait()
+                flowing.wait()
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
