@@ -64,6 +64,7 @@ class Stage:
         self.keep = False
         self._broker = broker
         self._delivery = delivery
+        self._kept = 10_000 if kills else 4  # whose checkpoint is gone cannot be told to have been saved
         dice = Random(seed)
         self._over = threading.Event()
         self._read = threading.Event()  # nothing more is to be read
@@ -80,15 +81,16 @@ class Stage:
         self._daemon = DaemonTrouble(self._config, Random(dice.random()), self.journal, self._over, kills=kills)
         self._trouble = BrokerTrouble(broker, Random(dice.random()), self.journal, self._over)
         self._eyes = Eyes(self._reader, self.journal, self._read)
-        self._actors: list[Actor] = [*self._writers, self._comets, self._daemon]
+        self._actors: list[Actor] = [*self._writers, self._daemon]
         if not kills:
-            self._actors.append(self._trouble)
+            self._actors += [self._comets, self._trouble]
 
     def _yard(self, name: str, key: bytes | None, reuse: bool) -> Yard:
         logs = self.root / name
         logs.mkdir()
         graves: list[int] | None = None if reuse else []
-        return Yard(logs, self._truth, self._reader.arrived, self.journal, self._over, graves, key)
+        arrived = self._reader.arrived
+        return Yard(logs, self._truth, arrived, self.journal, self._over, self._kept, graves, key)
 
     def __enter__(self) -> Stage:
         return self

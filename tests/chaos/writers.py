@@ -18,7 +18,6 @@ from random import Random
 from tests.chaos.actor import Actor, Journal
 from tests.harness.writer import COMPRESS, Log, Truth
 
-KEPT = 4  # rotated files, before the oldest is deleted
 LONGEST = 0.3  # seconds between two writes, at most
 
 Naming = Callable[[Path, int], Path]  # (the log, which rotation of it): the rotated file's name
@@ -78,6 +77,7 @@ class Yard:
     arrived: Container[bytes]
     journal: Journal
     over: threading.Event
+    kept: int = 4  # rotated files of a log, before the oldest is deleted
     graves: list[int] | None = None  # descriptors of what was removed, where no inode is to be used again
     key: bytes | None = None  # of all records; by default each has its file's name
     contents: list[bytearray] = field(default_factory=list)  # of every file that there ever was
@@ -295,7 +295,8 @@ class Writer(Actor):
             for generation in self._rotated[1:] if self._habits.delay or self._late else self._rotated:
                 if generation.path.suffix[1:] not in COMPRESS:
                     self._compress(generation)
-        while len(self._rotated) > KEPT and all(line in self._yard.arrived for line in self._rotated[-1].lines):
+        kept, arrived = self._yard.kept, self._yard.arrived
+        while len(self._rotated) > kept and all(line in arrived for line in self._rotated[-1].lines):
             gone = self._rotated.pop()
             self.tell("removed", f"{gone.path.name}, {_where(gone.path)}")
             self._yard.remove(gone.path)
