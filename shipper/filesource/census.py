@@ -58,6 +58,7 @@ class Census:
         self.by_id: dict[FileId, Tailer] = {}
         self.by_name: dict[bytes, Tailer] = {}
         self.left: dict[FileId, Checkpoint] = {}
+        self.also: dict[FileId, bytes] = {}  # another name under which a known file was seen
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
         self._namesakes: dict[bytes, dict[bytes, None]] = {}  # the paths of lineages by their last component
@@ -196,8 +197,12 @@ class Census:
         found: dict[FileId, Seen] = {}
         for one in seen:
             old = found.get(one.file_id)
-            if old is None or self._better(one, old):
+            if old is None:
                 found[one.file_id] = one
+                continue
+            better, other = (one, old) if self._better(one, old) else (old, one)
+            found[one.file_id] = better
+            self.also[one.file_id] = other.path
         return found
 
     def _better(self, one: Seen, old: Seen) -> bool:
@@ -211,14 +216,25 @@ class Census:
         self._gone_since.pop(tailer.uid, None)
         self.adrift.pop(tailer, None)
         tailer.linked = True
-        if one.path != tailer.seen_as and not _leads_to(tailer.seen_as, tailer.file_id):
-            self.rename(tailer, one.path)
+        if one.path != tailer.seen_as:
+            if _leads_to(tailer.seen_as, tailer.file_id):
+                self.also[tailer.file_id] = one.path
+            else:
+                self.rename(tailer, one.path)
         changed = one.size != tailer.size
         if one.size > tailer.size:
             tailer.size = one.size
             if tailer.reader is None:
                 self.unpinned[tailer] = None
         return changed
+
+    def has_another_name(self, tailer: Tailer) -> bool:
+        """Whether a known file is there under another name, which is taken for its name then."""
+        name = self.also.pop(tailer.file_id, None)
+        if name is None or not _leads_to(name, tailer.file_id):
+            return False
+        self.rename(tailer, name)
+        return True
 
     def suspects(self, seen: Observation, found: dict[FileId, Seen]) -> Iterator[Tailer]:
         """Yield the known files whose names are gone or lead elsewhere now, each once."""
@@ -349,6 +365,7 @@ class Census:
 
     def forget_vanished(self, seen: Observation, found: dict[FileId, Seen], now: float) -> None:
         """Drop the checkpoints of files that are gone for good, once nothing can be a compressed copy of them."""
+        self.also = {file_id: name for file_id, name in self.also.items() if file_id in self.by_id}
         with_siblings = {one.base for one in seen.seen if one.path != one.base}
         for left in list(self.left.values()):
             if left.file_id in found or below(left.seen_as, seen.unreadable):

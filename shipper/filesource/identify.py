@@ -6,8 +6,9 @@ nothing. Pump thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple
 
 from shipper.files import HEAD, MARK, PackedReader, PlainReader, Reader, digest, matches
@@ -42,16 +43,23 @@ def begins_as(reader: Reader, tailer: Tailer) -> bool:
     return known > 0 and digest(reader.read(known, 0)) == tailer.head
 
 
-def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterable[Checkpoint] = ()) -> Answer:
+def identify(
+    reader: Reader,
+    size: int,
+    tailers: Iterable[Tailer],
+    left: Iterable[Checkpoint] = (),
+    size_of: Callable[[Tailer], int] = attrgetter("size"),
+) -> Answer:
     """Say what the file in ``reader``, of ``size`` decompressed bytes, is to the generations ``tailers``.
 
     An unfinished tailer whose bytes can be had under its own id must have been opened and verified by the caller; one
-    without a reader counts as gone. ``left`` are files that are known and not read.
+    without a reader counts as gone. ``left`` are files that are known and not read; ``size_of`` tells how large the
+    file of a tailer is now that is not open.
     """
     if size == 0:
         return Answer(Verdict.UNSURE)
     for tailer in tailers:
-        verdict = _judge(reader, size, tailer)
+        verdict = _judge(reader, size, tailer, size_of)
         if verdict is not None:
             return Answer(verdict, tailer)
     for checkpoint in left:
@@ -61,7 +69,7 @@ def identify(reader: Reader, size: int, tailers: Iterable[Tailer], left: Iterabl
     return Answer(Verdict.NEW)
 
 
-def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
+def _judge(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer], int]) -> Verdict | None:
     read = tailer.read.offset
     if tailer.reader is not None and not tailer.detached:
         return _beside(reader, size, tailer, tailer.reader)
@@ -71,7 +79,7 @@ def _judge(reader: Reader, size: int, tailer: Tailer) -> Verdict | None:
         if not tailer.finished or tailer.detached:
             return Verdict.CONTINUES
         # Its file is there, closed: what holds more than that is no copy of it.
-        own = read if tailer.compression else max(read, tailer.size)
+        own = read if tailer.compression else max(read, size_of(tailer))
         return Verdict.COPY if size <= own else None
     if size < read:
         return Verdict.COPY if _begins_like(reader, size, tailer) else None
@@ -102,18 +110,18 @@ def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict |
     and renames it.
     """
     if tailer.compression:
-        return Verdict.COPY if _same_bytes(reader, own, size) else None
+        return Verdict.COPY if same_bytes(reader, own, size) else None
     stat = own.stat()
     read = tailer.read.offset
     if stat.size < read:  # truncated just now, which will be noticed when it is read
         return Verdict.COPY if size >= read and matches(reader, tailer.fingerprint(tailer.read)) else None
     if size < stat.size or stat.links:
-        return Verdict.COPY if size <= stat.size and _same_bytes(reader, own, size) else None
-    replaced = stat.size > 0 and _same_bytes(reader, own, stat.size)
+        return Verdict.COPY if size <= stat.size and same_bytes(reader, own, size) else None
+    replaced = stat.size > 0 and same_bytes(reader, own, stat.size)
     return Verdict.CONTINUES if replaced else None
 
 
-def _same_bytes(a: Reader, b: Reader, size: int) -> bool:
+def same_bytes(a: Reader, b: Reader, size: int) -> bool:
     """Whether the head and the last bytes of the first ``size`` bytes are the same in both."""
     head = min(size, HEAD)
     low = max(0, size - MARK)

@@ -6,6 +6,7 @@ neighbours are searched for the rest of it, and what holds the other bytes is an
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from shipper.discovery import rotation
 from shipper.events import Events
 from shipper.files import (
     BROKEN,
+    HEAD,
     Files,
     NotRegularError,
     PackedReader,
@@ -23,7 +25,7 @@ from shipper.files import (
 )
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.identify import Verdict, begins_as, identify, length
+from shipper.filesource.identify import Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
@@ -32,6 +34,7 @@ from shipper.tailer import Tailer
 
 TRUNCATED = "truncated before it was read to its end, and no copy was found"
 DELETED = "deleted before it was read to its end"
+MOVES = 3  # times that files are looked at anew because they have moved on before it was decided what they are
 UNSURE_RETRY = 1.0  # seconds between looks at an empty or incomplete rotated file
 
 
@@ -56,6 +59,7 @@ class Intake:
         self._clock = clock
         self._look = look
         self._unsure: dict[FileId, Seen] = {}
+        self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self.due = float("inf")  # when those of which nothing could be said are looked at again
 
@@ -69,32 +73,67 @@ class Intake:
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
             waiting += self._released(lineage.gens)
-        for one in sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path)):
+        for _ in range(MOVES):
+            waiting = self._decide_all(waiting)
+            if not waiting:
+                break
+            waiting = self._seen_now(waiting)
+        for one in _in_order(waiting):
             self._decide(one)
+        self._current.clear()
         while self._held:
             self._held.popitem()[1].close()
 
-    def _decide(self, one: Seen) -> None:
-        """Decide what one unknown file is."""
+    def _decide_all(self, waiting: list[Seen]) -> list[Seen]:
+        """Decide what unknown files are; returns those of a path of which one has moved on: their order is not sure."""
+        self._current = {one.path: one for one in waiting if one.path == one.base}
+        moved: dict[bytes, list[Seen]] = {}
+        for one in _in_order(waiting):
+            if one.base in moved:
+                moved[one.base].append(one)
+            elif not self._decide(one):
+                moved[one.base] = [one]
+        # Nothing comes after the last one of a path: the event of what happened to it is on its way.
+        return [one for others in moved.values() if len(others) > 1 for one in others]
+
+    def _seen_now(self, waiting: list[Seen]) -> list[Seen]:
+        """Return what is there now of the paths that these files belong to, and unknown."""
+        census = self._census
+        bases = {one.base for one in waiting}
+        directories = {os.path.dirname(one.path) for one in waiting}
+        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
+        return [
+            one
+            for id_, one in found.items()
+            if one.base in bases and id_ not in census.by_id and id_ not in census.left
+        ]
+
+    def _decide(self, one: Seen) -> bool:
+        """Decide what one unknown file is; returns whether it was still there, under this name."""
         self._unsure.pop(one.file_id, None)
         relatives = self._relatives(one)
         if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
-            return  # excluded, and nothing is missing that it could continue
+            return True  # excluded, and nothing is missing that it could continue
         if not relatives and one.path == one.base and not one.compression:
             self._new(one)
-            return
-        reader = self._open(one)
+            return True
+        try:
+            reader = self._open(one)
+        except (FileNotFoundError, NotRegularError):
+            return False
         if reader is None:
-            return
+            return True
         kept = False
         try:
-            if reader.stat().file_id == one.file_id:  # else the event of what happened to it is on its way
-                kept = self._judge(one, reader, relatives)
+            if reader.stat().file_id != one.file_id:
+                return False
+            kept = self._judge(one, reader, relatives)
         except BROKEN:
             self._be_unsure(one)  # a compressed file that is still being written, or cannot be read now
         finally:
             if not kept:
                 reader.close()
+        return True
 
     def again(self, paths: set[bytes]) -> None:
         """Look again at files of which nothing could be said, or that were copies, and that have changed."""
@@ -181,14 +220,17 @@ class Intake:
     # --- the decision ------------------------------------------------------------------------------------------------
 
     def _open(self, one: Seen) -> PlainReader | PackedReader | None:
-        """Open an unknown file; None where that cannot be done now, which is taken care of."""
+        """Open an unknown file; None where that cannot be done now, which is taken care of.
+
+        Raises FileNotFoundError, or NotRegularError, where its name has no file any more.
+        """
         if not one.compression and (held := self._held.pop(one.file_id, None)) is not None:
             return held  # its name may be gone by now
         self._descriptors.room()
         try:  # also where there is none: it is closed again at once, and what is unknown now breaks the order later
             return open_reader(self._files, one.path, one.compression)
         except (FileNotFoundError, NotRegularError):
-            return None  # the event of that is on its way
+            raise
         except OSError as error:
             if one.path == one.base and error.errno not in (errno.EMFILE, errno.ENFILE):
                 self._new(one)  # its tailer tells, and tries again
@@ -203,11 +245,13 @@ class Intake:
             return False  # the directory may be full of such files, and it takes long to decompress them
         size = length(reader)
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
-        verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left)
+        verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
         if verdict is Verdict.UNSURE and one.path == one.base and all(r.path == one.base for r in relatives):
             verdict = Verdict.NEW  # an empty file begins here; by its name it is not where a copy is being written
         if not one.adoptable and verdict is not Verdict.CONTINUES:
             return False  # exclude hides it, but not that a known file goes on in it
+        if verdict is Verdict.NEW and size >= HEAD and self._is_copy_of_unknown(one, reader, size):
+            verdict = Verdict.COPY
         if verdict is Verdict.UNSURE:
             self._be_unsure(one)
         elif verdict is Verdict.COPY:
@@ -222,6 +266,21 @@ class Intake:
             self._new(one, reader)
             return True
         return False
+
+    def _is_copy_of_unknown(self, one: Seen, reader: PlainReader | PackedReader, size: int) -> bool:
+        """Whether a rotated file is being copied from the one that has its path's name, which is as unknown.
+
+        To be asked only of one that is not small: what was rotated while nobody ran may begin in the same way.
+        """
+        current = self._current.get(one.base)
+        if current is None or current.file_id == one.file_id:
+            return False
+        try:
+            with contextlib.closing(open_reader(self._files, current.path, "")) as own:
+                stat = own.stat()
+                return stat.file_id == current.file_id and stat.size >= size and same_bytes(reader, own, size)
+        except OSError:
+            return False  # taken for two files: its lines are rather sent twice than lost
 
     def _relatives(self, one: Seen) -> list[Lineage]:
         """Return the lineages whose bytes the file may hold: by its path, and by what its name is a rotation of.
@@ -289,6 +348,20 @@ class Intake:
         now = one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
         if one.file_id not in self._census.left or self._census.left_changed(now):
             self.take([now])
+
+
+def _in_order(waiting: Iterable[Seen]) -> list[Seen]:
+    """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names."""
+    return sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path))
+
+
+def _size_now(tailer: Tailer) -> int:
+    """Return how large a generation's file is, of which a late writer's last lines may not have been seen yet."""
+    try:
+        found = os.stat(tailer.seen_as)
+    except OSError:
+        return tailer.size
+    return max(tailer.size, found.st_size) if FileId(found.st_dev, found.st_ino) == tailer.file_id else tailer.size
 
 
 def _as_seen(left: Checkpoint) -> Seen:

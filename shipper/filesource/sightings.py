@@ -97,9 +97,9 @@ class Sightings:
         now = self._clock()
         self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
         for tailer in missing:
-            if tailer.detached and tailer.state not in DONE and census.has_copies(tailer.path):
-                self._intake.search(tailer, why=DELETED)
-            elif tailer.detached:
+            if tailer.detached and tailer.state is not File.LOST and census.has_copies(tailer.path):
+                self._intake.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
+            if tailer.detached:
                 census.lose(tailer, DELETED, now)
         if seen.complete:
             census.forget_vanished(seen, found, now)
@@ -157,7 +157,9 @@ class Sightings:
         """Go on with open files that have no name any more; returns those that cannot be read until they are found."""
         missing = []
         for tailer in list(self._census.suspects(seen, found)):
-            if tailer.reader is not None and (stat := self._stat(tailer)) is not None:
+            if self._census.has_another_name(tailer):
+                self._grew(tailer)  # perhaps it had grown before, under the name that is gone
+            elif tailer.reader is not None and (stat := self._stat(tailer)) is not None:
                 self._out_of_sight(tailer, stat)
             elif not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
                 self._census.unbind(tailer)

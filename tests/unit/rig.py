@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import msgspec
 from confluent_kafka import KafkaError
 
 from shipper.checkpoints import CheckpointStore
@@ -173,6 +174,11 @@ class PumpRig:
         """Make a sink; the pump does."""
         self.sinks.append(FakeSink())
         return self.sink
+
+    def limit_files(self, most: int) -> None:
+        """Let so many files be open at most."""
+        shipper = msgspec.structs.replace(self.config.shipper, max_open_files=most)
+        self.config = msgspec.structs.replace(self.config, shipper=shipper)
 
     def make_pump(self) -> Pump:
         """Return a pump that is not started."""
