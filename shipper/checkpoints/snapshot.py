@@ -23,6 +23,17 @@ PAUSE = 0.1  # seconds between two tries: the daemon saves once a second
 WAL_HEADER = 32  # bytes; they change when the WAL begins anew
 
 
+def exists(state_dir: Path) -> bool:
+    """Whether there is a store to be read; True also where that cannot be told."""
+    try:
+        os.stat(state_dir / database.NAME)
+    except FileNotFoundError:
+        return False
+    except OSError:  # who reads it will tell
+        return True
+    return True
+
+
 def read(state_dir: Path) -> dict[str, SourceState]:
     """Return what is saved of each source; raises StateError, also where nothing was ever saved."""
     path = state_dir / database.NAME

@@ -25,7 +25,7 @@ from shipper.discovery.watch import Directory, Drained, Watcher
 from shipper.events import Events
 from shipper.model import Clock, Observation, Seen
 
-__all__ = ["Collected", "Discovery", "Watched", "list_files"]
+__all__ = ["Collected", "Discovery", "Watched", "list_files", "look_around"]
 
 POLL_INTERVAL = 1.0
 POLL_SHARE = 10  # a poll takes no more than a tenth of the time
@@ -181,9 +181,14 @@ class Discovery:
 
 def list_files(watched: Watched, events: Events) -> list[Seen]:
     """Return the files of one source as they are now; watches nothing."""
+    return look_around(watched, events).seen
+
+
+def look_around(watched: Watched, events: Events) -> Observation:
+    """Return what a full scan has to tell one source now; watches nothing."""
     found = Findings([watched], complete=True)
     Tree(Rules([watched]), Coverage(None), events).scan(found)
-    return found.observations()[0].seen
+    return found.observations()[0]
 
 
 def _ordered(directories: set[Directory]) -> list[Directory]:

@@ -18,9 +18,10 @@ MAGIC = re.compile(rb"[*?\[]")
 class Component:
     """One component of a pattern; ``literal`` is the only name it matches, where it has no wildcard."""
 
-    __slots__ = ("_match", "literal")
+    __slots__ = ("_match", "literal", "pattern")
 
     def __init__(self, pattern: bytes, *, hidden: bool = False) -> None:
+        self.pattern = pattern
         self.literal: bytes | None = None if MAGIC.search(pattern) else pattern
         text = _text(pattern).replace("[^", "[!")  # shells know both
         guard = "" if hidden or text.startswith(".") else r"(?!\.)"
@@ -109,6 +110,18 @@ class Exclude:
     def covers(self, directory: bytes) -> bool:
         """Whether everything below ``directory`` is excluded."""
         return any(pattern.covers(directory) for pattern in self._paths)
+
+    @staticmethod
+    def culprit(patterns: Sequence[bytes], directory: bytes, name: bytes) -> bytes | None:
+        """Return the first of ``patterns`` that alone excludes the file ``name`` in ``directory``; None: none does."""
+        parents = [directory]
+        while parents[-1] not in (b"/", b""):
+            parents.append(parents[-1].rpartition(b"/")[0])
+        for pattern in patterns:
+            alone = Exclude([pattern])
+            if alone.matches(directory, name) or any(map(alone.covers, parents)):
+                return pattern
+        return None
 
 
 def expand(pattern: bytes) -> list[bytes]:

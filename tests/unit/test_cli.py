@@ -63,7 +63,7 @@ def test_version_and_help_are_results(capsys: Output) -> None:
     assert main(["--help"]) == 0
     out, err = capsys.readouterr()
     assert not err
-    for command in ("run", "check", "demo", "schema"):
+    for command in ("run", "check", "explain", "demo", "schema"):
         assert f"\n  {command} " in out
 
 

@@ -82,14 +82,17 @@ TABLE = {
     "inventory": Row(
         "errors model events config discovery checkpoints checks", "", "puts what is saved beside what is there"
     ),
+    "explain": Row(
+        f"{CORE} tailer discovery checkpoints filesource checks", "", "asks the daemon's own rules: has none of its own"
+    ),
     "demo": Row(
         "errors model events config framing discovery kafka logs checks",
         "click rich",
         "runs the daemon as a child: what it shows must be what a user gets",
     ),
     "cli": Row(
-        "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit demo"
-        " inventory records template",
+        "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit explain"
+        " demo inventory records template",
         "click rich",
         "what a person touches: no logic of its own",
     ),
