@@ -196,6 +196,17 @@ class Sink(Protocol):
     ) -> None:
         """Queue one message that has headers, in order with the others; ``report`` is called once."""
 
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Queue all of ``messages``, each with its own headers; otherwise as :meth:`send`."""
+
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events; raises ProducerFatal."""
 

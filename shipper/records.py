@@ -6,11 +6,18 @@ Both depend on the file alone, so they are rendered once for each file generatio
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from shipper import template
 from shipper.config import SourceConfig
 from shipper.model import path_text
+
+Headers = list[tuple[str, bytes]]
+
+FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
+PART, PARTS = "shipper.part", "shipper.parts"
+PROVENANCE_BYTES = 128  # of a record's headers in a batch, at most
+PROVENANCE_OVERHEAD = 352  # what the client needs for them (measured)
 
 
 class Naming:
@@ -48,11 +55,21 @@ class Naming:
         }
 
 
-def part_headers(part: int, *, last: bool) -> list[tuple[str, bytes]]:
+def provenance_headers(uid: str, generation: int, offsets: Iterable[int]) -> list[Headers]:
+    """Return the headers of records whose lines begin at ``offsets``: by them one can tell a record that comes twice.
+
+    >>> provenance_headers("9f2c", 0, [17])
+    [[('shipper.file_id', b'9f2c'), ('shipper.generation', b'0'), ('shipper.offset', b'17')]]
+    """
+    file_id, number = (FILE_ID, uid.encode()), (GENERATION, b"%d" % generation)
+    return [[file_id, number, (OFFSET, b"%d" % offset)] for offset in offsets]
+
+
+def part_headers(part: int, *, last: bool) -> Headers:
     """Return the headers of one part of a line over ``max_line``: its number from 1; the last one has their count too.
 
     >>> part_headers(3, last=True)
     [('shipper.part', b'3'), ('shipper.parts', b'3')]
     """
     number = b"%d" % part
-    return [("shipper.part", number), ("shipper.parts", number)] if last else [("shipper.part", number)]
+    return [(PART, number), (PARTS, number)] if last else [(PART, number)]

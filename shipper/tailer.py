@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shipper import files as osfiles
 from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Reader, Stat, digest
-from shipper.framing import cut
+from shipper.framing import cut, starts
 from shipper.ledger import Position, Track
 from shipper.lifecycle import FILE, File, FileEvent, step
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint
@@ -30,7 +30,8 @@ class Batch(NamedTuple):
     """What one read gave: complete lines, or one part of a line that is longer than ``max_line``.
 
     ``part`` counts from 1 for a part of a long line, 0 otherwise; ``last`` is False for a part that is not the end of
-    its line, whose ``end`` then is the line's beginning. ``size`` is the bytes of the lines and their ends.
+    its line, whose ``end`` then is the line's beginning. ``size`` is the bytes of the lines and their ends, which stand
+    in ``block`` from ``at`` on.
     """
 
     lines: list[bytes]
@@ -38,6 +39,14 @@ class Batch(NamedTuple):
     size: int
     part: int = 0
     last: bool = True
+    block: bytes = b""
+    at: int = 0
+
+    def offsets(self, start: int) -> list[int]:
+        """Return where each of the lines begins, of which the first one begins at ``start``."""
+        if len(self.lines) == 1:
+            return [start]
+        return [start + distance for distance in starts(self.block, self.at, self.at + self.size)]
 
 
 class Tailer:
@@ -328,7 +337,7 @@ class Tailer:
             del self.marks[0]
         self.next = offset
         self.part = 0
-        return Batch(lines, position, end - start)
+        return Batch(lines, position, end - start, block=data, at=start)
 
     def _window(self, offset: int) -> bytes:
         assert self.reader is not None

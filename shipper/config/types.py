@@ -278,6 +278,14 @@ class SourceConfig(msgspec.Struct, frozen=True):
             "What becomes of a longer line. split: it is sent in parts, numbered by a header; nothing is lost.",
         ),
     ] = "split"
+    provenance: Annotated[
+        Literal["none", "headers"],
+        Key(
+            Choice(("none", "headers")),
+            "headers: each record says in headers which line it is (file id, generation, offset), so that a consumer "
+            "can drop what comes twice. It costs throughput.",
+        ),
+    ] = "none"
 
 
 class Config(msgspec.Struct, frozen=True):

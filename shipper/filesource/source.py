@@ -20,7 +20,14 @@ from shipper.filesource.tools import Tools
 from shipper.ledger import RECORD_OVERHEAD, Alone
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState
-from shipper.records import Naming, part_headers
+from shipper.records import (
+    PROVENANCE_BYTES,
+    PROVENANCE_OVERHEAD,
+    Headers,
+    Naming,
+    part_headers,
+    provenance_headers,
+)
 from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
@@ -55,6 +62,8 @@ class FileSource:
             send=self._send_last,
             silence=config.partial_timeout,
         )
+        self._provenance = config.provenance == "headers"
+        self._beside = PROVENANCE_BYTES if self._provenance else 0  # bytes of a record besides its key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
         census.restore(state.files)
 
@@ -145,7 +154,7 @@ class FileSource:
                     self._schedule.later(tailer, self._clock() + RETRY_SHORT)
                     return False
                 self._fits[tailer.topic] = fits
-            most = fits - len(tailer.key)
+            most = fits - len(tailer.key) - self._beside
             start = tailer.read.offset
             block = 1 if self.delivery.buried(tailer, start) else self.delivery.pace.limit or BLOCK  # 1: that line only
             batch = tailer.take(block, most, whole=self._ledger.transactional)
@@ -168,14 +177,20 @@ class FileSource:
     def _send(self, tailer: Tailer, batch: Batch, start: int, most: int) -> None:
         """Hand a batch that begins at ``start`` to the client.
 
-        One list element a line is all the work that Python does for it. A record that may be refused is alone in its
-        batch: while what was refused is narrowed down, and when it has more bytes than ``most``.
+        One list element a line is all the work that Python does for it, and its headers where it has some. A record
+        that may be refused is alone in its batch: while what was refused is narrowed down, and when it has more bytes
+        than ``most``.
         """
         key = tailer.key
         messages = [{"value": line, "key": key} for line in batch.lines]
         count = len(messages)
         weight = batch.size + count * (len(key) + RECORD_OVERHEAD)
-        headers = tuple(part_headers(batch.part, last=batch.last)) if batch.part else ()
+        headers: list[Headers] = []
+        if self._provenance:
+            headers = provenance_headers(tailer.uid, tailer.generation, batch.offsets(start))
+            weight += count * PROVENANCE_OVERHEAD
+        if batch.part:
+            headers = [[*(headers[0] if headers else ()), *part_headers(batch.part, last=batch.last)]]
         if count == 1 and batch.part in self.delivery.buried(tailer, start):
             self._ledger.track(tailer.track, batch.end, 0, 0)  # passed by the next commit
             self.delivery.sent(tailer)
@@ -183,7 +198,9 @@ class FileSource:
         narrow = count == 1 and self.delivery.pace.limit > 0
         # A transactional client has one size of batches: only what is narrowed down is alone there.
         large = count == 1 and len(batch.lines[0]) > most and not self._ledger.transactional
-        alone = Alone(start, batch.part, batch.lines[0], headers) if narrow or large else None
+        alone = (
+            Alone(start, batch.part, batch.lines[0], tuple(headers[0] if headers else ())) if narrow or large else None
+        )
         chunk = self._ledger.track(tailer.track, batch.end, count, weight, alone)
         self.delivery.sent(tailer, trial=large)
         tailer.grew_at = self._clock()
@@ -191,12 +208,12 @@ class FileSource:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
         self._events.records_sent(self.name, count, batch.size)
         if headers:
-            self.sink.send_with(tailer.topic, messages[0], headers, chunk, alone=narrow)
+            self.sink.send_each(tailer.topic, messages, headers, chunk, alone=narrow)
         else:
             self.sink.send(tailer.topic, messages, chunk, alone=narrow)
 
     def _send_last(self, tailer: Tailer, last: Batch, start: int) -> None:
-        self._send(tailer, last, start, self.sink.fits(tailer.topic) - len(tailer.key))
+        self._send(tailer, last, start, self.sink.fits(tailer.topic) - len(tailer.key) - self._beside)
 
     def _cannot_read(self, tailer: Tailer, error: Exception) -> None:
         """Try again later, sooner at first; say so once."""

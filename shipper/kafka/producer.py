@@ -111,17 +111,42 @@ class Producer:
 
         What the client does not take is reported from the next ``poll``.
         """
-        key, value = message["key"], message["value"]
-        try:
-            client = self._client(topic, alone=alone)
-            client.produce(topic, value, key, headers=list(headers), on_delivery=report)
-        except KafkaException as raised:
-            error = raised.args[0]
-        except BufferError:
-            error = KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - the public name of that code
-        else:
-            return
-        self._failed.append((report, error, Message(topic=topic, key=key, value=value, error=error)))
+        self.send_each(topic, [message], [list(headers)], report, alone=alone)
+
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Queue ``messages``, each with its own headers; otherwise as :meth:`send`."""
+        self._produce(self._client(topic, alone=alone), topic, messages, headers, report)
+
+    def _produce(
+        self,
+        client: Any,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport | None,
+    ) -> None:
+        """Give messages to ``client`` one by one, which is what headers take; note what it does not take."""
+        produce = client.produce
+        for message, named in zip(messages, headers, strict=True):
+            try:
+                produce(topic, message["value"], message["key"], headers=named, on_delivery=report)
+            except KafkaException as raised:
+                self._refused(topic, message, report, raised.args[0])
+            except BufferError:
+                # The public name of that code.
+                self._refused(topic, message, report, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001
+
+    def _refused(self, topic: str, message: dict[str, Any], report: DeliveryReport | None, error: Any) -> None:
+        told = Message(topic=topic, key=message["key"], value=message["value"], error=error)
+        self._failed.append((_nobody if report is None else report, error, told))
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events.
@@ -228,6 +253,10 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
     settings = producer_settings(config)
     del settings["bootstrap.servers"]
     new_client(settings, events).close()
+
+
+def _nobody(err: Any, msg: Any, /) -> None:
+    """Take the report of a record that nobody asked to hear of."""
 
 
 class Joinable(Protocol):

@@ -135,10 +135,27 @@ class TransactionalProducer(Producer):
         alone: bool = False,
     ) -> None:
         """Queue one message that has headers."""
+        self.send_each(topic, [message], [list(headers)], report, alone=alone)
+
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,  # noqa: ARG002 - see send
+    ) -> None:
+        """Queue ``messages``, each with its own headers; ``report`` as in :meth:`send`."""
+        if not messages:
+            return
         self.begin()
-        self.bytes += len(message["value"])
+        self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
-        super().send_with(topic, message, headers, report, alone=alone)
+        if not self.each:
+            self._produce(self._txn, topic, messages[:-1], headers[:-1], None)
+            messages, headers = messages[-1:], headers[-1:]
+        self._produce(self._txn, topic, messages, headers, report)
         if len(self._failed) > failed:
             self._not_taken = explain(self._failed[-1][1])
 

@@ -146,6 +146,17 @@ class Client:
     ) -> None:
         self.send(topic, [message], report)
 
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.send(topic, messages, report)
+
     def status(self) -> Status:
         return Status(self.brokers.up, "", 1)
 

@@ -94,6 +94,18 @@ class FakeSink:
         self.headers.append(headers)
         self.send(topic, [message], report)
 
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.headers += headers
+        self.send(topic, messages, report)
+
     def poll(self, timeout: float) -> int:
         self.on_poll()
         if self.fatal:

@@ -65,6 +65,7 @@ def test_the_shortest_configuration_has_every_default(write: Write) -> None:
                 partial_timeout=5.0,
                 max_line=900 << 10,
                 on_long_line="split",
+                provenance="none",
             )
         },
         files=(path,),
@@ -103,6 +104,7 @@ def test_every_key_can_be_set(write: Write) -> None:
         partial_timeout = "0s"
         max_line = 4096
         on_long_line = "split"
+        provenance = "headers"
         """),
         {},
     )
@@ -134,6 +136,7 @@ def test_every_key_can_be_set(write: Write) -> None:
         watch="poll",
         partial_timeout=0.0,
         max_line=4096,
+        provenance="headers",
     )
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.framing import cut, parts
+from shipper.framing import cut, parts, starts
 
 logs = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"\0", b"\xff", b"word"])).map(b"".join)
 
@@ -29,6 +29,16 @@ def test_where_the_reads_end_makes_no_difference(data: bytes, at: int) -> None:
     second, last = cut(data, end)
     assert first + second == lines_of(data)[0]
     assert data[last:] == lines_of(data)[1]
+
+
+@given(logs, logs)
+def test_each_line_is_found_where_it_begins(before: bytes, data: bytes) -> None:
+    both = before + data
+    lines, end = cut(both, len(before))
+    begins = list(starts(both, len(before), end)) if lines else []
+    assert [both[len(before) + at :][: len(line)] for at, line in zip(begins, lines, strict=True)] == lines
+    assert begins == sorted(set(begins))
+    assert all(at == 0 or data[at - 1 : at] == b"\n" for at in begins)
 
 
 def test_only_one_carriage_return_belongs_to_the_line_end() -> None:

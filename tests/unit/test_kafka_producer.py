@@ -115,6 +115,21 @@ def test_headers_go_with_a_single_message_in_order_with_the_others(
     assert got == [(b"before", None), (b"part", [("shipper.part", b"1")]), (b"after", None)]
 
 
+def test_messages_with_headers_of_their_own_keep_the_order(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"before"), reports)
+    lines = messages(b"one", b"x" * 1_100_000, b"three")
+    producer.send_each(TOPIC, lines, [[("n", b"%d" % n)] for n in range(3)], reports)
+    producer.send(TOPIC, messages(b"after"), reports)
+    assert not reports
+    poll_until(producer, "five reports", lambda: len(reports) == 5)
+    assert reports.classes == {DeliveryClass.REFUSED_RECORD}
+    got = [(m.value(), m.headers()) for m in read_from(broker.bootstrap, [TOPIC])]
+    assert got == [(b"before", None), (b"one", [("n", b"0")]), (b"three", [("n", b"2")]), (b"after", None)]
+
+
 def test_a_message_with_headers_that_is_not_taken_is_reported_from_the_next_poll(
     broker: FaultyBroker, make: Callable[..., Producer]
 ) -> None:
