@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from operator import xor
 from typing import Any, NamedTuple
 
 from shipper.audit.lines import Cut, blocks
@@ -29,6 +30,7 @@ from shipper.files import BROKEN, Files
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.topics import Partition, TopicReader
 from shipper.model import show_path
+from shipper.records import FILE_ID, OFFSET, PART
 from shipper.tailer import Tailer
 
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
@@ -41,10 +43,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked for. ``paths``: only these files; ``source``: only this one. ``timeout``: seconds without news."""
+    """What is asked for. ``paths``: only these files; ``source``: only this one. ``timeout``: seconds without news.
+
+    ``by_content``: also where the records say in headers which line they are.
+    """
 
     paths: tuple[bytes, ...] = ()
     source: str = ""
+    by_content: bool = False
     temp_dir: str | None = None
     timeout: float = 90.0
 
@@ -171,7 +177,10 @@ class _Audit:
         self._report = Report()
         self._descriptors = Descriptors(limit_from_process(), Files(), Events(lambda *_: None))
         stack.callback(self._descriptors.close_all)
-        self._salts: dict[str, dict[bytes, int]] = {}  # by topic and key: what makes equal lines of two groups differ
+        # By topic and key: what makes equal lines of two groups differ. A line that is known by headers needs none.
+        self._salts: dict[str, dict[bytes, int]] = {}
+        self._by_headers: set[str] = set()  # topics to which sources with provenance send
+        self._nameless = 0  # records in these that have no headers
         self._segments: list[Segment] = []
         self._files: list[_File] = []  # of each segment
         self._number = 0
@@ -253,10 +262,23 @@ class _Audit:
         found = {p for lane in lanes if lane.shown for p in (g for t in lane.generations for g in (t.path, t.seen_as))}
         for path in sorted(wanted - found):
             raise StateError(f"{show_path(path)}: no source has shipped anything of it; shipper explain says why")
-        groups = {(t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations}
+        asked = [(lane, t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations]
+        groups = {(topic, key) for lane, topic, key in asked if not self._named(lane)}
+        self._by_headers = {topic for lane, topic, _ in asked if self._named(lane)}
+        for _, topic, _ in asked:
+            self._salts.setdefault(topic, {})
         for topic, key in groups:
-            self._salts.setdefault(topic, {})[key] = hash((topic, key))
-        return [lane for lane in lanes if any((t.topic, t.key) in groups for t in lane.generations)]
+            self._salts[topic][key] = hash((topic, key))
+        # The others that send to the same key may have sent an equal line.
+        return [
+            lane
+            for lane in lanes
+            if lane.shown or (not self._named(lane) and any((t.topic, t.key) in groups for t in lane.generations))
+        ]
+
+    def _named(self, lane: _Lane) -> bool:
+        """Whether the records of a path are known by their headers."""
+        return lane.config.provenance == "headers" and not self._options.by_content
 
     # --- what they hold ----------------------------------------------------------------------------------------------
 
@@ -295,24 +317,25 @@ class _Audit:
         self._files.append(file)
         tailer = file.tailer
         assert tailer.reader is not None
-        salt = self._salts.get(tailer.topic, {}).get(tailer.key)
+        named = self._named(file.lane)
+        salt = 0 if named else self._salts.get(tailer.topic, {}).get(tailer.key)
         if salt is None:
-            return
+            return  # a generation of other lines under the same path: nobody asked for it
         adders, mask = spill.adders, self._mask
         for block in blocks(tailer.reader.read, start, end, file.lane.config.max_line, ended=True):
             file.places.append(_Place(self._number, block.offset, block.part))
-            twist = salt ^ self._part(block.part)
-            for h, number in zip(map(hash, block.lines), count(self._number)):
+            twist = salt ^ _of_part(block.part)
+            hashes = map(hash, block.lines)
+            if named:
+                offsets = block.offsets() if block.raw else (block.offset,)
+                hashes = map(xor, hashes, map(hash, map((b"%b %%d" % tailer.uid.encode()).__mod__, offsets)))
+            for h, number in zip(hashes, count(self._number)):
                 h ^= twist
                 add = adders[h & mask]
                 add(h)
                 add(number)
             self._number += len(block.lines)
             spill.added(len(block.lines))
-
-    def _part(self, part: int) -> int:
-        """Return what makes the part of a line another thing than a line of the same bytes."""
-        return hash(b"part %d" % part) if part else 0
 
     # --- what was sent -----------------------------------------------------------------------------------------------
 
@@ -324,9 +347,12 @@ class _Audit:
             return found
         try:
             for _, letter in letters:
+                h = hash(letter.value) ^ _of_part(letter.part)
+                if letter.topic in self._by_headers:
+                    found.append(h ^ hash(b"%b %d" % (letter.uid.encode(), letter.offset)))
                 salt = self._salts.get(letter.topic, {}).get(letter.key)
                 if salt is not None:
-                    found.append(hash(letter.value) ^ salt ^ self._part(letter.part))
+                    found.append(h ^ salt)
         finally:
             letters.close()
         return found
@@ -334,21 +360,36 @@ class _Audit:
     def _consume(self, reader: TopicReader, spill: Spill, partitions: list[Partition]) -> None:
         """Note every record of our keys."""
         bases = {where: index << OFFSET_BITS for index, where in enumerate(partitions)}
-        adders, mask, salts = spill.adders, self._mask, self._salts
+        adders, mask, salts, by_headers = spill.adders, self._mask, self._salts, self._by_headers
         for batch in reader.read(self._say):
             added = 0
             for message in batch:
                 topic = message.topic()
                 salt = salts[topic].get(message.key())
+                headers = message.headers()
                 if salt is None:
-                    continue
-                h = hash(message.value()) ^ salt
-                if headers := message.headers():
-                    h ^= self._part(_part_of(headers))
-                add = adders[h & mask]
-                add(h)
-                add(bases[topic, message.partition()] + message.offset())
-                added += 1
+                    if topic not in by_headers:
+                        continue
+                    if not headers:
+                        self._nameless += 1
+                        continue
+                h = hash(message.value())
+                if headers:
+                    names = dict(headers)
+                    if part := names.get(PART):
+                        h ^= _of_part(int(part))
+                    if topic in by_headers and FILE_ID in names and OFFSET in names:
+                        named = h ^ hash(names[FILE_ID] + b" " + names[OFFSET])
+                        add = adders[named & mask]
+                        add(named)
+                        add(bases[topic, message.partition()] + message.offset())
+                        added += 1
+                if salt is not None:
+                    h ^= salt
+                    add = adders[h & mask]
+                    add(h)
+                    add(bases[topic, message.partition()] + message.offset())
+                    added += 1
             spill.added(added)
             self._report.records += added
 
@@ -384,6 +425,11 @@ class _Audit:
                 lanes[lane].source.notes.append(
                     f"{path}: nothing of it is in the topic, whose first records have been deleted: not judged"
                 )
+        if self._nameless and verdict.missing:
+            self._report.notes.append(
+                f"{self._nameless:,} records have no provenance headers and answer for nothing; lines that were sent "
+                'before provenance = "headers" was set are judged with --by-content'
+            )
         for partition, number in verdict.other.items():
             self._report.others[partitions[partition][0]] += number
 
@@ -445,8 +491,9 @@ def _count(tailer: Tailer, end: int) -> int:
     return lines
 
 
-def _part_of(headers: list[tuple[str, bytes]]) -> int:
-    return next((int(value) for name, value in headers if name == "shipper.part"), 0)
+def _of_part(part: int) -> int:
+    """Return what makes the part of a line another thing than a line of the same bytes."""
+    return hash(b"part %d" % part) if part else 0
 
 
 def _note(fields: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from shipper.errors import Exit
 @click.option("--source", default="", metavar="NAME", help="Only this source.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Also a row for each file.")
+@click.option("--by-content", is_flag=True, help="Not by headers: for what was sent before provenance was set.")
 @click.option(
     "--strict", is_flag=True, help="Lines that are doubled or out of order fail too, and what cannot be read."
 )
@@ -35,6 +36,7 @@ def audit(
     timeout: float,
     *,
     as_json: bool,
+    by_content: bool,
     verbose: bool,
     strict: bool,
 ) -> int:
@@ -46,7 +48,7 @@ def audit(
     from shipper import config
 
     chosen = tuple(os.fsencode(path.absolute()) for path in paths)
-    options = audits.Options(chosen, source, str(temp_dir) if temp_dir else None, timeout)
+    options = audits.Options(chosen, source, by_content, str(temp_dir) if temp_dir else None, timeout)
 
     def say(what: str) -> None:
         if sys.stderr.isatty():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -263,3 +264,78 @@ def test_what_a_kill_doubled_is_told_as_that(rig: Rig) -> None:
     rig.reader.read_to_end()
     more = len(rig.reader.records) - 2000
     assert wrong(told(rig)["total"]) == ({"doubled": more} if more else {})
+
+
+def test_by_headers_equal_lines_are_told_apart(forged: Forged) -> None:
+    """By content the line that came twice would answer for the one that is lost."""
+    forged.rig.source["provenance"] = "headers"
+    uid = forged.file("app.log", [b"same", b"same", b"same"])
+
+    def send(offset: int) -> None:
+        forged.send([b"same"], headers=[("shipper.file_id", uid), ("shipper.offset", str(offset))])
+
+    for offset in (0, 0, 10):
+        send(offset)
+    forged.done()
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 1, "doubled": 1}
+    assert [one["offset"] for one in found["sources"]["logs"]["files"][0]["missing_lines"]] == [5]
+    assert wrong(told(forged.rig, "--by-content")["total"]) == {}
+    send(5)
+    assert wrong(told(forged.rig)["total"]) == {"doubled": 1, "out_of_order": 1}
+
+
+def test_a_record_that_was_altered_does_not_answer(forged: Forged) -> None:
+    forged.rig.source["provenance"] = "headers"
+    uid = forged.file("app.log", [b"right"])
+    forged.send([b"wrong"], headers=[("shipper.file_id", uid), ("shipper.offset", "0")])
+    forged.done()
+    assert wrong(told(forged.rig, status=1)["total"]) == {"missing": 1}
+
+
+def test_what_was_sent_before_there_were_headers_is_told(forged: Forged) -> None:
+    forged.rig.source["provenance"] = "headers"
+    forged.file("app.log", numbered(3))
+    forged.send(numbered(3))
+    forged.done()
+    (note,) = told(forged.rig, status=1)["notes"]
+    assert note.startswith("3 records have no provenance headers")
+    assert wrong(told(forged.rig, "--by-content")["total"]) == {}
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_headers_lead_to_the_lines_through_rotation_and_a_kill(rig: Rig, delivery: str) -> None:
+    rig.kafka |= {"delivery": delivery, "checkpoint_topic": f"{rig.topic}.checkpoints"[-200:]}
+    rig.source |= {"provenance": "headers", "max_line": "1KiB"}
+    app = rig.log("app.log")
+    app.write(3000)
+    app.write_raw(b"a" * 3000 + b"\r\n" + b"\n\n")
+    rig.start()
+    rig.reader.read_count(100)
+    rig.daemon.kill()
+    app.rotate()
+    app.write(500)
+    rig.start()
+    rig.delivered()
+    rig.daemon.stop()
+    found = told(rig)
+    assert found["total"]["delivered"] == 3000 + 3 + 2 + 500
+    assert wrong(found["total"]).keys() <= ({"doubled"} if delivery == "at_least_once" else set())
+    assert found["other_records"] == {}
+
+
+def test_the_example_of_a_consumer_prints_each_line_once(forged: Forged, broker: Broker) -> None:
+    for number in (0, 1, 3, 1, 3, 2, 3, 4):  # 2 was refused at first
+        headers = [("shipper.file_id", "f"), ("shipper.offset", str(number * 7))]
+        forged.send([b"line %d" % number], headers=headers)
+    example = Path(__file__).parents[2] / "config" / "examples" / "deduplicate.py"
+    command = [sys.executable, str(example), broker.bootstrap, forged.rig.topic]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as consumer:
+        assert consumer.stdout is not None
+        shown = []
+        for line in consumer.stdout:
+            shown.append(line)
+            if line == b"line 4\n":
+                consumer.send_signal(signal.SIGINT)
+        assert consumer.wait(30) == 0
+    assert shown == [b"line %d\n" % number for number in (0, 1, 3, 2, 4)]
