@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shipper.checkpoints import database
 from shipper.checkpoints.statedir import sync_directory
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events
@@ -128,8 +129,8 @@ class Letters:
         """Keep a letter, unless the file would grow beyond ``most`` bytes; returns why not, or "". Durable then."""
         where = (letter.uid, letter.generation, letter.offset, letter.part)
         with self._doing("keep a dead letter in"):
-            if not self._in_place():
-                raise StateError(f"{self._shown} was removed or replaced while it was in use; restart the daemon")
+            if not self.in_place:
+                raise StateError(f"{self._shown} was removed or replaced while it was in use")
             if self._db.execute(KNOWN, where).fetchone() is not None:
                 return ""
             if self.used() + len(letter.value) + len(letter.key) + OVERHEAD > most:
@@ -189,11 +190,12 @@ class Letters:
                 f"{VERSION}; run that version"
             )
 
-    def _in_place(self) -> bool:
-        # SQLite would go on writing to a file that has no name any more.
+    @property
+    def in_place(self) -> bool:
+        """Whether the file under its name is the one that is open: SQLite would write to one without a name too."""
         try:
             found = os.stat(self.path)
-        except FileNotFoundError:
+        except OSError:
             return False
         return (found.st_dev, found.st_ino) == self._file
 
@@ -219,6 +221,7 @@ class DeadLetters:
 
     def __init__(self, state_dir: Path, most: int, events: Events, wake: Callable[[], None]) -> None:
         self._path = state_dir / NAME
+        self._device = os.stat(state_dir).st_dev  # the directory is held: it is there
         self._most = most
         self._events = events
         self._wake = wake
@@ -271,6 +274,10 @@ class DeadLetters:
             self._letters.close()
 
     def _keep(self, letter: Letter) -> str:
+        if self._letters is not None and not self._letters.in_place:  # taken away: go on in what is there now
+            self._letters.close()
+            self._letters = None
+            self._events.deadletters_removed(os.fsencode(self._path))
         try:
             if self._letters is None:
                 self._letters = self._open()
@@ -283,6 +290,7 @@ class DeadLetters:
 
     def _open(self) -> Letters:
         if not os.path.lexists(self._path):
+            self._check_directory()
             return Letters.create(self._path)
         opened = Letters(self._path)
         try:
@@ -291,6 +299,19 @@ class DeadLetters:
             opened.close()
             raise
         return opened
+
+    def _check_directory(self) -> None:
+        """Make sure that no letter is kept on a bare mount point, to be hidden when the directory is mounted again."""
+        directory = self._path.parent
+        try:
+            device = os.stat(directory).st_dev
+        except OSError as error:
+            raise StateError(f"state_dir {show_path(os.fsencode(directory))}: {error.strerror}") from error
+        if device != self._device and not os.path.lexists(directory / database.NAME):
+            raise StateError(
+                f"state_dir {show_path(os.fsencode(directory))}: another file system is there now; mount the right one "
+                "again"
+            )
 
     def _replace(self, reason: str) -> Letters:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

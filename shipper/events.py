@@ -59,6 +59,12 @@ class Events:
         then = "every file is read again from its beginning: what was delivered before is sent again, nothing is lost"
         self.emit("error", "checkpoints.set_aside", store=store, moved_to=moved_to, reason=reason, then=then)
 
+    def checkpoints_renewed(self, store: bytes, reason: str) -> None:
+        """Tell that the store was taken away under the daemon, which goes on in what is there now."""
+        self.count("checkpoints.renewed")
+        then = "everything is saved there anew; until then a kill would send again what was delivered before"
+        self.emit("warning", "checkpoints.renewed", store=store, reason=reason, then=then)
+
     def checkpoints_saved(self, files: int) -> None:
         """Count a save; it happens every second, so there is no line."""
         self.count("checkpoints.saved", by=files)
@@ -342,6 +348,12 @@ class Events:
             meaning=meaning,
             then="shipper deadletter list shows it; deadletter replay sends it again",
         )
+
+    def deadletters_removed(self, file: bytes) -> None:
+        """Tell that the file of dead letters was taken away under the daemon."""
+        self.count("deadletters.removed")
+        then = "what was kept in it is not there any more; the next ones are kept in what is there now, or anew"
+        self.emit("error", "deadletters.removed", file=file, then=then)
 
     def deadletters_set_aside(self, file: bytes, moved_to: bytes, reason: str) -> None:
         """Tell that the dead letters cannot be read, were kept under another name, and that a new file begins."""

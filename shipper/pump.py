@@ -103,6 +103,7 @@ class Pump:
         )
         self._sink: SinkWithStatus | None = None
         self._save_at = 0.0
+        self._renewals = store.renewals
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
         self._opened = False  # it is known where each source stands
@@ -217,6 +218,8 @@ class Pump:
 
     def _look(self, now: float) -> None:
         """Look whether there is something to tell."""
+        if self._store.taken is not None:
+            raise self._store.taken
         assert self._sink is not None
         status = self._sink.status()
         self._health.look(status, now, opened=self._opened)
@@ -311,10 +314,14 @@ class Pump:
     def _save(self, now: float) -> None:
         if self._commits is not None and self._commits.busy:
             return  # what is acknowledged is not known just now
+        renewed = self._store.renewals != self._renewals
+        self._renewals = self._store.renewals
         for source in self._sources.values():
-            if source.has_changes:
+            if renewed:
+                source.all_changed()
+            if source.has_changes or renewed:
                 changed, removed = source.changes()
-                self._store.submit(changed, removed)
+                self._store.submit(changed, removed, whole=source.name if renewed and source.scanned else None)
                 if self._commits is not None:
                     self._commits.note(changed, removed)
                 self._save_at = now + self._store.interval
@@ -343,6 +350,9 @@ class Pump:
                 self._sources[track.owner.source].delivery.acked(track.owner, saved=self._commits is not None)
         self._save(self._clock())
         saved = self._store.flush(max(1.0, deadline - self._clock()))
+        if not saved and self._store.renewals != self._renewals:
+            self._save(self._clock())
+            saved = self._store.flush(max(1.0, deadline - self._clock()))
         undelivered = sum(source.delivery.undelivered for source in self._sources.values())
         self.left = Left(self._health.delivered, undelivered, self._health.unread, saved)
         self._health.event(ServiceEvent.DRAINED)

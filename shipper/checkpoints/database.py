@@ -222,9 +222,17 @@ class Database:
                 pair = (EDITS, str(edit.number))
                 self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
 
-    def save(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]]) -> None:
-        """Save and remove checkpoints in one transaction; raises StateError."""
+    def save(
+        self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]], whole: Iterable[str] = ()
+    ) -> None:
+        """Save and remove checkpoints in one transaction; raises StateError.
+
+        ``changed`` are all that there are of the sources in ``whole``, whose first scan is thereby recorded.
+        """
         with self._writing("save checkpoints"):
+            for source in whole:
+                self._connection.execute("DELETE FROM checkpoint WHERE source = ?", (source,))
+                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
             self._connection.executemany(INSERT, map(_row, changed))
             self._connection.executemany(DELETE, removed)
 
@@ -238,8 +246,23 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file under the store's name is the one that is open."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
+    @property
+    def device(self) -> int:
+        """The file system that it is on."""
+        return self._file[0]
+
     def close(self) -> None:
         """Close; whatever fails then has been durable before."""
+        self._file = (0, 0)
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
 
@@ -312,13 +335,8 @@ class Database:
 
     def _check_in_place(self) -> None:
         # SQLite would go on writing to a file that has no name any more.
-        try:
-            found = self.path.stat()
-            in_place = (found.st_dev, found.st_ino) == self._file
-        except FileNotFoundError:
-            in_place = False
-        if not in_place:
-            raise StateError(f"{self._shown} was removed or replaced while it was in use; restart the daemon")
+        if not self.in_place:
+            raise StateError(f"{self._shown} was removed or replaced while it was in use")
 
 
 def set_aside(path: Path, stamp: str) -> str:

@@ -41,6 +41,14 @@ def hold(state_dir: Path) -> int:
     return lock
 
 
+def is_held(state_dir: Path, lock: int) -> bool:
+    """Whether ``lock`` is still what is under the directory's name: not removed, and not hidden by a mount."""
+    try:
+        return os.path.samestat(os.stat(state_dir / LOCK), os.fstat(lock))
+    except OSError:
+        return False
+
+
 def sync_directory(path: Path) -> None:
     """Make names that were created, renamed or removed in a directory durable."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -308,6 +308,12 @@ class Census:
         """Note that the checkpoint of ``tailer`` is to be saved."""
         self._dirty[tailer.uid] = tailer
 
+    def all_changed(self) -> None:
+        """Note that every checkpoint is to be saved."""
+        for lineage in self.lineages.values():
+            self._dirty.update((tailer.uid, tailer) for tailer in (*lineage.past, *lineage.gens))
+        self._dirty.update((left.uid, Left(left)) for left in self.left.values())
+
     def saved(self, uids: Iterable[str]) -> None:
         """Note that these have been saved as they are."""
         for uid in uids:

@@ -50,7 +50,7 @@ class Sightings:
         self._tools = tools
         self._events = tools.events
         self._clock = tools.clock
-        self._scanned = scanned  # the first scan of all has been recorded
+        self.scanned = scanned  # the first scan of all has been recorded
         self._reread = reread
         self._first: Observation | None = None  # a first scan that could not be saved yet
         self._first_at = 0.0
@@ -64,7 +64,7 @@ class Sightings:
     def observe(self, seen: Observation) -> None:
         """Take in what discovery saw."""
         census = self._census
-        if not self._scanned:
+        if not self.scanned:
             if seen.complete:
                 self._first_scan(seen)
             return
@@ -134,7 +134,7 @@ class Sightings:
             self._first_at = self._clock() + FIRST_RETRY
             return
         self._first = None
-        self._scanned = True
+        self.scanned = True
         self._census.restore(recorded)
         for tailer in self._census.by_id.values():
             self._schedule.now(tailer)

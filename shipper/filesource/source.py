@@ -244,6 +244,15 @@ class FileSource:
     # --- what is saved, and shown ------------------------------------------------------------------------------------
 
     @property
+    def scanned(self) -> bool:
+        """Whether its first scan of all has been recorded."""
+        return self._sightings.scanned
+
+    def all_changed(self) -> None:
+        """Note that every checkpoint is to be saved."""
+        self._census.all_changed()
+
+    @property
     def has_changes(self) -> bool:
         """Whether there is anything to be saved."""
         return self._census.has_changes

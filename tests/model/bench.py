@@ -214,6 +214,8 @@ class Memory:
     """The checkpoint store: ``saved`` outlives a kill, ``pending`` does not."""
 
     interval = 0.5
+    renewals = 0
+    taken = None
 
     def __init__(self, check: Callable[[Checkpoint], None]) -> None:
         self.saved: dict[str, Checkpoint] = {}
@@ -238,7 +240,10 @@ class Memory:
         self.saved = {one.uid: one for one in files}
         self.scanned = True
 
-    def submit(self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]] = ()) -> None:
+    def submit(
+        self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]] = (), *, whole: str | None = None
+    ) -> None:
+        assert whole is None  # nothing is taken away here
         for one in changed:
             self._check(one)
             self.pending[one.uid] = one

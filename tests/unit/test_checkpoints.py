@@ -216,9 +216,11 @@ def test_a_burst_is_saved_at_most_once_a_second(state: Path, log: Log, monkeypat
     saves: list[set[tuple[str, int]]] = []
     save = database.Database.save
 
-    def noted(self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]]) -> None:
+    def noted(
+        self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]], whole: set[str]
+    ) -> None:
         saves.append({(c.uid, c.offset) for c in changed})
-        save(self, changed, removed)
+        save(self, changed, removed, whole)
 
     monkeypatch.setattr(database.Database, "save", noted)
     clock = StillClock()
@@ -284,12 +286,14 @@ def test_flush_waits_for_what_was_submitted_during_a_save(
     save, gate, saves = database.Database.save, threading.Event(), itertools.count()
     with opened(state, log, StillClock()) as s:
 
-        def slow(self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]]) -> None:
+        def slow(
+            self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]], whole: set[str]
+        ) -> None:
             if next(saves) == 0:
                 s.submit([checkpoint("a", 2)])
             else:
                 assert gate.wait(TIMEOUT)
-            save(self, changed, removed)
+            save(self, changed, removed, whole)
 
         monkeypatch.setattr(database.Database, "save", slow)
         s.submit([checkpoint("a", 1)])
@@ -739,7 +743,9 @@ def test_what_is_submitted_during_a_save_that_fails_wins(
     save = database.Database.save
     with opened(state, log) as s:
 
-        def fails_once(self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]]) -> None:
+        def fails_once(
+            self: database.Database, changed: list[Checkpoint], removed: list[tuple[str, str]], whole: set[str]
+        ) -> None:
             monkeypatch.setattr(database.Database, "save", save)
             s.submit([checkpoint("a", 2)], removed=[("nginx", "b")])
             raise StateError("no")
@@ -790,14 +796,6 @@ def test_what_cannot_be_saved_at_the_end_is_told(state: Path, log: Log) -> None:
     assert log.wait("checkpoints.unsaved")["unsaved"] == 500
     with opened(state, log) as s:
         assert s.load() == {}
-
-
-def test_a_store_removed_under_the_daemon_is_told(state: Path, log: Log) -> None:
-    with opened(state, log) as s:
-        s.record_first_scan("nginx", [])
-        (state / NAME).unlink()
-        s.submit([checkpoint()])
-        assert "removed or replaced" in log.wait("checkpoints.failing")["reason"]
 
 
 def test_an_error_nobody_thought_of_does_not_end_the_thread(state: Path, log: Log) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -213,10 +214,35 @@ def test_a_newer_format_is_left_alone(tmp_path: Path, kept: DeadLetters) -> None
     again.close()
 
 
-def test_a_file_that_was_removed_under_it_is_a_problem_and_no_new_beginning(tmp_path: Path, kept: DeadLetters) -> None:
+def test_a_file_that_was_removed_under_it_is_told_and_begun_anew(tmp_path: Path, kept: DeadLetters, log: Log) -> None:
     put(kept, LETTER)
     (tmp_path / NAME).unlink()
-    assert "removed or replaced" in put(kept, at(99)).problem
+    assert put(kept, at(99)).problem == ""
+    assert [name for _, name, _ in log] == ["deadletters.removed"]
+    assert stored(tmp_path) == [at(99)]
+
+
+def test_a_file_that_came_back_is_gone_on_in(tmp_path: Path, kept: DeadLetters) -> None:
+    state, away = tmp_path / "state", tmp_path / "away"
+    state.mkdir()
+    kept = DeadLetters(state, PLENTY, Events(Log()), lambda: None)
+    put(kept, LETTER)
+    state.rename(away)
+    assert "state_dir" in put(kept, at(99)).problem
+    shutil.copytree(away, state)
+    assert put(kept, at(99)).problem == ""
+    kept.close()
+    assert stored(state) == [LETTER, at(99)]
+
+
+def test_nothing_is_kept_on_a_bare_mount_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = DeadLetters(tmp_path, PLENTY, Events(Log()), lambda: None)
+    monkeypatch.setattr(kept, "_device", -1)
+    assert "another file system" in put(kept, LETTER).problem
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "checkpoints.sqlite3").touch()  # a state directory that was moved
+    assert put(kept, LETTER).problem == ""
+    kept.close()
 
 
 def test_a_full_disk_is_a_problem_that_passes(tmp_path: Path, kept: DeadLetters) -> None:
