@@ -42,6 +42,11 @@ class Daemon:
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
 
+    @property
+    def watches(self) -> bool:
+        """Whether it has looked once at what is there; what comes from then on is new to it."""
+        return b" source.scanned " in self._log.read_bytes()
+
     def kill(self) -> None:
         """End it with SIGKILL, and wait until it is gone."""
         if self._process:

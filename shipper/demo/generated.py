@@ -72,7 +72,6 @@ def run(seconds: float, out: TextIO) -> Summary:
         generator = Generator(logs, files)
         arrived = Sequences((stream.name for stream in files), line)
         with View(out, title, ["file", "written", "delivered", "in flight", "rotations", "this generation"]) as view:
-            generator.start()
             try:
                 _play(seconds, stage, generator, arrived, view)
             finally:
@@ -103,9 +102,13 @@ def _play(seconds: float, stage: Stage, generator: Generator, arrived: Sequences
 
     killed_at = 0.4 * seconds
     script = [Act(killed_at, kill), Act(killed_at + DOWN, restart), Act(max(0.8 * seconds, seconds - 3), end)]
-    started = time.monotonic()
     reader = stage.read(arrived.take)
     stage.daemon.start()
+    while not stage.daemon.watches:  # what is rotated before that is left alone
+        stage.check()
+        time.sleep(BEAT)
+    generator.start()
+    started = time.monotonic()
     while script or not arrived.complete(generator.written):
         elapsed = time.monotonic() - started
         if script and elapsed >= script[0].at:

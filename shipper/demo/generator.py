@@ -157,7 +157,8 @@ class Generator:
     def stop(self) -> None:
         """Finish the last lines; afterwards nothing is written any more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self.check()
 
     def _run(self) -> None:
