@@ -75,7 +75,7 @@ class Pump:
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
         limit = config.shipper.max_open_files or limit_from_process()
-        self._descriptors = Descriptors(limit, self._files, events)
+        self._descriptors = Descriptors(limit, self._files, events, clock)
         high = config.kafka.max_in_flight
         exactly_once = config.kafka.delivery == MODE
         self._ledger = Ledger(

@@ -2,18 +2,24 @@
 
 Unread files are held open as far as the limit allows: an open descriptor is the only thing that keeps a deleted file's
 bytes. One that was read to its end and still has its name gives way first, the one not read for longest before others.
+
+Where the system gives no more, the limit falls to what is open, and rises again step by step.
 """
 
 from __future__ import annotations
 
 import errno
 import resource
+import time
 
 from shipper.events import Events
 from shipper.files import Files, PackedReader, PlainReader
 from shipper.lifecycle import File
+from shipper.model import Clock
 from shipper.tailer import Tailer
 
+RISE_AFTER = 10.0  # seconds after which a limit that has fallen is raised by a step ...
+RISE = 1 / 8  # ... of this part of it, and of one file at least
 RESERVE = 64  # descriptors for all that is not a log file: sockets, the store, inotify, the standard streams
 
 
@@ -34,8 +40,11 @@ def limit_from_process() -> int:
 class Descriptors:
     """The open log files, the least recently read first."""
 
-    def __init__(self, limit: int, files: Files, events: Events) -> None:
+    def __init__(self, limit: int, files: Files, events: Events, clock: Clock = time.monotonic) -> None:
         self.limit = limit
+        self._most = limit
+        self._rise_at = 0.0
+        self._clock = clock
         self._files = files
         self._events = events
         self._open: dict[Tailer, None] = {}
@@ -55,6 +64,7 @@ class Descriptors:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE) and len(self._open):
                 self.limit = max(1, len(self._open))
+                self._rise_at = self._clock() + RISE_AFTER
                 self._events.descriptors_short(self.limit)
             raise
         if opened:
@@ -63,6 +73,9 @@ class Descriptors:
 
     def room(self) -> bool:
         """Make room for one more; False where all that are open are needed."""
+        if len(self._open) >= self.limit < self._most and self._clock() >= self._rise_at:
+            self.limit = min(self._most, self.limit + max(1, int(self.limit * RISE)))
+            self._rise_at = self._clock() + RISE_AFTER
         if len(self._open) < self.limit:
             return True
         idle = next((t for t in self._open if _may_close(t)), None)

@@ -250,3 +250,29 @@ def test_with_few_descriptors_every_file_is_read(rig: Rig) -> None:
     assert not daemon.told("file.lost"), daemon.log()
     assert not daemon.told("file.unreadable"), daemon.log()
     rig.verify()
+
+
+def test_no_descriptor_left_is_no_file_deleted(rig: Rig) -> None:
+    """Not for a new file, a renamed one, a directory to be scanned: all of it is noticed when there are some again."""
+    rig.shipper["scan_interval"] = "1s"
+    logs = [rig.log(f"{number}.log") for number in range(40)]
+    for log in logs:
+        log.write(3)
+    daemon = rig.start()
+    rig.delivered()
+
+    def limit(most: int) -> None:
+        subprocess.run(["prlimit", "--pid", str(daemon.pid), f"--nofile={most}:"], check=True)
+
+    limit(10)  # fewer than are open
+    for log in logs[:10]:
+        log.rotate()
+    for log in logs:
+        log.write(2)
+    (rig.logs / "later.log").touch()
+    rig.log("later.log").write(5)
+    daemon.wait_for("descriptors.short")
+    limit(1000)
+    rig.delivered()
+    assert not daemon.told("file.lost"), daemon.log()
+    rig.verify()

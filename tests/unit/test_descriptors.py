@@ -13,7 +13,7 @@ import pytest
 
 from shipper.events import Events
 from shipper.files import Files
-from shipper.filesource.descriptors import RESERVE, Descriptors, limit_from_process
+from shipper.filesource.descriptors import RESERVE, RISE_AFTER, Descriptors, limit_from_process
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId
 from shipper.tailer import Tailer
@@ -27,7 +27,9 @@ class Held:
         self.told: list[str] = []
         self.fault: OSError | None = None
         files = Files(self._fail)
-        self.fds = Descriptors(limit, files, Events(lambda level, name, fields: self.told.append(name)))
+        self.now = 1000.0
+        events = Events(lambda level, name, fields: self.told.append(name))
+        self.fds = Descriptors(limit, files, events, lambda: self.now)
 
     def _fail(self, op: str) -> None:
         if self.fault and op == "log.open":
@@ -100,6 +102,33 @@ def test_when_the_system_gives_no_more_those_that_are_open_take_turns(held: Held
     assert held.fds.open(other)
     assert first.reader is None
     assert len(held.fds) == 2
+
+
+def test_a_limit_that_has_fallen_rises_again_to_what_it_was_and_no_higher(tmp_path: Path) -> None:
+    held = Held(tmp_path, 20)
+    for name in "abcdefghij":
+        held.backlog(name)
+    held.fault = OSError(errno.EMFILE, "too many")
+    waiting = held.tailer("k")
+    with pytest.raises(OSError, match="too many"):
+        held.fds.open(waiting)
+    assert held.fds.limit == 10
+    held.fault = None
+    with pytest.raises(OSError, match="as many files are open as may be"):
+        held.fds.open(waiting)
+    held.now += RISE_AFTER
+    assert held.fds.open(waiting)
+    assert held.fds.limit == 11
+    limits = []
+    for number in range(30):
+        held.now += RISE_AFTER
+        if held.fds.room():
+            held.backlog(f"more {number}")
+        limits.append(held.fds.limit)
+    assert limits == sorted(limits)
+    assert limits[-1] == 20
+    assert len(held.fds) == 20
+    held.fds.close_all()
 
 
 def test_another_error_changes_nothing(held: Held) -> None:
