@@ -26,6 +26,7 @@ from shipper.model import Checkpoint, Clock, SourceState
 
 CALL = 0.05  # seconds for one call of the client, after which the pump has its turn
 MOST = 128 << 20  # bytes of a transaction
+ENOUGH = 8 << 20  # bytes that are worth a commit as soon as there is nothing more to be read
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
 CAREFUL = 30.0  # seconds without an abort after which one report for each chunk is enough again
 MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
@@ -171,7 +172,7 @@ class Commits:
         if refused and not self._committing and not self._aborting:
             self._give_up("a record was refused", sources)
         began = self._sink.began_at if self._sink.began_at is not None else self._clock()
-        if not self.busy and (self.hurry or self._clock() >= self.due() or self._sink.bytes >= MOST):
+        if not self.busy and (self.hurry or self._clock() >= self.due() or self._full(sources)):
             deliveries = [source.delivery for source in sources.values()]
             if not any(d.inside_line or (d.on_trial and d.reports_due) for d in deliveries):
                 self._prepare(sources)
@@ -187,6 +188,14 @@ class Commits:
         if self._aborting and self._sink.abort(CALL):
             self._aborted(sources)
         return []
+
+    def _full(self, sources: Mapping[str, FileSource]) -> bool:
+        """Whether a transaction is so large, or so large and at rest, that nobody needs to wait for the interval."""
+        assert self._sink is not None
+        if self._sink.bytes < ENOUGH:
+            return False
+        at_rest = not self._ledger.in_flight and not any(source.hungry for source in sources.values())
+        return at_rest or self._sink.bytes >= MOST
 
     def _prepare(self, sources: Mapping[str, FileSource]) -> None:
         assert self._sink is not None

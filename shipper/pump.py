@@ -28,6 +28,7 @@ from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, SourceState
+from shipper.records import Naming
 from shipper.refusals import Refusals
 from shipper.tailer import Tailer
 from shipper.turns import Turns
@@ -68,6 +69,7 @@ class Pump:
         self._events = events
         self._clock = clock
         self._files = files or Files()
+        self._host = socket.gethostname()
         self._woken = threading.Event()
         self._halt = threading.Event()
         self._report = False
@@ -158,7 +160,10 @@ class Pump:
 
     def _connect(self) -> dict[str, SourceState] | None:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
-        self._sink = self._make_sink()
+        sink = self._sink = self._make_sink()
+        for config in self._config.sources.values():
+            if topic := Naming(config, self._host).fixed_topic:
+                sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
         saved = self._store.load()
         if self._commits is None:
             if self._config.kafka.delivery != (before := self._store.delivery())[0] and before[0]:
@@ -187,13 +192,11 @@ class Pump:
             wall=time.time,
             store=self._commits or self._store,
             look=self._discovery.look,
-            host=socket.gethostname(),
+            host=self._host,
         )
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))
-            source = self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
-            if source.fixed_topic:
-                sink.topic_state(source.fixed_topic)  # ask at once: the brokers' answer also says that they are there
+            self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
         self._discovery.start()
         self._opened = True
         self._woken.set()

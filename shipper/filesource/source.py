@@ -46,7 +46,6 @@ class FileSource:
         self._events = tools.events
         self._clock = tools.clock
         naming = Naming(config, tools.host)
-        self.fixed_topic = naming.fixed_topic  # where it is the same for all files
         schedule = self._schedule = Schedule()
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)

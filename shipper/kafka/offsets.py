@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shipper.errors import StateError
 from shipper.model import Checkpoint, Clock
@@ -82,17 +82,17 @@ def read_back(
 
     Raises KafkaException where the brokers do not answer, StateError for a message that is none of ours.
     """
-    where = TopicPartition(topic, partition, OFFSET_BEGINNING)
     with _Reader(settings, "read_uncommitted") as everything:
-        first, end = everything.get_watermark_offsets(where, timeout=TIMEOUT)
+        first, end = everything.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
     found = Recovered()
     if first >= end:
         return found
     with _Reader(settings, "read_committed") as reader:
-        reader.assign([where])
+        reader.list_topics(topic, timeout=TIMEOUT)  # who assigns before a leader is known waits for a timer of 500 ms
+        reader.assign([TopicPartition(topic, partition, first)])
         moved_at = clock()
         while not stopping():
-            for message in reader.consume(BATCH, timeout=0.1):
+            for message in _next(reader):
                 error = message.error()
                 if error is None:
                     moved_at = clock()
@@ -110,6 +110,12 @@ def read_back(
 _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001
 
 
+def _next(reader: Any) -> list[Any]:
+    """Return what there is, as soon as there is something."""
+    message = reader.poll(0.1)
+    return [message, *reader.consume(BATCH, timeout=0)] if message is not None else []
+
+
 class _Reader:
     """A consumer that belongs to no group and says of each partition where it ends."""
 
@@ -122,7 +128,8 @@ class _Reader:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": isolation,
-                "fetch.wait.max.ms": 50,
+                "fetch.wait.max.ms": 10,  # how long a broker waits before it says that there is no more
+                "reconnect.backoff.ms": 40,  # a new client tries its second connection after half of it
                 "log_level": 0,  # what goes wrong is raised
             }
         )

@@ -74,7 +74,10 @@ class TransactionalProducer(Producer):
         wake: Callable[[], None],
         clock: Clock,
     ) -> None:
-        super().__init__(config, events, wake=wake, clock=clock, settings={"transactional.id": f"shipper-{instance}"})
+        self._wake = wake
+        self._news = threading.Event()  # of a topic, perhaps of that of the checkpoints
+        settings = {"transactional.id": f"shipper-{instance}"}
+        super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
         self.each = False
         self.began_at: float | None = None  # when the first record of the open transaction was sent
         self.reason = ""  # why the last attempt to commit was refused
@@ -85,12 +88,13 @@ class TransactionalProducer(Producer):
         self._instance = instance
         self._run_id = run
         self._accept = accept  # called on the opening thread; raises ShipperError
-        self._wake = wake
+        self._admin: Any = None
         self._topic = config.checkpoint_topic
         self._partition = 0
         self._committing = False
         self._not_taken = ""  # why the client did not take a record of the open transaction
         self._stopping = threading.Event()
+        super().topic_state(self._topic)  # asked about first
         self._opener = threading.Thread(target=self._open, name="kafka-open", daemon=True)
         self._opener.start()
 
@@ -162,6 +166,7 @@ class TransactionalProducer(Producer):
     def close(self, timeout: float) -> None:
         """End an open transaction, so that nobody waits for it, and let go of the client."""
         self._stopping.set()
+        self._news.set()
         if self._clients and self.began_at is not None and not self._fatal and not self._committing:
             with contextlib.suppress(ProducerFatal):
                 self.abort(max(1.0, timeout))
@@ -266,6 +271,10 @@ class TransactionalProducer(Producer):
     def _users(self) -> list[Joinable]:
         return [*super()._users(), self._opener]
 
+    def _note(self) -> None:
+        self._news.set()
+        self._wake()
+
     def _open(self) -> None:
         began = self._clock()
         try:
@@ -276,48 +285,59 @@ class TransactionalProducer(Producer):
         except Exception as error:  # the pump raises it
             self.error = error
         self._wake()
+        if self.recovered is not None:
+            self._look_at_policy()
 
     def _find_topic(self) -> int:
         """Return how many partitions the topic of the checkpoints has, once it is there."""
-        settings = shared_settings(self._settings) | {"log_level": 0}
-        admin: Any = None
         while not self._stopping.is_set():
+            self._news.clear()
             state = super().topic_state(self._topic)
             try:
                 if state is TopicState.READY:
                     found = self._txn.list_topics(self._topic, CALL).topics[self._topic]
                     if found.error is None and found.partitions:
-                        admin = admin or AdminClient(settings)
-                        self._look_at_policy(admin)
                         return len(found.partitions)
                 elif state is TopicState.MISSING:
-                    admin = admin or AdminClient(settings)
-                    self._create(admin)
+                    self._create()
             except KafkaException as raised:
                 self._events.checkpoint_topic_missing(self._topic, explain(raised.args[0]))
                 self._stopping.wait(RETRY)
             except TimeoutError:
                 self._events.checkpoint_topic_missing(self._topic, "no answer")
-            self._stopping.wait(BEAT)
+            self._news.wait(BEAT)
         return 0
 
-    def _create(self, admin: Any) -> None:
+    def _ask_admin(self) -> Any:
+        """Return a client for what only the admin interface does, made at its first use."""
+        if self._admin is None:
+            self._admin = AdminClient(shared_settings(self._settings) | {"log_level": 0})
+        return self._admin
+
+    def _create(self) -> None:
         topic = NewTopic(self._topic, num_partitions=PARTITIONS, config=TOPIC_SETTINGS)
         try:
-            admin.create_topics([topic])[self._topic].result(ADMIN)
+            self._ask_admin().create_topics([topic])[self._topic].result(ADMIN)
         except KafkaException as raised:
             if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
         else:
             self._events.checkpoint_topic_created(self._topic, PARTITIONS)
 
-    def _look_at_policy(self, admin: Any) -> None:
-        """Warn where the topic does not keep what was written last; who may not ask is not told."""
+    def _look_at_policy(self) -> None:
+        """Warn where the topic does not keep what was written last; who may not ask is not told.
+
+        Nothing waits for it: the daemon is delivering already.
+        """
         resource = ConfigResource(ResourceType.TOPIC, self._topic)
-        with contextlib.suppress(KafkaException, TimeoutError):
-            policy = admin.describe_configs([resource])[resource].result(ADMIN)["cleanup.policy"].value
+        asked = self._ask_admin().describe_configs([resource], request_timeout=ADMIN)[resource]
+        while not (asked.done() or self._stopping.wait(BEAT)):
+            pass
+        if asked.done() and asked.exception() is None:
+            policy = asked.result()["cleanup.policy"].value
             if "compact" not in policy:
                 self._events.checkpoint_topic_unfit(self._topic, policy)
+        self._admin = None
 
     def _init(self) -> bool:
         while not self._stopping.is_set():

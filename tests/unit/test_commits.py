@@ -55,6 +55,7 @@ class FakeTransactions(FakeSink):
         if alone:
             assert not self.queue, "it is not alone in its batch"
         first = len(self.queue)
+        self.bytes += sum(len(message["value"]) for message in messages)
         super().send(topic, messages, report)
         if not self.each:  # only the last one is reported
             self.queue[first:-1] = [sent._replace(report=lambda *_: None) for sent in self.queue[first:-1]]
@@ -92,7 +93,7 @@ class FakeTransactions(FakeSink):
         return True
 
     def _end(self) -> None:
-        self.began_at, self.open, self.failed = None, [], False
+        self.began_at, self.open, self.failed, self.bytes = None, [], False, 0
 
 
 class Once(PumpRig):
@@ -268,3 +269,21 @@ def test_a_record_on_trial_is_not_committed_before_its_report_has_come(make: Cal
     rig.client.up = True
     rig.until("the offset behind it", lambda: 8 in rig.client.offsets)
     assert rig.client.committed == [b"one"]
+
+
+def test_what_is_large_and_at_rest_is_committed_without_waiting(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "ENOUGH", 10)
+    rig = make()
+    rig.start()
+    rig.write(b"a line")
+    rig.beat(10)
+    assert rig.client.committed == []  # little: it waits for the interval
+    rig.write(b"another")
+    rig.client.up = False
+    rig.beat(10)
+    assert rig.client.committed == []  # in flight: the commit would wait for it, and nothing could be read
+    rig.client.up = True
+    rig.beat(10)
+    assert rig.client.committed == [b"a line", b"another"]
