@@ -111,6 +111,8 @@ class Intake:
     def _decide(self, one: Seen) -> bool:
         """Decide what one unknown file is; returns whether it was still there, under this name."""
         self._unsure.pop(one.file_id, None)
+        if one.file_id in self._census.by_id:
+            return True  # it was decided already, before what is a copy of it
         relatives = self._relatives(one)
         if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
             return True  # excluded, and nothing is missing that it could continue
@@ -251,7 +253,12 @@ class Intake:
         if not one.adoptable and verdict is not Verdict.CONTINUES:
             return False  # exclude hides it, but not that a known file goes on in it
         if verdict is Verdict.NEW and size >= HEAD and self._is_copy_of_unknown(one, reader, size):
-            verdict = Verdict.COPY
+            # What is copied comes first, so that no copy is ever left without it.
+            self._decide(self._current[one.base])
+            relatives = self._relatives(one)
+            for tailer in (t for r in relatives for t in r.gens if t.reader is None and not t.detached):
+                self._descriptors.open(tailer)
+            verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
         if verdict is Verdict.UNSURE:
             self._be_unsure(one)
         elif verdict is Verdict.COPY:

@@ -107,6 +107,25 @@ def test_a_copy_of_a_file_that_is_unknown_as_well_is_no_file_of_its_own(tmp_path
         assert rig.lines == [*content.decode().splitlines(), "last"]
 
 
+def test_a_copy_of_what_followed_on_a_truncation_does_not_stand_in_for_it(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        log, first, second = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.2"))
+        log.write_bytes(b"old\n")
+        rig.start().pass_time(5)
+        content = b"".join(b"line %d\n" % number for number in range(500))
+        second.write_bytes(log.read_bytes())  # copied and truncated twice, the second time not to its end
+        log.write_bytes(content)
+        first.write_bytes(content[:2000])
+        rig.beat()
+        rig.stop()
+        rig.start().pass_time(5)
+        first.write_bytes(content)
+        rig.pass_time(5)
+        log.write_bytes(b"last\n")
+        rig.pass_time(10)
+        assert rig.lines == ["old", *content.decode().splitlines(), "last"]
+
+
 def test_what_only_begins_like_its_successor_is_a_file_of_its_own(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         rig.start().pass_time(2)
