@@ -21,6 +21,8 @@ COLUMNS = {
     "not_judged": "not judged",
 }
 
+ALWAYS = ("lines", "delivered", "missing")  # the other columns are shown where they say something
+
 
 def as_text(report: Report, *, files: bool) -> str:
     """Return the report for a person; ``files``: with a row for each file."""
@@ -108,8 +110,9 @@ def _table(report: Report, *, files: bool) -> Iterator[str]:
         rows.append((source.name, source.tally))
         if files:
             rows += [(f"  {_name(file)}", file.tally) for file in source.files]
-    cells = [["source", *COLUMNS.values()]]
-    cells += [[name, *(f"{getattr(tally, column):,}" for column in COLUMNS)] for name, tally in rows]
+    columns = [name for name in COLUMNS if name in ALWAYS or any(getattr(tally, name) for _, tally in rows)]
+    cells = [["source", *(COLUMNS[column] for column in columns)]]
+    cells += [[name, *(f"{getattr(tally, column):,}" for column in columns)] for name, tally in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for first, *rest in cells:
         numbers = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))

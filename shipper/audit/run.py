@@ -36,6 +36,7 @@ from shipper.tailer import Tailer
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
 LINE = 100  # bytes of a line, for the guess how many there are
 MOST_BUCKETS = 1 << 13
+SMALL = 1 << 17  # lines that may stay in memory
 BEGINNING = 80  # bytes of a missing line that are shown
 
 Say = Callable[[str], None]
@@ -211,9 +212,13 @@ class _Audit:
             for lane_number, lane in enumerate(lanes):
                 for tailer in lane.generations:
                     self._read(lane_number, lane, tailer, lines)
+            if self._number > SMALL:
+                lines.flush()  # the memory is needed for the records now
             self._say("reading the topics")
             self._consume(reader, records, partitions)
             trimmed = frozenset(i for i, where in enumerate(partitions) if where in reader.trimmed())
+        if self._number > SMALL:
+            records.flush()
         self._say("comparing")
         numbering = Numbering(self._segments, self._number)
         order = _Ranges(self._spill((self._number >> RANGE_BITS) + 1))

@@ -11,7 +11,7 @@ from array import array
 
 from shipper.errors import StateError
 
-LIMIT = 1 << 20  # pairs that are kept in memory: 16 bytes each
+LIMIT = 1 << 19  # pairs that are kept in memory: 16 bytes each
 ITEM = 8  # bytes of a number
 
 
@@ -34,7 +34,26 @@ class Spill:
         """Note that so many pairs were added since the last call."""
         self._pending += pairs
         if self._pending >= LIMIT:
-            self._flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is in memory."""
+        places = array("q", [self._end])
+        try:
+            for buffer in self._buffers:
+                if buffer:
+                    self._file.write(buffer)
+                    self._end += len(buffer) * ITEM
+                    del buffer[:]
+                places.append(self._end)
+            self._file.flush()
+        except OSError as error:
+            raise StateError(
+                f"cannot write to {self._directory}: {error.strerror}; an audit needs about 50 bytes there for each "
+                "line: name another directory with --temp-dir"
+            ) from error
+        self._flushed.append(places)
+        self._pending = 0
 
     def bucket(self, number: int) -> array[int]:
         """Return the pairs of a bucket as they were added: first, second, first, second and so on."""
@@ -54,21 +73,3 @@ class Spill:
     def close(self) -> None:
         """Give the room back."""
         self._file.close()
-
-    def _flush(self) -> None:
-        places = array("q", [self._end])
-        try:
-            for buffer in self._buffers:
-                if buffer:
-                    self._file.write(buffer)
-                    self._end += len(buffer) * ITEM
-                    del buffer[:]
-                places.append(self._end)
-            self._file.flush()
-        except OSError as error:
-            raise StateError(
-                f"cannot write to {self._directory}: {error.strerror}; an audit needs about 50 bytes there for each "
-                "line: name another directory with --temp-dir"
-            ) from error
-        self._flushed.append(places)
-        self._pending = 0
