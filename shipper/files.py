@@ -102,11 +102,14 @@ class Files:
         return b"".join(pieces)
 
     def unmounted(self, path: bytes, file_id: FileId, op: str = "log.unmounted") -> bool:
-        """Whether the directory of ``path`` is away, or on another file system: that says nothing of a file in it."""
+        """Whether the directory of ``path`` is away, or on another file system: that says nothing of a file in it.
+
+        Of a symbolic link, the directory that it leads to.
+        """
         if self._fault:
             self._fault(op)
         try:
-            return os.stat(os.path.dirname(path)).st_dev != file_id.dev
+            return os.stat(os.path.dirname(os.path.realpath(path))).st_dev != file_id.dev
         except OSError:
             return True
 

@@ -246,6 +246,8 @@ class Intake:
         if not one.adoptable and not any(begins_as(reader, t) for r in relatives for t in r.gens if t.detached):
             return False  # the directory may be full of such files, and it takes long to decompress them
         size = length(reader)
+        for tailer in [t for r in relatives for t in r.gens if self._is_mounted_over(t, one, reader, size)]:
+            census.unbind(tailer)  # nothing comes to it any more
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
         verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
         if verdict is Verdict.UNSURE and one.path == one.base and all(r.path == one.base for r in relatives):
@@ -273,6 +275,19 @@ class Intake:
             self._new(one, reader)
             return True
         return False
+
+    def _is_mounted_over(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader, size: int) -> bool:
+        """Whether a file is open whose file system is not under its name any more, and ``one``, which is, holds it all.
+
+        A disk that was moved, or a network file system that was mounted again: the descriptor leads to the old one.
+        """
+        if tailer.seen_as != one.path or tailer.file_id.dev == one.file_id.dev or tailer.detached:
+            return False
+        own = tailer.reader
+        if not isinstance(own, PlainReader) or not self._files.unmounted(one.path, tailer.file_id):
+            return False
+        have = own.stat().size
+        return 0 < have <= size and same_bytes(reader, own, have)
 
     def _is_copy_of_unknown(self, one: Seen, reader: PlainReader | PackedReader, size: int) -> bool:
         """Whether a rotated file is being copied from the one that has its path's name, which is as unknown.

@@ -180,7 +180,7 @@ def test_nothing_is_sent_before_a_first_scan_can_be_saved(rig: Rig, mounts: Moun
 
 
 @root_only
-@pytest.mark.parametrize("stopped", [True])
+@pytest.mark.parametrize("stopped", [False, True])
 def test_logs_that_are_unmounted_and_mounted_again_are_not_sent_again(rig: Rig, mounts: Mounts, stopped: bool) -> None:
     """Under another device number, with other inodes: as a network file system, or a disk after a reboot."""
     rig.shipper["scan_interval"] = "1s"  # a mount is no event
