@@ -48,6 +48,7 @@ def show(outcome: Outcome) -> None:
             f"{repeats.undelivered} of runs that ended with records in flight, {repeats.resent} sent again by one run, "
             f"{len(repeats.unexplained)} unexplained"
         )
+    click.echo(f"shipper audit: {outcome.audit}")
     for what in wrong[:-1]:
         for told in ranges(getattr(verdict, what)):
             click.echo(f"  {what}: {told}")
@@ -60,7 +61,7 @@ def show(outcome: Outcome) -> None:
 @click.option("--seed", default=None, help="What the actors do; printed, so that it can be done again.")
 @click.option(
     "--delivery",
-    type=click.Choice(["both", *Delivery]),
+    type=click.Choice(["both", *(delivery.value for delivery in Delivery)]),
     default="both",
     help="How the daemon delivers. both: for half of the time each. switching: now this, now that.",
 )

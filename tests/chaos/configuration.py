@@ -54,6 +54,7 @@ class Configuration:
                 "key": yard.key.decode() if yard.key is not None else "{filename}",
                 "partial_timeout": "1s",
                 "watch": dice.choice(("auto", "auto", "poll")),
+                "provenance": "headers" if yard.key is not None else "none",
             }
 
     def delivery(self, run: int) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,6 +31,21 @@ TOPIC = "chaos"
 
 
 @dataclass
+class Audit:
+    """What ``shipper audit`` says of the files that are still there."""
+
+    failed: bool
+    delivered: int
+    doubled: int
+    said: str
+
+    def __str__(self) -> str:
+        return (
+            self.said if self.failed else f"{self.delivered:,} lines delivered, none missing, {self.doubled:,} doubled"
+        )
+
+
+@dataclass
 class Outcome:
     """What came of it."""
 
@@ -36,12 +54,14 @@ class Outcome:
     verdict: Verdict
     repeats: Repeats
     may_repeat: bool  # lines come again after a kill
+    audit: Audit
 
     @property
     def good(self) -> bool:
         """Whether every promise was kept."""
         allowed = self.verdict.repeated if self.may_repeat else []
-        return self.verdict == Verdict(repeated=allowed) and not self.repeats.unexplained
+        audited = not self.audit.failed and self.audit.delivered and (self.may_repeat or not self.audit.doubled)
+        return self.verdict == Verdict(repeated=allowed) and not self.repeats.unexplained and bool(audited)
 
 
 class Eyes(Actor):
@@ -154,7 +174,17 @@ class Stage:
         repeats = explain(records, self._reader.made_at, self._daemon.runs, contents)
         self._write_down()
         may_repeat = self._delivery is not Delivery.EXACTLY_ONCE
-        return Outcome(len(self._truth.wanted()), self.journal.deeds, verdict, repeats, may_repeat)
+        return Outcome(len(self._truth.wanted()), self.journal.deeds, verdict, repeats, may_repeat, self._audit())
+
+    def _audit(self) -> Audit:
+        command = [sys.executable, "-m", "shipper", "audit", "--json", "--config", str(self._config.path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        (self.root / "audit.json").write_text(done.stdout)
+        if done.stderr or not done.stdout:
+            return Audit(True, 0, 0, f"exit status {done.returncode}: {done.stderr}")
+        total = json.loads(done.stdout)["total"]
+        failed = done.returncode != 0 or total["missing"] != 0
+        return Audit(failed, total["delivered"], total["doubled"], f"exit status {done.returncode}, {total}")
 
     def _write_down(self) -> None:
         """Keep what arrived beside the journal: when each record was made, by which run, and where it is."""

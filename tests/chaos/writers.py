@@ -18,6 +18,7 @@ from random import Random
 from tests.chaos.actor import Actor, Journal
 from tests.harness.writer import COMPRESS, Log, Truth
 
+SMALL = 4096  # bytes of which no copy is made: of a smaller file the copy cannot be told for sure, and may come twice
 LONGEST = 0.3  # seconds between two writes, at most
 
 Naming = Callable[[Path, int], Path]  # (the log, which rotation of it): the rotated file's name
@@ -210,6 +211,8 @@ class Writer(Actor):
         self._end_late()
         self._end_alias()
         way = self.dice.choice(self._habits.ways)
+        if way == "copy" and len(self._content) < SMALL:
+            return
         if way in ("empty", "delete", "over"):
             self._end_line()
             if not all(line in self._yard.arrived for line in self._lines):

@@ -23,6 +23,7 @@ class Proxy:
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", listen))
+        self.address: tuple[str, int] = self._listener.getsockname()
         self._spawn(self._accept)
 
     def cut(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import tomllib
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.harness.consumer import Received, Verdict, judge
 from tests.harness.daemon import Event, parse_event, toml
+from tests.harness.proxy import Proxy
 from tests.harness.writer import Log, Truth, compress
 
 
@@ -71,3 +74,25 @@ def test_rotation_shifts_what_was_rotated_before(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["app.log", "app.log.1", "app.log.2.gz", "app.log.3.gz"]
     assert log.path.read_bytes() == b""
     assert log.sibling(".1").read_bytes() == log._truth.lines["app.log"][2] + b"\n"
+
+
+def test_a_proxy_stalls_one_direction_and_loses_what_was_on_its_way() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        contextlib.closing(Proxy(0, server.getsockname()[1])) as proxy,
+    ):
+        server.settimeout(10)
+        with socket.create_connection(proxy.address, timeout=10) as client:
+            there = server.accept()[0]
+            with there:
+                there.settimeout(10)
+                proxy.stall(requests=False)
+                client.sendall(b"a request")
+                assert there.recv(100) == b"a request"
+                there.sendall(b"an answer")
+                client.settimeout(0.2)
+                with pytest.raises(TimeoutError):
+                    client.recv(100)
+                client.settimeout(10)
+                proxy.cut()
+                assert client.recv(100) == b""
