@@ -131,3 +131,18 @@ def test_every_offset_leads_to_its_line(
     assert [data[at : at + len(value)] for at, value in zip(begins, values, strict=True)] == values
     assert begins == sorted(set(begins))
     assert len(begins) == len(content)
+
+
+def test_where_a_file_was_begun_is_kept(tmp_path: Path) -> None:
+    """An audit must not miss what was left alone at the first scan."""
+    with PumpRig(tmp_path, start_at="end") as rig:
+        (rig.logs / "app.log").write_bytes(b"old\nolder\n")
+        rig.start()
+        with (rig.logs / "app.log").open("ab") as log:
+            log.write(b"new\n")
+        rig.beat()
+        rig.stop()
+        rig.start()
+        rig.stop()
+        (saved,) = rig.saved()
+        assert (rig.lines, saved.start, saved.offset) == (["new"], 10, 14)
