@@ -283,6 +283,12 @@ class Events:
         then = "it is tried again until it can be read"
         self.emit("warning", "file.unreadable", source=source, path=path, reason=reason, then=then)
 
+    def file_incomplete(self, source: str, path: bytes, reason: str) -> None:
+        """Tell once that a compressed file is cut short or damaged, and no longer being written."""
+        self.count("file.incomplete", source)
+        then = "it is read when it has changed and is complete; what comes after it is read now"
+        self.emit("warning", "file.incomplete", source=source, path=path, reason=reason, then=then)
+
     def descriptors_short(self, limit: int) -> None:
         """Tell that more files wait to be read than may be open at once."""
         then = "files are read in turn; raise shipper.max_open_files or LimitNOFILE"

@@ -11,6 +11,7 @@ lumberjack write them. Where one base has both, the numbered ones are taken for 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -62,6 +63,12 @@ def readings(name: bytes) -> Iterator[Reading]:
     if ending and ending != b".old":
         found += _stamped(stem, ending)
     yield from sorted(found, key=lambda reading: len(reading.base), reverse=True)
+
+
+def rank(path: bytes, base: bytes) -> tuple[int, ...]:
+    """Return the rank of ``path`` as a rotation of the path ``base``; () where it is none."""
+    directory, name = os.path.split(path)
+    return next((r.rank for r in readings(name) if os.path.join(directory, r.base) == base), ())
 
 
 def _stamped(text: bytes, ending: bytes) -> Iterator[Reading]:

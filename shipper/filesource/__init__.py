@@ -6,6 +6,7 @@
 - ``delivery``: what became of what was sent, and what is sent again
 - ``census``: the files that are known, under which id and name, and what of that is saved
 - ``intake``: what unknown files are; ``identify`` judges by content
+- ``undecided``: files of which nothing can be said yet, and when each is looked at again
 - ``lineage``: the generations of one path, in order
 - ``firstscan``: where each file begins that is there at the very first look
 - ``schedule``, ``pace``: who is looked at when, and how much may be in flight after a refusal

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shipper.config import SourceConfig
+from shipper.discovery.rotation import rank
 from shipper.events import Events
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.lineage import Lineage
+from shipper.filesource.lineage import DONE, Hold, Lineage
 from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen
@@ -114,21 +115,50 @@ class Census:
                 compression=one.compression,
             )
         )
-        newest = lineage.gens[-1] if lineage.gens and one.path != one.base else None
-        if newest is not None and newest is self.by_name.get(one.base) and newest.state in UNROTATED:
+        hold = lineage.holds.get(one.file_id)
+        later = hold.after if hold is not None else self._after(lineage, one)
+        before = next((t for t in lineage.gens if t in later), None)
+        if before is not None:
             # A rotated file that shows up late still comes before the file that has the name now, which waits; the
             # numbers say so too, for they are the order after a restart.
-            tailer.generation, newest.generation = newest.generation, tailer.generation
-            self.changed(newest)
-            lineage.add(tailer, before=newest)
-        else:
-            lineage.add(tailer)
+            moved = [*lineage.gens[lineage.gens.index(before) :], tailer]
+            numbers = [t.generation for t in moved]
+            for generation, number in zip([tailer, *moved[:-1]], numbers, strict=True):
+                generation.generation = number
+                self.changed(generation)
+        lineage.add(tailer, before=before)
+        for hold in lineage.holds.values():
+            if one.path == one.base or one.rank > hold.rank:
+                hold.after.add(tailer)
         self.bind(tailer, one.file_id, one.path)
         self.changed(tailer)
         self.unpinned[tailer] = None
         self._events.file_found(self.source, one.path, one.size)
         self.advance(lineage)
         return tailer
+
+    def hold(self, path: bytes, one: Seen) -> None:
+        """Let the generations of ``path`` after a rotated file wait until something can be said of that."""
+        lineage = self.lineage(path)
+        if one.file_id not in lineage.holds:
+            lineage.holds[one.file_id] = Hold(one.rank, self._after(lineage, one))
+
+    def release(self, path: bytes, file_id: FileId) -> None:
+        """Let no generation of ``path`` wait for a file any more."""
+        lineage = self.lineages.get(path)
+        if lineage is not None and lineage.holds.pop(file_id, None) is not None:
+            self.advance(lineage)
+
+    def _after(self, lineage: Lineage, one: Seen) -> set[Tailer]:
+        """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet."""
+        if one.path == one.base:
+            return set()
+        unread = (t for t in lineage.gens if t.state not in DONE and not t.read.offset)
+        after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
+        newest = lineage.gens[-1] if lineage.gens else None
+        if newest is not None and newest is self.by_name.get(lineage.path) and newest.state in UNROTATED:
+            after.add(newest)
+        return after
 
     def advance(self, lineage: Lineage) -> None:
         """Let the current generation be looked at; it has its turn if its predecessors are done."""

@@ -72,7 +72,10 @@ def identify(
 def _judge(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer], int]) -> Verdict | None:
     read = tailer.read.offset
     if tailer.reader is not None and not tailer.detached:
-        return _beside(reader, size, tailer, tailer.reader)
+        verdict = _beside(reader, size, tailer, tailer.reader)
+        if verdict is None and read and size == read and matches(reader, tailer.fingerprint(tailer.read)):
+            return Verdict.COPY  # of what the own file was: it is written over just now, by a shredder perhaps
+        return verdict
     if read and size >= read:
         if not matches(reader, tailer.fingerprint(tailer.read)):
             return None

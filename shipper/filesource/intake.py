@@ -28,6 +28,7 @@ from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.identify import Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.schedule import Schedule
+from shipper.filesource.undecided import BEAT, Case, Undecided, Why
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, Clock, FileId, FileState, Observation, Seen
 from shipper.tailer import Tailer
@@ -35,7 +36,6 @@ from shipper.tailer import Tailer
 TRUNCATED = "truncated before it was read to its end, and no copy was found"
 DELETED = "deleted before it was read to its end"
 MOVES = 3  # times that files are looked at anew because they have moved on before it was decided what they are
-UNSURE_RETRY = 1.0  # seconds between looks at an empty or incomplete rotated file
 
 
 class Intake:
@@ -58,10 +58,10 @@ class Intake:
         self._events = events
         self._clock = clock
         self._look = look
-        self._unsure: dict[FileId, Seen] = {}
+        self._undecided = Undecided()
         self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
-        self.due = float("inf")  # when those of which nothing could be said are looked at again
+        self.live = False  # what is there at the start has been taken in
 
     def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
         """Decide what unknown files are: the rotated ones of a path first, oldest first, then the one it names.
@@ -72,7 +72,7 @@ class Intake:
         waiting = [*unknown, *self._released(doubtful)]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
-            waiting += self._released(lineage.gens)
+            waiting += self._released([*lineage.gens, *(t for t in lineage.past if t.reader is not None)])
         for _ in range(MOVES):
             waiting = self._decide_all(waiting)
             if not waiting:
@@ -109,11 +109,28 @@ class Intake:
         ]
 
     def _decide(self, one: Seen) -> bool:
-        """Decide what one unknown file is; returns whether it was still there, under this name."""
-        self._unsure.pop(one.file_id, None)
+        """Decide what one unknown file is, or when to look at it again; returns whether it was still there."""
+        case = self._undecided.cases.get(one.file_id)
+        if case is not None and not case.concerns(one):
+            self._drop(one.file_id)
+            case = None
         if one.file_id in self._census.by_id:
+            self._drop(one.file_id)
             return True  # it was decided already, before what is a copy of it
+        if case is not None and case.why is Why.INCOMPLETE and not case.ready:
+            self._undecided.look(case, one, self._clock())
+            return True  # to decompress it once more would tell nothing new
         relatives = self._relatives(one)
+        try:
+            there = self._try(one, relatives)
+        except _Unsure as unsure:
+            self._put_off(one, unsure, relatives)
+            return True
+        self._drop(one.file_id)
+        return there
+
+    def _try(self, one: Seen, relatives: list[Lineage]) -> bool:
+        """Decide what one unknown file is; returns whether it was still there, under this name. Raises _Unsure."""
         if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
             return True  # excluded, and nothing is missing that it could continue
         if not relatives and one.path == one.base and not one.compression:
@@ -130,8 +147,10 @@ class Intake:
             if reader.stat().file_id != one.file_id:
                 return False
             kept = self._judge(one, reader, relatives)
-        except BROKEN:
-            self._be_unsure(one)  # a compressed file that is still being written, or cannot be read now
+        except OSError as error:
+            raise _unreadable(error) from None
+        except BROKEN as error:
+            raise _Unsure(Why.INCOMPLETE, str(error)) from None
         finally:
             if not kept:
                 reader.close()
@@ -139,25 +158,73 @@ class Intake:
 
     def again(self, paths: set[bytes]) -> None:
         """Look again at files of which nothing could be said, or that were copies, and that have changed."""
-        for one in list(self._unsure.values()):
-            if one.path in paths:
-                self._look_again(one)
+        for case in list(self._undecided.cases.values()):
+            if case.why is Why.EMPTY and case.one.path in paths:
+                self._look_at(case)
         for left in list(self._census.left.values()):
             if left.state is FileState.COPY and left.seen_as in paths:
-                self._look_again(_as_seen(left))
+                now = _now(_as_seen(left))
+                if now is not None and (now.file_id not in self._census.left or self._census.left_changed(now)):
+                    self.take([now])
+
+    @property
+    def due(self) -> float:
+        """When :meth:`tick` has work next."""
+        return self._undecided.due
 
     def tick(self) -> None:
         """Look again at files of which nothing could be said."""
-        if self._clock() >= self.due:
-            self.due = float("inf")
-            for one in list(self._unsure.values()):
-                self._look_again(one)
-            if self._unsure:
-                self.due = self._clock() + UNSURE_RETRY
+        for case in self._undecided.ripe(self._clock()):
+            self._look_at(case)
+
+    def _look_at(self, case: Case) -> None:
+        """Look again at a file of which nothing could be said: whether it has changed, and whether that is enough."""
+        now = _now(case.one)
+        if now is None:
+            self._drop(case.one.file_id)  # the event of what happened to it is on its way
+        elif self._undecided.look(case, now, self._clock()):
+            self.take([now])
+        elif case.why is Why.INCOMPLETE and not case.told and case.given_up(self._clock()):
+            case.told = True
+            self._events.file_incomplete(self._census.source, case.one.path, case.reason)
+            self._release_held(case)
+
+    def _put_off(self, one: Seen, unsure: _Unsure, relatives: list[Lineage]) -> None:
+        """Keep a file of which nothing can be said yet. Where it is a generation, perhaps, those after it wait."""
+        why, now = unsure.why, self._clock()
+        if not one.adoptable and not one.rank:
+            self._drop(one.file_id)  # one of many in its directory
+            return
+        before = self._undecided.cases.get(one.file_id)
+        case = self._undecided.put(one, why, now)
+        if before is not None and before is not case:
+            self._release_held(before)
+        case.reason = unsure.reason
+        if why is Why.UNREADABLE and not case.told:
+            case.told = True
+            self._events.file_unreadable(self._census.source, one.path, case.reason)
+        if why is Why.INCOMPLETE and not case.told:
+            missing = [r.path for r in relatives if any(t.detached and t.state not in DONE for t in r.gens)]
+            plain = one.path.removesuffix(b"." + one.compression.encode())
+            if one.path != one.base and plain not in self._census.by_name:
+                missing.append(one.base)  # else what is being compressed is known itself
+            case.held = tuple(dict.fromkeys([*case.held, *missing]))
+            for path in case.held:
+                self._census.hold(path, one)
+
+    def _drop(self, file_id: FileId) -> None:
+        """Forget a file of which nothing could be said."""
+        if (case := self._undecided.drop(file_id)) is not None:
+            self._release_held(case)
+
+    def _release_held(self, case: Case) -> None:
+        held, case.held = case.held, ()
+        for path in held:
+            self._census.release(path, case.one.file_id)
 
     def changed(self, tailer: Tailer) -> None:
         """Take note that a file's id leads to other bytes than were read of it, and look for these."""
-        self.search(tailer, self._release(tailer))
+        self.search(tailer, *self._release(tailer))
 
     def search(self, tailer: Tailer, *others: Seen, why: str = TRUNCATED) -> None:
         """Look for a file's bytes among ``others`` and its neighbours; what cannot be found is lost, and why is told.
@@ -175,7 +242,15 @@ class Intake:
                 unknown[file_id] = one if one.adoptable else one._replace(base=tailer.path)
         self.take(unknown.values())
         if tailer.detached and tailer.state not in DONE:
-            census.lose(tailer, why, self._clock())
+            self.give_up(tailer, why)
+
+    def give_up(self, tailer: Tailer, why: str) -> None:
+        """Take note that a file's bytes are nowhere, unless they may be in one that is still being compressed."""
+        now = self._clock()
+        if tailer.state not in DONE and self._census.lineages[tailer.path].holds:
+            self._schedule.later(tailer, now + BEAT)
+        else:
+            self._census.lose(tailer, why, now)
 
     def follow(self, missing: Iterable[Tailer]) -> None:
         """Go on with files whose names are gone, where their ids lead to names that no rule knows."""
@@ -185,16 +260,18 @@ class Intake:
             strange = [one for one in seen if one.file_id in by_id and not one.adoptable]
             self.take(one._replace(base=by_id[one.file_id].path) for one in strange)
 
-    def _release(self, tailer: Tailer) -> Seen:
-        """Part a generation from a file that holds other bytes; returns that file, which is unknown now."""
+    def _release(self, tailer: Tailer) -> list[Seen]:
+        """Part a generation from a file that holds other bytes; returns that file, which is unknown now.
+
+        A rotated file that is written over when it has been compressed is being shredded: it is not believed to be a
+        log before that is over, and never if it has no name then.
+        """
         try:
             stat = tailer.reader.stat() if tailer.reader is not None else None
         except OSError:
             stat = None  # it cannot be read now, which is told when it is
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
         path, base = tailer.seen_as, tailer.path
-        directory, name = os.path.split(path)
-        rank = next((r.rank for r in rotation.readings(name) if os.path.join(directory, r.base) == base), ())
         if tailer.state is not File.FINISHED:
             self._events.file_truncated(self._census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
@@ -204,7 +281,11 @@ class Intake:
             reader.close()
         self._census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
-        return Seen(path, base, tailer.file_id, size, mtime, rank, compression)
+        seen = Seen(path, base, tailer.file_id, size, mtime, rotation.rank(path, base), compression)
+        if self.live and path != base and any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS):
+            self._undecided.put(seen, Why.OVERWRITTEN, self._clock())
+            return [seen] if stat is None or stat.links else []
+        return [seen]
 
     def _released(self, tailers: Iterable[Tailer]) -> list[Seen]:
         """Open generations and part those from their files that hold other bytes than were read; returns these."""
@@ -214,7 +295,7 @@ class Intake:
                 continue
             try:
                 if (tailer.reader is not None or self._descriptors.open(tailer)) and not tailer.verify():
-                    released.append(self._release(tailer))
+                    released += self._release(tailer)
             except BROKEN:
                 continue  # told when it is read
         return released
@@ -222,9 +303,9 @@ class Intake:
     # --- the decision ------------------------------------------------------------------------------------------------
 
     def _open(self, one: Seen) -> PlainReader | PackedReader | None:
-        """Open an unknown file; None where that cannot be done now, which is taken care of.
+        """Open an unknown file; None where that is taken care of.
 
-        Raises FileNotFoundError, or NotRegularError, where its name has no file any more.
+        Raises FileNotFoundError, or NotRegularError, where its name has no file any more, and _Unsure.
         """
         if not one.compression and (held := self._held.pop(one.file_id, None)) is not None:
             return held  # its name may be gone by now
@@ -234,14 +315,14 @@ class Intake:
         except (FileNotFoundError, NotRegularError):
             raise
         except OSError as error:
-            if one.path == one.base and error.errno not in (errno.EMFILE, errno.ENFILE):
-                self._new(one)  # its tailer tells, and tries again
-            else:
-                self._be_unsure(one)
+            unsure = _unreadable(error)
+            if one.path != one.base or unsure.why is Why.CROWDED:
+                raise unsure from None
+            self._new(one)  # its tailer tells, and tries again
             return None
 
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
-        """Act on what an open unknown file is; returns whether its reader is kept."""
+        """Act on what an open unknown file is; returns whether its reader is kept. Raises _Unsure."""
         census = self._census
         if not one.adoptable and not any(begins_as(reader, t) for r in relatives for t in r.gens if t.detached):
             return False  # the directory may be full of such files, and it takes long to decompress them
@@ -262,8 +343,8 @@ class Intake:
                 self._descriptors.open(tailer)
             verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
         if verdict is Verdict.UNSURE:
-            self._be_unsure(one)
-        elif verdict is Verdict.COPY:
+            raise _Unsure(Why.EMPTY)
+        if verdict is Verdict.COPY:
             if of is not None:
                 self._events.file_copy(census.source, of.path, one.path)
                 census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
@@ -272,6 +353,9 @@ class Intake:
             self._continue(of, one, reader)
             return True
         else:
+            case = self._undecided.cases.get(one.file_id)
+            if case is not None and case.why is Why.OVERWRITTEN and not case.ready:
+                raise _Unsure(Why.OVERWRITTEN)
             self._new(one, reader)
             return True
         return False
@@ -355,21 +439,32 @@ class Intake:
         self._schedule.now(tailer)
         census.advance(lineage)
 
-    def _be_unsure(self, one: Seen) -> None:
-        self._unsure[one.file_id] = one
-        self.due = min(self.due, self._clock() + UNSURE_RETRY)
 
-    def _look_again(self, one: Seen) -> None:
-        try:
-            found = os.stat(one.path)
-        except OSError:
-            found = None
-        if found is None or FileId(found.st_dev, found.st_ino) != one.file_id:
-            self._unsure.pop(one.file_id, None)  # the event of what happened to it is on its way
-            return
-        now = one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
-        if one.file_id not in self._census.left or self._census.left_changed(now):
-            self.take([now])
+class _Unsure(Exception):
+    """Nothing can be said of a file yet."""
+
+    def __init__(self, why: Why, reason: str = "") -> None:
+        super().__init__(reason)
+        self.why = why
+        self.reason = reason
+
+
+def _unreadable(error: OSError) -> _Unsure:
+    if error.errno is None:
+        return _Unsure(Why.INCOMPLETE, str(error))  # what bz2 and gzip raise for a damaged file
+    crowded = error.errno in (errno.EMFILE, errno.ENFILE)
+    return _Unsure(Why.CROWDED if crowded else Why.UNREADABLE, error.strerror or str(error))
+
+
+def _now(one: Seen) -> Seen | None:
+    """Return how a file is now; None where its name leads elsewhere."""
+    try:
+        found = os.stat(one.path)
+    except OSError:
+        return None
+    if FileId(found.st_dev, found.st_ino) != one.file_id:
+        return None
+    return one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
 def _in_order(waiting: Iterable[Seen]) -> list[Seen]:

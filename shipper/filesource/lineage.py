@@ -7,17 +7,26 @@ current: only it is read (I3). ``past`` are finished ones, kept to ship what com
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from shipper.lifecycle import File, FileEvent
+from shipper.model import FileId
 from shipper.tailer import Tailer
 
 DONE = (File.FINISHED, File.LOST)
 
 
+class Hold(NamedTuple):
+    """A rotated file that is still being compressed, and may be a generation: those after it wait."""
+
+    rank: tuple[int, ...]
+    after: set[Tailer]
+
+
 class Lineage:
     """The generations of one path."""
 
-    __slots__ = ("generation", "gens", "past", "path", "succeeded")
+    __slots__ = ("generation", "gens", "holds", "past", "path", "succeeded")
 
     def __init__(self, path: bytes) -> None:
         self.path = path
@@ -25,11 +34,13 @@ class Lineage:
         self.past: list[Tailer] = []
         self.generation = 0  # of the next one
         self.succeeded = False  # the current one's successor has shown its first byte
+        self.holds: dict[FileId, Hold] = {}
 
     @property
     def current(self) -> Tailer | None:
         """The generation that may be read now."""
-        return next((t for t in self.gens if t.state not in DONE), None)
+        current = next((t for t in self.gens if t.state not in DONE), None)
+        return None if any(current in hold.after for hold in self.holds.values()) else current
 
     def successor(self, tailer: Tailer) -> Tailer | None:
         """Return the generation that comes after ``tailer``, which must be unfinished or unsettled."""

@@ -100,7 +100,7 @@ class Sightings:
             if tailer.detached and tailer.state is not File.LOST and census.has_copies(tailer.path):
                 self._intake.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
             if tailer.detached:
-                census.lose(tailer, DELETED, now)
+                self._intake.give_up(tailer, DELETED)
         if seen.complete:
             census.forget_vanished(seen, found, now)
             if not self.started:
@@ -114,7 +114,7 @@ class Sightings:
         self._intake.again(paths)
 
     def _start(self, *, first: bool) -> None:
-        self.started = True
+        self.started = self._intake.live = True
         for lineage in self._census.lineages.values():
             if (current := lineage.current) is not None and current.detached:
                 self._schedule.now(current)  # nothing was seen of it: it is searched for when it is its turn

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shipper.config import SourceConfig
+from shipper.discovery.rotation import rank
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below, new_uid
@@ -43,7 +44,9 @@ class Case:
             path.touch()
             file_id = FileId(path.stat().st_dev, path.stat().st_ino)
         base_path = os.fsencode(self.root / (base or name))
-        return Seen(os.fsencode(path), base_path, file_id, size, 0, adoptable=adoptable)
+        return Seen(
+            os.fsencode(path), base_path, file_id, size, 0, rank(os.fsencode(path), base_path), adoptable=adoptable
+        )
 
     def checkpoint(self, name: str, inode: int, generation: int = 0, state: FileState = FileState.OPEN) -> Checkpoint:
         path = os.fsencode(self.root / "app.log")
