@@ -155,4 +155,4 @@ class Rig:
         self.forget_topic()
 
     def _told(self) -> str:
-        return self.daemon.log() if self._daemons else "(no daemon was started)"
+        return "\n".join(d.log() for d in self._daemons) if self._daemons else "(no daemon was started)"
