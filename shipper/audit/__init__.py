@@ -5,10 +5,11 @@
 - ``spill``: pairs of numbers on disk, so that the memory is bounded
 - ``match``: the join, and the judgement
 - ``run``: reads it all, in the one order in which a daemon that goes on working cannot make it look wrong
-- ``report``: what a person, or a program, is told
+- ``findings``: what was found; ``report``: what a person, or a program, is told
 """
 
+from shipper.audit.findings import Report
 from shipper.audit.report import as_json, as_text
-from shipper.audit.run import Options, Report, audit
+from shipper.audit.run import Options, audit
 
 __all__ = ["Options", "Report", "as_json", "as_text", "audit"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from shipper.audit.run import FileReport, Missing, Report, SourceReport, Tally
+from shipper.audit.findings import FileReport, Missing, Report, SourceReport, Tally
 from shipper.model import show_path
 
 COLUMNS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from shipper.audit.findings import FileReport, Missing, Report, SourceReport, Tally
 from shipper.audit.report import as_json, as_text
-from shipper.audit.run import FileReport, Missing, Report, SourceReport, Tally
 
 
 def report(*files: FileReport, gone: int = 0, left: int = 0) -> Report:
