@@ -32,6 +32,8 @@ _EPOCH = re.compile(rb"1\d{9}(?:\d{3})?")
 _NUMBER = re.compile(rb"\d{1,6}")
 _EXTENSION = re.compile(rb"\.[A-Za-z][A-Za-z0-9_]*\Z")
 _MOVED = re.compile(rb"-\d{10}\.backup\Z")
+# What multilog and svlogd make of a file named "current"; "u": it may not be safely on the disk.
+_TAI64N = re.compile(rb"@4(?P<seconds>[0-9a-f]{15})(?P<nanoseconds>[0-9a-f]{8})\.[su]")
 _SEPARATOR = re.compile(rb"[-._](?=\d|old\Z)")
 
 
@@ -52,6 +54,9 @@ def compression(name: bytes) -> str:
 
 def readings(name: bytes) -> Iterator[Reading]:
     """Yield every way in which ``name`` can be a rotation of another name, the longest base first."""
+    if stamp := _TAI64N.fullmatch(name):
+        yield Reading(b"current", (1, int(stamp["seconds"], 16), int(stamp["nanoseconds"], 16)))
+        return
     plain = name[: -len(MOVED)] if _MOVED.search(name) else name
     if kind := compression(name):
         plain = name[: -len(kind) - 1]

@@ -151,6 +151,13 @@ def test_an_index_after_a_date_sorts_forwards(index: int, more: int) -> None:
     assert rank(b"app.log.2026-11-23", b"app.log") < rank(older, b"app.log") < rank(newer, b"app.log")
 
 
+def test_what_multilog_makes_of_its_current_file_sorts_by_its_moment() -> None:
+    names = [b"@4000000065800000000000ff.s", b"@400000006580000010000000.u", b"@400000006580000100000000.s"]
+    assert [bases(name) for name in names] == [[b"current"]] * 3
+    assert sorted(names, key=lambda name: rank(name, b"current")) == names
+    assert bases(b"@400000006580.s") == []
+
+
 @given(st.binary(max_size=30))
 def test_any_name_can_be_read(name: bytes) -> None:
     for base, key in readings(name):
