@@ -22,6 +22,7 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.filesource.holding import Holding
 from shipper.health import Health, SinkWithStatus
 from shipper.instance import instance_of
 from shipper.kafka.producer import Producer
@@ -35,6 +36,7 @@ from shipper.turns import Turns
 
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
 REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
+HOLD_AFTER = 1.0  # seconds after which files are held open, where it is not known yet what was committed
 OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
@@ -103,11 +105,13 @@ class Pump:
             scan_interval=config.shipper.scan_interval,
             clock=clock,
         )
+        self._holding = Holding(self._files, limit)
         self._sink: SinkWithStatus | None = None
         self._save_at = 0.0
         self._renewals = store.renewals
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
+        self._holds = False  # discovery was started before it was known where each source stands
         self._opened = False  # it is known where each source stands
 
     # --- for other threads -------------------------------------------------------------------------------------------
@@ -169,14 +173,26 @@ class Pump:
             if self._config.kafka.delivery != (before := self._store.delivery())[0] and before[0]:
                 self._store.set_delivery(self._config.kafka.delivery, before[1])
             return saved
+        began = self._clock()
         while not self._halt.is_set():
             self._poll(0.0)
             if (known := self._commits.begin(saved)) is not None:
                 return known
-            self._woken.wait(REPORT_BEAT)
+            woken = self._woken.wait(REPORT_BEAT)
             self._woken.clear()
-            self._look(self._clock())
+            now = self._clock()
+            self._look(now)
+            if now - began > HOLD_AFTER and (woken or now >= self._discovery.next_due()):
+                self._hold()
         return None
+
+    def _hold(self) -> None:
+        """Hold open what is there, for it may be deleted before it is known where to go on."""
+        if not self._holds:
+            self._holds = True
+            self._discovery.start()
+        for observation in self._discovery.collect().observations:
+            self._holding.observe(observation.seen)
 
     def _open(self) -> None:
         saved = self._connect()
@@ -197,7 +213,12 @@ class Pump:
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))
             self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
-        self._discovery.start()
+            self._sources[name].take_over(self._holding)
+        self._holding.close()
+        if self._holds:
+            self._discovery.rescan()
+        else:
+            self._discovery.start()
         self._opened = True
         self._woken.set()
 
@@ -365,4 +386,5 @@ class Pump:
         if self._sink is not None:
             self._sink.close(0.0)
         self._refusals.close()
+        self._holding.close()
         self._descriptors.close_all()

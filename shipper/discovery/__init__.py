@@ -108,6 +108,10 @@ class Discovery:
                 return
             self._apply(drained, found)
 
+    def rescan(self) -> None:
+        """Let the next :meth:`collect` be a full scan again."""
+        self._scan_due = -math.inf
+
     def look(self, source: str, directory: bytes) -> Observation:
         """Return all files in ``directory`` as they are now, as far as they are one source's to look at.
 

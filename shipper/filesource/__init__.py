@@ -11,6 +11,7 @@
 - ``firstscan``: where each file begins that is there at the very first look
 - ``schedule``, ``pace``: who is looked at when, and how much may be in flight after a refusal
 - ``descriptors``: how many files may be open
+- ``holding``: files that are held open while it is not known yet where each source stands
 - ``tools``: what all sources share
 """
 

@@ -13,6 +13,7 @@ from shipper.files import BROKEN
 from shipper.filesource.census import Census
 from shipper.filesource.delivery import Delivery
 from shipper.filesource.endings import Endings
+from shipper.filesource.holding import Holding
 from shipper.filesource.intake import Intake
 from shipper.filesource.schedule import Schedule
 from shipper.filesource.sightings import Sightings
@@ -71,6 +72,10 @@ class FileSource:
     def observe(self, seen: Observation) -> None:
         """Take in what discovery saw."""
         self._sightings.observe(seen)
+
+    def take_over(self, holding: Holding) -> None:
+        """Go on with the files that were held open while it was not known where they stand."""
+        holding.hand_over(self._census.by_id.values(), self._descriptors)
 
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ class FakeTransactions(FakeSink):
         self.each = False
         self.began_at: float | None = None
         self.reason = "refused"
-        self.recovered = Recovered(None, {})
+        self.recovered: Recovered | None = Recovered(None, {})
         self.error: Exception | None = None
         self.bytes = 0
         self.clock: Callable[[], float] = lambda: 0.0
@@ -287,3 +288,74 @@ def test_what_is_large_and_at_rest_is_committed_without_waiting(
     rig.client.up = True
     rig.beat(10)
     assert rig.client.committed == [b"a line", b"another"]
+
+
+def test_a_file_that_is_deleted_before_it_is_known_what_was_committed_is_read_to_its_end(
+    make: Callable[..., Once],
+) -> None:
+    rig = make()
+    rig.write(b"one")
+    rig.start()
+    rig.until("the first line", lambda: rig.client.committed == [b"one"])
+    rig.stop()
+    rig.write(b"two")
+    rig.client.recovered = None
+    looks = 0
+
+    def away() -> None:
+        nonlocal looks
+        looks += 1
+        rig.now += 1.0
+        if looks == 5:
+            (rig.logs / "a.log").rename(rig.logs / "a.log.1")
+            rig.write(b"three")
+            wake(rig)
+        elif looks == 10:
+            (rig.logs / "a.log.1").unlink()
+            wake(rig)
+        elif looks == 15:
+            rig.client.recovered = Recovered(None, {})
+            rig.client.on_poll = lambda: None
+
+    rig.client.on_poll = away
+    rig.start()
+    rig.until("the last line", lambda: b"three" in rig.client.committed)
+    assert rig.client.committed == [b"one", b"two", b"three"]
+    assert rig.events.counters["file.lost", "s"] == 0
+
+
+def test_what_is_held_open_and_not_needed_is_closed(make: Callable[..., Once]) -> None:
+    rig = make()
+    rig.write(b"one")
+    rig.client.recovered = None
+    looks = most = 0
+
+    def away() -> None:
+        nonlocal looks, most
+        looks += 1
+        rig.now += 1.0
+        most = max(most, open_at(rig.logs / "a.log"))
+        if looks == 10:
+            rig.client.recovered = Recovered(None, {})
+            rig.client.on_poll = lambda: None
+
+    rig.client.on_poll = away
+    rig.start()
+    rig.until("the line", lambda: rig.client.committed == [b"one"])
+    assert most == 1
+    rig.stop()
+    assert open_at(rig.logs / "a.log") == 0
+
+
+def wake(rig: Once) -> None:
+    assert rig.pump is not None
+    rig.pump.wake()
+
+
+def open_at(path: Path) -> int:
+    """Return how many descriptors of this process lead to ``path``."""
+    return sum(os.path.samefile(f"/proc/self/fd/{fd}", path) for fd in os.listdir("/proc/self/fd") if _leads(fd))
+
+
+def _leads(fd: str) -> bool:
+    return os.path.exists(f"/proc/self/fd/{fd}")

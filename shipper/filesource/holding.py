@@ -1,0 +1,64 @@
+"""Files that are held open while it is not known yet where each source stands: until brokers say what was committed.
+
+Nothing of them is read. But an open descriptor is all that keeps the bytes of a file that is deleted meanwhile, and its
+id from being given to another one. Pump thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shipper.files import BROKEN, Files, PlainReader, matches
+from shipper.filesource.descriptors import Descriptors
+from shipper.model import FileId, Seen
+from shipper.tailer import Tailer
+
+
+class Holding:
+    """Open files by their id, at most ``limit``."""
+
+    def __init__(self, files: Files, limit: int) -> None:
+        self._files = files
+        self._limit = limit
+        self._held: dict[FileId, PlainReader] = {}
+
+    def observe(self, seen: Iterable[Seen]) -> None:
+        """Hold what was seen, as far as the limit allows; what cannot be opened is told when it is its turn."""
+        for one in seen:
+            if one.compression or one.file_id in self._held or len(self._held) >= self._limit:
+                continue
+            try:
+                reader = PlainReader(self._files, self._files.open(one.path))
+            except BROKEN:
+                continue
+            # Under whatever id it has by now: what had the other one is gone, or is seen under its new name.
+            try:
+                file_id = reader.stat().file_id
+            except OSError:
+                reader.close()
+                continue
+            if file_id in self._held:
+                reader.close()
+            else:
+                self._held[file_id] = reader
+
+    def hand_over(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
+        """Give each of ``tailers`` its file, if it has unread bytes and still holds what was read of it."""
+        for tailer in tailers:
+            reader = self._held.get(tailer.file_id)
+            if reader is None or tailer.compression or tailer.detached or tailer.reader is not None:
+                continue
+            try:
+                unread = reader.stat().size > tailer.read.offset
+                known = unread and matches(reader, tailer.fingerprint(tailer.read))
+            except BROKEN:
+                continue  # told when its turn comes
+            if known and descriptors.room():
+                tailer.adopt(self._held.pop(tailer.file_id), tailer.seen_as, tailer.file_id, "")
+                descriptors.adopted(tailer)
+
+    def close(self) -> None:
+        """Let go of what nobody has taken."""
+        held, self._held = self._held, {}
+        for reader in held.values():
+            reader.close()
