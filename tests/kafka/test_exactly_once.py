@@ -94,6 +94,24 @@ def test_the_daemon_is_killed_while_the_broker_is_away(broker: Broker, once: Rig
     once.verify()
 
 
+def test_a_file_is_deleted_while_the_broker_is_away_at_the_start(broker: Broker, once: Rig) -> None:
+    log = once.log()
+    log.write(100)
+    daemon = once.start()
+    once.delivered()
+    daemon.kill()
+    log.write(100)
+    broker.kill()
+    try:
+        daemon = once.launch()
+        daemon.wait_open(log.path)
+        log.path.unlink()
+        log.write(100)  # anew
+    finally:
+        broker.start()
+    once.verify()
+
+
 def test_an_outage_that_outlives_the_transaction(broker: Broker, distant: Rig) -> None:
     distant.kafka_properties["transaction.timeout.ms"] = "2000"
     log = distant.log()
