@@ -109,20 +109,27 @@ class Broker:
 
     HEAP = "512m"
 
-    def __init__(self, properties: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, properties: Mapping[str, object] | None = None, listeners: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it; ``listeners`` are more of them, with the protocol of each: where, says ``self.listeners``."""
         self._java, self._libs = java(), libs()
         self._process: subprocess.Popen[bytes] | None = None
         self.home = Path(tempfile.mkdtemp(prefix="shipper-kafka-"))
         ports = Ports()
+        self.listeners = {name: f"127.0.0.1:{ports.take()}" for name in listeners or {}}
+        more = "".join(f",{name}://{address}" for name, address in self.listeners.items())
+        protocols = "".join(f",{name}:{protocol}" for name, protocol in (listeners or {}).items())
         direct, behind, front, controller = (ports.take() for _ in range(4))
         self.bootstrap, self.proxied = f"127.0.0.1:{direct}", f"127.0.0.1:{front}"
         settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"DIRECT://127.0.0.1:{direct},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"DIRECT://{self.bootstrap},PROXIED://{self.proxied}",
-            "listener.security.protocol.map": "DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"DIRECT://127.0.0.1:{direct},PROXIED://127.0.0.1:{behind},"
+            f"CONTROLLER://127.0.0.1:{controller}{more}",
+            "advertised.listeners": f"DIRECT://{self.bootstrap},PROXIED://{self.proxied}{more}",
+            "listener.security.protocol.map": "DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT" + protocols,
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "DIRECT",
             "log.dirs": self.home / "data",
@@ -201,12 +208,12 @@ class Broker:
     def create_topic(self, name: str, partitions: int = 3, **config: str) -> None:
         """Create a topic; return when it is there."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
-        self._settle(self.admin.create_topics([topic]))
+        self.settle(self.admin.create_topics([topic]))
         eventually(f"topic {name}", lambda: name in self._topics())
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic; return when it is gone."""
-        self._settle(self.admin.delete_topics([name]))
+        self.settle(self.admin.delete_topics([name]))
         eventually(f"topic {name} to go", lambda: name not in self._topics())
 
     def close(self) -> None:
@@ -237,7 +244,8 @@ class Broker:
         return set()
 
     @staticmethod
-    def _settle(futures: Mapping[str, Future[Any]]) -> None:
+    def settle(futures: Mapping[Any, Future[Any]]) -> None:
+        """Wait until all that was asked of the admin interface is done; raises what went wrong."""
         for future in futures.values():
             future.result(timeout=DEADLINE)
 

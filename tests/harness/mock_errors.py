@@ -18,7 +18,10 @@ TRANSPORT = KafkaError._TRANSPORT  # as an error: the broker closes the connecti
 class Api(IntEnum):
     PRODUCE = 0
     METADATA = 3
+    FIND_COORDINATOR = 10
     INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    END_TXN = 26
 
 
 def _library() -> ctypes.CDLL:
@@ -48,6 +51,11 @@ class FaultyBroker(EmbeddedBroker):
         self._lib.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(api), ctypes.c_size_t(len(errors)), array
         )
+
+    def forgive(self, *apis: Api) -> None:
+        """Forget the errors that :meth:`fail` has left."""
+        for api in apis:
+            self._lib.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(api))
 
     def topic_error(self, topic: str, error: int) -> None:
         """Answer questions about a topic with an error; 0: no longer."""
