@@ -119,7 +119,7 @@ class Events:
 
     def brokers_reached(self, brokers: int) -> None:
         """Say that the brokers have answered for the first time."""
-        self.emit("info", "brokers.reached", brokers=brokers)
+        self.emit("info", "brokers.reached", every=60, brokers=brokers)
 
     def brokers_away(self, reason: str) -> None:
         """Say that no broker answers: records wait in their files."""
@@ -167,7 +167,7 @@ class Events:
     def client_gave_up(self, reason: str) -> None:
         """Say that the Kafka client is finished; a new one is built."""
         self.count("client.gave_up")
-        self.emit("error", "client.gave_up", reason=reason)
+        self.emit("error", "client.gave_up", every=60, key=(reason,), reason=reason)
 
     def client_said(self, level: str, facility: str, text: str) -> None:
         """Pass on a line of the Kafka client's own log."""

@@ -302,7 +302,7 @@ class Pump:
         now = self._clock()
         if now - self._replaced_at < REPLACE_BEAT:  # whatever kills each new client must not become a loop
             self._halt.wait(REPLACE_BEAT)
-        self._replaced_at = now
+        self._replaced_at = self._clock()
         sink = self._sink = self._make_sink()
         for source in self._sources.values():
             source.sink = sink

@@ -48,6 +48,8 @@ class Refusals:
             if kind is not DeliveryClass.REFUSED_RECORD:
                 if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
                     sink.hold(tailer.topic)
+                if kind is DeliveryClass.CREDENTIALS:
+                    self._events.topic_denied(tailer.topic, f"this user may not write to it: {explain(nack.error)}")
                 self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
                 source.delivery.refuse(RETRY_TOPIC)
             elif source.delivery.rewinding:

@@ -24,9 +24,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from shipper.config import KafkaConfig
-from shipper.kafka.errors import explain, reason
+from shipper.kafka.errors import explain, failure, reason
 from shipper.kafka.probe import judge
-from shipper.kafka.settings import message_max, producer_settings, shared_settings
+from shipper.kafka.settings import message_max, producer_settings, shared_settings, unanswered
+from shipper.kafka.tls import UNTRUSTED, why_untrusted
 from shipper.model import TopicState
 
 OVERHEAD = 1024  # a record's key and frame, beside its line
@@ -78,7 +79,7 @@ def _ask(
     name = next(iter(topics), None)
     failed = _reach(client, errors, name, timeout)
     if failed is not None:
-        yield from _unreached(config, errors, failed, timeout)
+        yield from _unreached(config, settings, errors, failed, timeout)
         return
     took = math.inf
     for _ in range(3):  # the first may have to connect to another broker
@@ -86,7 +87,7 @@ def _ask(
         try:
             answer = client.list_topics(name, timeout)
         except KafkaException as raised:
-            yield from _unreached(config, errors, raised.args[0], timeout)
+            yield from _unreached(config, settings, errors, raised.args[0], timeout)
             return
         took = min(took, (time.monotonic() - asked) * 1000)
     count = len(answer.brokers)
@@ -119,14 +120,22 @@ def _reach(client: Any, errors: list[Any], topic: str | None, timeout: float) ->
             return None
 
 
-def _unreached(config: KafkaConfig, errors: list[Any], last: Any, timeout: float) -> Iterator[Finding]:
+def _unreached(
+    config: KafkaConfig, settings: Mapping[str, Any], errors: list[Any], last: Any, timeout: float
+) -> Iterator[Finding]:
     refused = [e for e in errors if e.code() == KafkaError._AUTHENTICATION]  # noqa: SLF001 - public, in spite of its name
     if refused:
         yield Finding(Level.OK, "brokers", "reached")
-        yield Finding(Level.PROBLEM, "credentials", f"{reason(refused[-1])}; see sasl.* under kafka.properties")
+        yield Finding(Level.PROBLEM, "credentials", reason(refused[-1]))
         return
-    causes = list(dict.fromkeys(reason(e) for e in errors if e.code() != KafkaError._ALL_BROKERS_DOWN))  # noqa: SLF001
-    cause = "; ".join(causes[-3:]) or explain(last)
+    failures = [failure(e) for e in errors if e.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001
+    for broker, why in failures:
+        if broker and UNTRUSTED in why:
+            told = why_untrusted(broker, settings, timeout) or why
+            yield Finding(Level.PROBLEM, "brokers", f"{broker}: {told}")
+            return
+    causes = list(dict.fromkeys(f"{broker}: {why}" if broker else why for broker, why in failures))
+    cause = "; ".join(causes[-3:]) or f"{explain(last)}; {unanswered(settings)}"
     yield Finding(
         Level.PROBLEM,
         "brokers",

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from shipper.errors import ConnectError
-from shipper.kafka.errors import explain
+from shipper.kafka.errors import PASSING, explain
 
 BATCH = 10_000
 
@@ -52,7 +52,7 @@ def read_from(
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, in spite of its name
                     waiting.discard(where)
-                elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+                elif not error.retriable() and error.code() not in PASSING:
                     raise ConnectError(f"reading {message.topic()} failed: {explain(error)}")
             if not messages and not waiting and (until is None or until()):
                 return

@@ -21,6 +21,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shipper.errors import StateError
+from shipper.kafka.errors import PASSING
 from shipper.model import Checkpoint, Clock
 
 TIMEOUT = 5.0  # seconds for one question
@@ -100,14 +101,11 @@ def read_back(
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public, in spite of its name
                     if message.offset() >= end:
                         return found
-                elif not error.retriable() and error.code() not in _PASSING:
+                elif not error.retriable() and error.code() not in PASSING:
                     raise KafkaException(error)
             if clock() - moved_at > PATIENCE:
                 waiting()
     return found
-
-
-_PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001
 
 
 def _next(reader: Any) -> list[Any]:

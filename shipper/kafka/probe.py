@@ -22,8 +22,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from shipper.events import Events
-from shipper.kafka.errors import broker_and_reason, explain, reason
+from shipper.kafka.errors import explain, failure
 from shipper.kafka.limits import TopicLimits
+from shipper.kafka.tls import UNTRUSTED
 from shipper.model import Clock, TopicState
 
 ListTopics = Callable[[str, float], Any]  # topic, timeout -> ClusterMetadata; raises KafkaException
@@ -73,6 +74,8 @@ class Probe:
         clock: Clock,
         *,
         creates: bool = False,
+        hint: str = "",
+        untrusted: Callable[[str, float], str] = lambda *_: "",
     ) -> None:
         self._list_topics = list_topics
         self._limits = limits
@@ -80,11 +83,15 @@ class Probe:
         self._wake = wake
         self._clock = clock
         self._creates = creates  # asking creates a topic: that it was not there just before is no news
+        self._hint = hint  # what may be wrong where brokers never answered and nothing says why
+        self._untrusted = untrusted  # says why a broker's certificate is not accepted; may wait that long
         self._changed = threading.Condition()
         self._topics: dict[str, _Topic] = {}
         self._status = BrokerStatus(up=False, since=clock(), reason="not asked yet", brokers=0)
         self._asked = False  # whether a question has been answered, or has not
         self._client_reason = ""
+        self._untold = False  # brokers are away, and that is said as soon as it is known why
+        self._suspect = ""  # a broker whose certificate was not accepted
         self._pause_until = 0.0
         self._timeout = FIRST_TIMEOUT
         self._stopping = False
@@ -150,8 +157,22 @@ class Probe:
                     next(iter(self._topics.values())).due = self._clock()
                     self._changed.notify()
             return
-        self._client_reason = reason(error)
-        self._events.broker_failed(*broker_and_reason(error.str()))
+        broker, why = failure(error)
+        if UNTRUSTED in why and broker:
+            self._suspect = broker  # the thread finds out why
+        else:
+            self._set_reason(broker, why)
+
+    def _set_reason(self, broker: str, why: str) -> None:
+        self._client_reason = f"{broker}: {why}" if broker else why
+        self._events.broker_failed(broker, why)
+        self._tell_away()
+
+    def _tell_away(self) -> None:
+        with self._changed:
+            untold, self._untold = self._untold, False
+        if untold:
+            self._events.brokers_away(self.status().reason)
 
     def _ask_about(self, topic: str) -> _Topic:
         with self._changed:
@@ -216,11 +237,19 @@ class Probe:
                 self._timeout = min(self._timeout * 2, LAST_TIMEOUT)
             news = (self._status.up or not self._asked) and not self._stopping
             self._asked = True
+            before = self._status.brokers
             if news:
-                self._status = BrokerStatus(up=False, since=now, reason=explain(error), brokers=self._status.brokers)
+                why = explain(error) if before or not self._hint else self._hint
+                self._status = BrokerStatus(up=False, since=now, reason=why, brokers=before)
+                self._untold = True
         if news:
-            self._events.brokers_away(self.status().reason)
-            self._wake()
+            self._wake()  # so that the client is polled, which then says why
+        suspect, self._suspect = self._suspect, ""
+        if suspect:
+            why = self._untrusted(suspect, self._timeout) or "its certificate is not accepted, and cannot be looked at"
+            self._set_reason(suspect, why)
+        elif not news or self._client_reason:
+            self._tell_away()
 
     def _answered(self, brokers: int) -> None:
         now = self._clock()
@@ -230,11 +259,13 @@ class Probe:
             self._pause_until = 0.0
             self._timeout = FIRST_TIMEOUT
             self._client_reason = ""
+            untold, self._untold = self._untold, False
             self._status = BrokerStatus(up=True, since=before.since if before.up else now, reason="", brokers=brokers)
         if before.up:
             return
         if before.brokers:
-            self._events.brokers_back(brokers, now - before.since)
+            if not untold:
+                self._events.brokers_back(brokers, now - before.since)
         else:
             self._events.brokers_reached(brokers)
         self._wake()

@@ -23,10 +23,11 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from shipper.config import KafkaConfig
 from shipper.errors import ConfigError, ProducerFatal
 from shipper.events import Events
-from shipper.kafka.errors import broker_and_reason
+from shipper.kafka.errors import broker_and_reason, explain
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
-from shipper.kafka.settings import batch_size, message_max, producer_settings
+from shipper.kafka.settings import batch_size, message_max, producer_settings, unanswered
+from shipper.kafka.tls import why_untrusted
 from shipper.model import Clock, DeliveryReport, TopicState
 
 # A client that is closed after it was fenced tells of it on stderr; that was told already.
@@ -61,7 +62,16 @@ class Producer:
         self._clients: dict[int, Any] = {self._batch: client}  # by the size of their batches
         self._small: set[str] = set()  # topics that were told to take less than a usual batch
         limits, creates = TopicLimits(self._settings), config.allow_auto_create_topics
-        self._probe = Probe(client.list_topics, limits, events, wake, clock, creates=creates)
+        self._probe = Probe(
+            client.list_topics,
+            limits,
+            events,
+            wake,
+            clock,
+            creates=creates,
+            hint=unanswered(self._settings),
+            untrusted=lambda address, most: why_untrusted(address, self._settings, most),
+        )
         self._probe.start()
 
     def topic_state(self, topic: str) -> TopicState:
@@ -207,7 +217,7 @@ class Producer:
 
     def _give_up(self, error: Any) -> None:
         if not self._fatal:
-            self._fatal = f"the Kafka client has given up: {error.str()} ({error.name()})"
+            self._fatal = f"the Kafka client has given up: {explain(error)}; it says: {error.str()}"
             self._events.client_gave_up(self._fatal)
 
     def _drain(self, timeout: float) -> bool:

@@ -66,6 +66,15 @@ def shared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if not name.startswith(PRODUCER_ONLY)}
 
 
+def unanswered(settings: Mapping[str, Any]) -> str:
+    """Return what may be wrong where brokers never answered and the client does not say why."""
+    protocol = str(settings.get("security.protocol", "plaintext")).upper()
+    return (
+        f"{settings['bootstrap.servers']} takes connections and does not answer: is Kafka there, and is its listener "
+        f'{protocol}? (kafka.properties."security.protocol")'
+    )
+
+
 def batch_size(settings: Mapping[str, Any]) -> int:
     """Return how large a batch of these properties may be in bytes, unless a single record is larger."""
     return min(int(settings.get("batch.size", BATCH_SIZE)), message_max(settings))

@@ -240,7 +240,7 @@ class TransactionalProducer(Producer):
             return Outcome.PENDING
         # A record that failed, or a topic that may not be used, is found before the coordinator is asked to commit.
         # After anything else the commit may have been carried out all the same.
-        before = error.code() == KafkaError._INCONSISTENT or classify(error) in (  # noqa: SLF001
+        before = error.name() in ("_INCONSISTENT", "TRANSACTION_ABORTABLE") or classify(error) in (
             DeliveryClass.TOPIC,
             DeliveryClass.CREDENTIALS,
             DeliveryClass.REFUSED_RECORD,

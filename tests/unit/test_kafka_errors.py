@@ -33,8 +33,8 @@ def test_an_error_has_its_class(code: int, expected: DeliveryClass) -> None:
 
 
 def test_what_is_marked_as_fatal_is_fatal_whatever_its_name() -> None:
-    assert classify(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "x", True)) is DeliveryClass.FATAL
-    assert classify(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)) is DeliveryClass.RETRY
+    assert classify(KafkaError(KafkaError.REQUEST_TIMED_OUT, "x", True)) is DeliveryClass.FATAL
+    assert classify(KafkaError(KafkaError.REQUEST_TIMED_OUT)) is DeliveryClass.RETRY
 
 
 def test_only_what_is_in_the_table_is_ever_refused() -> None:
@@ -74,4 +74,7 @@ def test_the_clients_words_become_plain(text: str, broker: str, says: str) -> No
 
 def test_refused_credentials_are_said_to_be_that() -> None:
     error = KafkaError(KafkaError._AUTHENTICATION, "sasl_plaintext://k:1/bootstrap: SASL authentication error: no")
-    assert reason(error) == "k:1: the credentials were refused (SASL authentication error: no)"
+    assert (
+        reason(error)
+        == "k:1: the credentials were refused (SASL authentication error: no); see sasl.* under kafka.properties"
+    )
