@@ -207,6 +207,7 @@ class Pump:
             clock=self._clock,
             wall=time.time,
             store=self._commits or self._store,
+            scan_soon=self._discovery.scan_soon,
             look=self._discovery.look,
             host=self._host,
         )

@@ -46,6 +46,7 @@ class Stock:
             clock=time.monotonic,
             wall=time.time,
             store=_Nowhere(),
+            scan_soon=lambda: None,
             look=look,
             host=host,
         )

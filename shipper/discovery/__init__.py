@@ -62,6 +62,7 @@ class Discovery:
         self._coverage = Coverage(self._watcher)
         self._tree = Tree(Rules(sources), self._coverage, events)
         self._scan_due = -math.inf
+        self._scan_soonest = -math.inf
         self._scan_allowed = -math.inf  # when a scan after an overflow may begin
         self._overflow = False
         self._poll_due = math.inf
@@ -125,6 +126,10 @@ class Discovery:
             self._events.directory_unreadable(directory, error.strerror or str(error))
         return next((o for o in found.observations() if o.source == source), Observation(source))
 
+    def scan_soon(self) -> None:
+        """Have everything looked at without waiting for the interval."""
+        self._scan_due = min(self._scan_due, self._scan_soonest)
+
     def next_due(self) -> float:
         """Return the (monotonic) time at which :meth:`collect` has work although nothing woke the pump."""
         return min(self._scan_due, self._poll_due, self._scan_allowed if self._overflow else math.inf)
@@ -143,7 +148,8 @@ class Discovery:
         doubt, self._overflow = self._overflow, False
         self._tree.scan(found, doubt=doubt)
         now = self._clock()
-        self._scan_due = now + max(self._interval, (now - began) * SCAN_SHARE)
+        self._scan_soonest = now + (now - began) * SCAN_SHARE
+        self._scan_due = max(now + self._interval, self._scan_soonest)
         self._scan_allowed = now + (now - began) * OVERFLOW_SHARE
         self._events.scan_done(now - began, found.files(), len(self._tree.nodes))
 

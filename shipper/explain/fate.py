@@ -95,6 +95,7 @@ class Inquiry:
             clock=time.monotonic,
             wall=time.time,
             store=self._memory,
+            scan_soon=lambda: None,
             look=self._look,
             host=socket.gethostname(),
         )

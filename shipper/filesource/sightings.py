@@ -52,14 +52,14 @@ class Sightings:
         self._clock = tools.clock
         self.scanned = scanned  # the first scan of all has been recorded
         self._reread = reread
-        self._first: Observation | None = None  # a first scan that could not be saved yet
-        self._first_at = 0.0
+        self._unsaved = False  # the first scan could not be saved
+        self._first_at = 0.0  # when it is tried again
         self._adrift_at = 0.0
 
     @property
     def blocked(self) -> bool:
         """Whether nothing is read because the first scan cannot be saved."""
-        return self._first is not None
+        return self._unsaved
 
     def observe(self, seen: Observation) -> None:
         """Take in what discovery saw."""
@@ -130,10 +130,10 @@ class Sightings:
             self._tools.store.record_first_scan(self.name, recorded)
         except StateError as error:
             self._events.source_blocked_first_scan(self.name, str(error))
-            self._first = seen
+            self._unsaved = True
             self._first_at = self._clock() + FIRST_RETRY
             return
-        self._first = None
+        self._unsaved = False
         self.scanned = True
         self._census.restore(recorded)
         for tailer in self._census.by_id.values():
@@ -189,8 +189,9 @@ class Sightings:
 
     def tick(self, now: float) -> None:
         """Look again at what no event tells of, when it is due."""
-        if self._first is not None and now >= self._first_at:
-            self._first_scan(self._first)
+        if self._unsaved and now >= self._first_at:  # what is there now: the last look may be long ago
+            self._first_at = now + FIRST_RETRY
+            self._tools.scan_soon()
         if self._census.adrift and now >= self._adrift_at:
             self._adrift_at = now + ADRIFT_BEAT
             for tailer in list(self._census.adrift):
@@ -200,7 +201,7 @@ class Sightings:
     def due(self) -> float:
         """When :meth:`tick` has work next."""
         due = self._adrift_at if self._census.adrift else math.inf
-        return due if self._first is None else min(due, self._first_at)
+        return min(due, self._first_at) if self._unsaved else due
 
     def _drifting(self, tailer: Tailer, now: float) -> None:
         """Look at a file that was moved to where no events come from."""

@@ -31,5 +31,6 @@ class Tools:
     clock: Clock
     wall: Clock  # seconds since 1970, for ages in the configuration only
     store: FirstScanStore
+    scan_soon: Callable[[], None]  # have everything looked at
     look: Callable[[str, bytes], Observation]  # (source, directory): what is in it now
     host: str
