@@ -69,7 +69,6 @@ class CheckpointStore:
         self._scanned: set[str] = set()
         self._adopt(opened)
         self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
-        self._thread.start()
 
     @classmethod
     def open(cls, state_dir: Path, events: Events, clock: Clock = time.monotonic) -> CheckpointStore:
@@ -80,7 +79,9 @@ class CheckpointStore:
         lock = hold(state_dir)
         try:
             path = state_dir / database.NAME
-            return cls(path, opening.open_store(path, events), lock, events, clock)
+            store = cls(path, opening.open_store(path, events), lock, events, clock)
+            store._thread.start()
+            return store
         except BaseException:
             os.close(lock)
             raise
@@ -185,29 +186,33 @@ class CheckpointStore:
     # The thread "checkpoint", from here on.
 
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            with self._wake:
-                while not self._has_work():
-                    self._wake.wait(max(0.0, self._due_at - self._clock()))
-                closing = self._closing
-                jobs, self._jobs = self._jobs, deque()
-                due = self._unsaved if closing else self._clock() >= self._due_at
-                batch: dict[Key, Checkpoint | None] = {}
-                whole: set[str] = set()
-                if due:
-                    batch, self._pending = self._pending, {}
-                    whole, self._whole = self._whole, set()
-                    self._hurry = False
-                upto = self._submitted
-            if due:
-                self._save(batch, whole, upto)
-            for job in jobs:
-                job()
+        while not self._round():
+            pass
         if self._unsaved and self.taken is None:
             self._events.checkpoints_unsaved(os.fsencode(self._path), len(self._pending), self._failing or "")
         self._database.close()
         os.close(self._lock_file)
+
+    def _round(self) -> bool:
+        """Wait until there is something to do, and do it; whether it was the last time."""
+        with self._wake:
+            while not self._has_work():
+                self._wake.wait(max(0.0, self._due_at - self._clock()))
+            closing = self._closing
+            jobs, self._jobs = self._jobs, deque()
+            due = self._unsaved if closing else self._clock() >= self._due_at
+            batch: dict[Key, Checkpoint | None] = {}
+            whole: set[str] = set()
+            if due:
+                batch, self._pending = self._pending, {}
+                whole, self._whole = self._whole, set()
+                self._hurry = False
+            upto = self._submitted
+        if due:
+            self._save(batch, whole, upto)
+        for job in jobs:
+            job()
+        return closing
 
     @property
     def _unsaved(self) -> bool:
