@@ -88,7 +88,11 @@ class Files:
         return Stat(FileId(s.st_dev, s.st_ino), s.st_size, s.st_mtime_ns, s.st_nlink)
 
     def pread(self, fd: int, size: int, offset: int, op: str = "log.read") -> bytes:
-        """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
+        """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file.
+
+        All of them are of one content: where the file is cut short and written anew between two calls, what the first
+        one gave is all.
+        """
         if self._fault:
             self._fault(op)
         data = os.pread(fd, size, offset)
@@ -97,6 +101,9 @@ class Files:
         pieces = [data]  # a signal, or a file system that reads in pieces
         got = len(data)
         while got < size and (data := os.pread(fd, size - got, offset + got)):
+            known = pieces[-1][-MARK:]
+            if os.pread(fd, len(known), offset + got - len(known)) != known:
+                break
             pieces.append(data)
             got += len(data)
         return b"".join(pieces)

@@ -81,6 +81,7 @@ class Tailer:
         "source",
         "start",
         "state",
+        "sure",
         "topic",
         "track",
         "uid",
@@ -98,6 +99,7 @@ class Tailer:
         self.compression = cp.compression
         self.start = cp.start
         self.size = cp.size
+        self.sure = cp.size  # what of that is known to be bytes of this generation
         self.state = File.FINISHED if cp.state is FileState.FINISHED else File.WAITING
         mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
         self.track = Track(Position(cp.offset, mark), self)
@@ -138,6 +140,11 @@ class Tailer:
     def unread(self) -> int:
         """Bytes known to be there that were not read."""
         return 0 if self.compression else max(0, self.size - self.read.offset)
+
+    @property
+    def lost(self) -> int:
+        """Bytes known to have been there that were not read, if nothing can be read of it any more."""
+        return 0 if self.compression else max(0, self.sure - self.read.offset)
 
     @property
     def finished(self) -> bool:
@@ -205,6 +212,7 @@ class Tailer:
         self.detached = False
         self.linked = True
         self.look(reader.stat())
+        self.sure = self.size
         self.searched = 0
         self.at_end = False
 
@@ -227,6 +235,7 @@ class Tailer:
         if not osfiles.matches(self.reader, self.fingerprint(self.read)):
             return False
         self.learn(self.reader)
+        self.sure = self.size
         return True
 
     def learn(self, reader: Reader) -> None:
@@ -312,17 +321,17 @@ class Tailer:
         self.at_end = len(data) - start < size
         if low == 0 and self.head_len:
             known = low_data if at > read else data
-            if len(known) >= self.head_len:
-                if digest(known[: self.head_len]) != self.head:
-                    raise ContentChanged
-            elif at <= read and self.at_end:
-                raise ContentChanged  # shorter than it was
+            if len(known) < self.head_len:  # a small block, or a file that is shorter than it was
+                known = self.reader.read(self.head_len, 0)
+            if digest(known[: self.head_len]) != self.head:
+                raise ContentChanged
         if low == 0 and at <= read and len(data) > self.head_len:
             self.head_len = min(HEAD, len(data))
             self.head = digest(data[: self.head_len])
         top = at + len(data) - start
         if top > self.size and not self.compression:
             self.size = top
+        self.sure = self.size
         return data, start
 
     def _took(self, data: bytes, start: int, end: int, lines: list[bytes]) -> Batch:

@@ -132,6 +132,27 @@ def test_a_read_in_pieces_is_put_together(tmp_path: Path, monkeypatch: pytest.Mo
     os.close(fd)
 
 
+def test_a_read_does_not_mix_what_was_there_before_and_after_a_truncation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "a"
+    log.write_bytes(b"old line\n")
+    fd = os.open(log, os.O_RDONLY)
+    whole = os.pread
+
+    def pread(fd: int, size: int, at: int) -> bytes:
+        data = whole(fd, size, at)
+        if log.read_bytes() == b"old line\n":
+            with open(log, "r+b") as file:
+                file.truncate()
+                file.write(b"a new and longer line\n")
+        return data
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert Files().pread(fd, 100, 0) == b"old line\n"
+    os.close(fd)
+
+
 def test_a_directory_that_is_away_or_elsewhere_says_nothing_of_its_files(tmp_path: Path) -> None:
     here = FileId(tmp_path.stat().st_dev, 1)
     files = Files()

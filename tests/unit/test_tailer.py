@@ -77,6 +77,18 @@ def test_truncation_is_noticed_with_the_data_however_long_the_file_has_grown(tmp
     t.close()
 
 
+def test_a_changed_head_is_noticed_by_a_read_that_is_shorter_than_it(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\ntwo\n" + b"x" * 300 + b"\n")
+    t = tailer(log)
+    drain(t)
+    t.rewind()
+    log.write_bytes(b"eins\nzwei\ndrei\n")
+    with pytest.raises(ContentChanged):
+        t.take(6)
+    t.close()
+
+
 def test_a_changed_head_is_noticed_although_the_bytes_before_the_offset_are_the_same(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(b"A" * 100 + b"\n" + b"x" * 600 + b"\n")
