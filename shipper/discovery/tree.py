@@ -195,7 +195,7 @@ class Tree:
         steps = self._list_names(node, found) if node.state.lists else self._list_literals(node)
         if steps is None:
             return []
-        for name in node.children - {os.path.basename(step.path) for step in steps}:
+        for name in sorted(node.children - {os.path.basename(step.path) for step in steps}):
             if child := self.nodes.get(join(node.path, name)):
                 self._drop(child, found)
         return steps
@@ -227,7 +227,7 @@ class Tree:
                     self._tell_unreadable(state, join(path, name), error, found)
                     continue
                 self._note(node, name, claims, at, found, always=found.complete)
-        for name in (node.files.keys() | node.links) - files:
+        for name in sorted((node.files.keys() | node.links) - files):
             self._note(node, name, rules.claims(state, path, name), None, found, always=False)
         return steps
 

@@ -153,10 +153,11 @@ class Census:
         """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet."""
         if one.path == one.base:
             return set()
-        unread = (t for t in lineage.gens if t.state not in DONE and not t.read.offset)
+        unread = (t for t in lineage.gens if t.state not in DONE and not t.read.offset and t.linked)
         after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
-        if newest is not None and newest is self.by_name.get(lineage.path) and newest.state in UNROTATED:
+        named = newest is not None and newest.linked and newest is self.by_name.get(lineage.path)
+        if newest is not None and named and newest.state in UNROTATED:
             after.add(newest)
         return after
 
@@ -254,8 +255,7 @@ class Census:
         changed = one.size != tailer.size
         if one.size > tailer.size:
             tailer.size = one.size
-            if tailer.reader is None:
-                self.unpinned[tailer] = None
+            self.unpinned[tailer] = None  # to be opened, and seen whether it is what has grown
         return changed
 
     def has_another_name(self, tailer: Tailer) -> bool:
@@ -271,7 +271,7 @@ class Census:
         suspects: dict[Tailer, None] = {}
         if seen.complete:
             suspects = {t: None for t in self.by_id.values() if not below(t.seen_as, seen.unreadable)}
-        for path in seen.gone:
+        for path in sorted(seen.gone):
             if path in self.by_name:
                 suspects[self.by_name[path]] = None
         for one in seen.seen:
@@ -384,11 +384,11 @@ class Census:
 
     def lose(self, tailer: Tailer, why: str, now: float) -> None:
         """Give up a generation whose bytes are nowhere; count what was unread of it."""
-        if tailer.state is not File.FINISHED and (lost := tailer.unread):
+        if tailer.state is not File.FINISHED and (lost := tailer.lost):
             self._events.file_lost(self.source, tailer.path, tailer.generation, lost, why)
         if tailer.state is not File.LOST:
             tailer.event(FileEvent.VANISHED)
-        tailer.size = tailer.read.offset
+        tailer.size = tailer.sure = tailer.read.offset
         self.gone(tailer, now)
         lineage = self.lineages[tailer.path]
         self.retire(lineage)

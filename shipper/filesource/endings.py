@@ -130,6 +130,7 @@ class Endings:
             return False  # told when its turn comes
         assert tailer.reader is not None
         tailer.size = tailer.reader.stat().size
+        self._census.unpinned[tailer] = None
         return tailer.size > 0
 
     def _close_finished(self, tailer: Tailer, now: float) -> None:

@@ -27,6 +27,7 @@ from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.identify import Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
+from shipper.filesource.reuse import is_still
 from shipper.filesource.schedule import Schedule
 from shipper.filesource.undecided import BEAT, Case, Undecided, Why
 from shipper.lifecycle import File, FileEvent
@@ -69,26 +70,41 @@ class Intake:
         Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
         hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
         """
-        waiting = [*unknown, *self._released(doubtful)]
+        waiting = [*self._released(doubtful), *unknown]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
-            waiting += self._released([*lineage.gens, *(t for t in lineage.past if t.reader is not None)])
+            opened = (t for t in lineage.past if t.reader is not None)
+            waiting = self._released([*lineage.gens, *opened]) + waiting
         for _ in range(MOVES):
             waiting = self._decide_all(waiting)
             if not waiting:
                 break
             waiting = self._seen_now(waiting)
-        for one in _in_order(waiting):
+        for one in self._in_order(waiting):
             self._decide(one)
         self._current.clear()
         while self._held:
             self._held.popitem()[1].close()
 
+    def _in_order(self, waiting: Iterable[Seen]) -> list[Seen]:
+        """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names.
+
+        Before them what is only there because it is open: it is older than what has a name.
+        """
+        return sorted(waiting, key=lambda s: (s.base, not self._deleted(s), s.path == s.base, s.rank, s.path))
+
+    def _deleted(self, one: Seen) -> bool:
+        held = self._held.get(one.file_id)
+        try:
+            return held is not None and not held.stat().links
+        except OSError:
+            return False
+
     def _decide_all(self, waiting: list[Seen]) -> list[Seen]:
         """Decide what unknown files are; returns those of a path of which one has moved on: their order is not sure."""
         self._current = {one.path: one for one in waiting if one.path == one.base}
         moved: dict[bytes, list[Seen]] = {}
-        for one in _in_order(waiting):
+        for one in self._in_order(waiting):
             if one.base in moved:
                 moved[one.base].append(one)
             elif not self._decide(one):
@@ -100,8 +116,8 @@ class Intake:
         """Return what is there now of the paths that these files belong to, and unknown."""
         census = self._census
         bases = {one.base for one in waiting}
-        directories = {os.path.dirname(one.path) for one in waiting}
-        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
+        found = self._neighbours(os.path.dirname(one.path) for one in waiting)
+        found |= {one.file_id: one for one in waiting if one.file_id in self._held and one.file_id not in found}
         return [
             one
             for id_, one in found.items()
@@ -232,8 +248,7 @@ class Intake:
         A copy that was left alone while the file itself could be read is all that there is of it now.
         """
         census = self._census
-        directories = {os.path.dirname(tailer.seen_as), os.path.dirname(os.path.realpath(tailer.seen_as))}
-        found = census.choose(one for directory in directories for one in self._look(census.source, directory).seen)
+        found = self._neighbours(map(os.path.dirname, (tailer.seen_as, os.path.realpath(tailer.seen_as))))
         unknown = {one.file_id: one for one in others}
         for file_id, one in found.items():
             left = census.left.get(file_id)
@@ -252,10 +267,23 @@ class Intake:
         else:
             self._census.lose(tailer, why, now)
 
+    def _neighbours(self, directories: Iterable[bytes]) -> dict[FileId, Seen]:
+        """Return the files in some directories as they are now, having noted which of them were renamed.
+
+        One that is known would else be believed to have the name still that a younger one has got.
+        """
+        census = self._census
+        found = census.choose(one for d in dict.fromkeys(directories) for one in self._look(census.source, d).seen)
+        for file_id, one in found.items():
+            tailer = census.by_id.get(file_id)
+            if tailer is not None and tailer.path == one.base and is_still(self._files, tailer, one):
+                census.sighted(tailer, one)
+        return found
+
     def follow(self, missing: Iterable[Tailer]) -> None:
         """Go on with files whose names are gone, where their ids lead to names that no rule knows."""
         by_id = {tailer.file_id: tailer for tailer in missing}
-        for directory in {os.path.dirname(tailer.seen_as) for tailer in by_id.values()}:
+        for directory in dict.fromkeys(os.path.dirname(tailer.seen_as) for tailer in by_id.values()):
             seen = self._look(self._census.source, directory).seen
             strange = [one for one in seen if one.file_id in by_id and not one.adoptable]
             self.take(one._replace(base=by_id[one.file_id].path) for one in strange)
@@ -465,11 +493,6 @@ def _now(one: Seen) -> Seen | None:
     if FileId(found.st_dev, found.st_ino) != one.file_id:
         return None
     return one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
-
-
-def _in_order(waiting: Iterable[Seen]) -> list[Seen]:
-    """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names."""
-    return sorted(waiting, key=lambda s: (s.base, s.path == s.base, s.rank, s.path))
 
 
 def _size_now(tailer: Tailer) -> int:

@@ -109,7 +109,7 @@ class Sightings:
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""
         by_name = self._census.by_name
-        for path in by_name.keys() & paths:
+        for path in sorted(by_name.keys() & paths):
             self._grew(by_name[path])
         self._intake.again(paths)
 
@@ -161,10 +161,15 @@ class Sightings:
                 self._grew(tailer)  # perhaps it had grown before, under the name that is gone
             elif tailer.reader is not None and (stat := self._stat(tailer)) is not None:
                 self._out_of_sight(tailer, stat)
-            elif not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
+            elif self._succeeded(tailer) or not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
                 self._census.unbind(tailer)
                 missing.append(tailer)
         return missing
+
+    def _succeeded(self, tailer: Tailer) -> bool:
+        """Whether a file on another device has its path now: it is this directory that was mounted anew, without it."""
+        lineage = self._census.lineages[tailer.path]
+        return tailer in lineage.gens and any(t.file_id.dev != tailer.file_id.dev for t in lineage.successors(tailer))
 
     def _stat(self, tailer: Tailer) -> Stat | None:
         """Return what the operating system says of an open file; None, and it is closed, where it has lost it (NFS)."""
@@ -179,7 +184,9 @@ class Sightings:
     def _out_of_sight(self, tailer: Tailer, stat: Stat) -> None:
         """Go on with an open file that has no name any more, or none that we watch."""
         tailer.linked = stat.links > 0
-        tailer.size = max(tailer.size, stat.size)
+        if stat.size > tailer.size:
+            tailer.size = stat.size
+            self._census.unpinned[tailer] = None
         if tailer.linked:
             self._census.adrift[tailer] = None
         elif tailer.state is not File.LOST:

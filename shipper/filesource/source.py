@@ -122,14 +122,18 @@ class FileSource:
         return False
 
     def pin(self) -> None:
-        """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable."""
+        """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.
+
+        What has grown is verified at once: only what is known to be of the same file can be told to be lost.
+        """
         unpinned = self._census.unpinned
         while unpinned:
             tailer = unpinned.popitem()[0]
-            if tailer.reader is not None or tailer.detached or not tailer.unread or not self._descriptors.room():
+            if tailer.detached or not tailer.unread or not (tailer.reader is not None or self._descriptors.room()):
                 continue
             try:
-                self._descriptors.open(tailer)
+                if tailer.reader is not None or self._descriptors.open(tailer):
+                    tailer.verify()  # other bytes are noticed when it is read
             except OSError:
                 continue  # told when its turn comes
 
