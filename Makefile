@@ -6,12 +6,14 @@ JOBS ?= 4
 MINUTES ?= 1
 # More for pytest, the demo or the chaos, as in: make test ARGS='-k rotation', make chaos ARGS='--seed 7'
 ARGS ?=
+# How long the simulator runs, at most.
+SECONDS ?= 40
 # The python to make the environment with; .ci/setup finds one.
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help venv demo test chaos lint fmt clean
+.PHONY: help venv demo test chaos sim lint fmt clean
 
 help: ## show this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -29,6 +31,9 @@ test: ## run all tests: units, mock cluster, real Kafka
 chaos: ## let writers, daemon and a real broker fail in all ways at once, and see that nothing is lost
 	@.ci/setup test
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
+
+sim: venv ## run simulated histories of the daemon, the same as always and fresh ones
+	@$(BIN)/python -m tests.sim --histories 20000 --fresh --jobs 2 --seconds $(SECONDS) $(ARGS)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check

@@ -1,0 +1,84 @@
+"""The script of a history: what happens, in order, as data; made from a seed and nothing else.
+
+An act is a tuple of its name and whole numbers. Any of them can be left out of a script, for it does nothing where it
+makes no sense; so a script can be made shorter by leaving acts out.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+Act = tuple[str | int, ...]
+
+# What an act is, how often it comes, and the largest values of its numbers.
+WRITER: dict[str, tuple[int, tuple[int, ...]]] = {
+    "write": (30, (1, 5, 1)),  # path, lines, with \r\n
+    "write_unsynced": (3, (1, 4)),
+    "write_half": (8, (1,)),
+    "write_late": (4, (1,)),
+    "rotate": (10, (1, 3)),  # path, lines written to the next file
+    "rotate_chain": (2, (1, 3)),  # path, how often
+    "copytruncate": (5, (1, 1, 3)),  # path, shifting older copies or over the last, lines written then
+    "truncate": (3, (1, 6)),
+    "restore": (3, (1, 4)),
+    "delete": (5, (1, 3)),  # path, which of it and its rotated files
+    "replace": (3, (1, 4)),  # deleted and made anew at once: where numbers are given again, under the same inode
+    "compress": (4, (1, 2, 1)),  # path, which rotated file, the daemon looks in between
+    "move_out": (2, (1, 3)),
+    "move_back": (1, (1, 3)),
+    "link": (1, (1,)),
+}
+DAEMON: dict[str, tuple[int, tuple[int, ...]]] = {
+    "look": (20, ()),  # the kernel's events get through
+    "beat": (12, ()),
+    "wait": (14, (5,)),  # which of some times
+    "lose_events": (3, ()),
+    "kill": (4, ()),
+    "stop": (3, ()),
+    "start": (10, (1,)),  # and looks
+    "power_cut": (1, ()),
+    "remount": (1, ()),
+    "state_full": (2, (1,)),
+    "calm": (1, ()),
+}
+BROKERS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "brokers_away": (4, ()),
+    "brokers_back": (5, ()),
+    "slow": (5, (1,)),
+    "land": (5, (4, 2)),  # records, of which partition or of all
+    "report": (8, (5, 2)),
+    "refuse": (4, (4, 2, 3)),  # records, partition, how many behind them are taken
+    "unwanted": (2, (4,)),  # a record that is refused for good
+    "purge": (3, (3,)),  # how many have arrived all the same
+    "no_topic": (2, (2,)),
+    "topic_back": (4, ()),
+    "fatal": (3, (3, 1)),  # how many have arrived, whether the rest is reported when the client is closed
+}
+ALL = WRITER | DAEMON | BROKERS
+SHORT, LONG = 8, 45  # acts
+
+
+def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
+    name = random.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
+    return (name, *(random.randint(0, most) for most in kinds[name][1]))
+
+
+def script(seed: int) -> list[Act]:
+    """Return the script that ``seed`` names; its first act is the set-up."""
+    random = Random(seed)
+    # Some histories have no faults of a kind, so that what needs a long undisturbed story is told too.
+    kinds = dict(WRITER)
+    kinds |= {name: what for name, what in DAEMON.items() if name not in _left_out(random, "kill stop power_cut")}
+    if random.random() < 0.75:
+        kinds |= BROKERS
+    acts: list[Act] = [("setup", random.randint(0, 3), random.randint(0, 5), random.randint(0, 4))]
+    for _ in range(random.randint(SHORT, LONG)):
+        act = _act(random, kinds)
+        if random.random() < 0.12:  # a writer is faster than the daemon: the act comes at one of its next calls
+            act = ("race", random.randint(1, 40), *_act(random, WRITER))
+        acts.append(act)
+    return acts
+
+
+def _left_out(random: Random, names: str) -> set[str]:
+    return set(names.split()) if random.random() < 0.25 else set()

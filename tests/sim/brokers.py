@@ -1,0 +1,194 @@
+"""Brokers and the client that sends to them: records arrive, are refused, reported or lost when a history says so.
+
+A key is a partition: its records arrive in order, those of others whenever they do. A report may come long after its
+record has arrived; records that arrived and were never reported are sent again by right.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from shipper.errors import ProducerFatal
+from shipper.model import DeliveryReport, TopicState
+
+PURGED, REFUSED, NO_TOPIC, TIMED_OUT = (
+    KafkaError._PURGE_INFLIGHT,
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._MSG_TIMED_OUT,
+)
+
+
+@dataclass(eq=False, slots=True)
+class Sent:
+    """A record in the client's hands."""
+
+    key: bytes
+    value: bytes
+    report: DeliveryReport
+    arrived: bool = False
+
+
+class Message(NamedTuple):
+    """What a delivery report says of the record."""
+
+    payload: bytes
+
+    def value(self) -> bytes:
+        """Return its value."""
+        return self.payload
+
+
+class Status(NamedTuple):
+    """What the client knows of the brokers."""
+
+    up: bool
+    reason: str
+    brokers: int
+
+
+class Brokers:
+    """What has arrived, in the order in which a consumer reads it, and what brokers do with what comes next."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.slow = False  # reports come only when a history says so
+        self.topic = TopicState.READY
+        self.arrived: list[tuple[bytes, bytes]] = []
+        self.acked: set[bytes] = set()  # values of which the client has told the daemon that they are safe
+        self.passed: set[bytes] = set()  # something was not taken while they were queued: their order is not promised
+        self.failed = False  # something was not taken
+        self.unwanted: set[bytes] = set()  # values that are refused for good, with all that is in their batch
+
+
+class Client:
+    """A ``model.Sink``. ``wait`` is called with the seconds that a poll would wait; ``sent`` hears of every record."""
+
+    def __init__(self, brokers: Brokers, wait: Callable[[float], None], sent: Callable[[Sent], None]) -> None:
+        self.brokers = brokers
+        self._wait = wait
+        self._sent = sent
+        self.queue: list[Sent] = []
+        self.fatal = False
+        self.tells_what_it_purges = True  # when it is closed; not when the process is killed
+        self._seen = TopicState.UNKNOWN  # of the topic; while the brokers are away, what was ready stays so
+
+    def topic_state(self, topic: str) -> TopicState:
+        if self.brokers.up:
+            self._seen = self.brokers.topic
+        return self._seen
+
+    def hold(self, topic: str) -> None:
+        self._seen = TopicState.UNKNOWN
+
+    def fits(self, topic: str) -> int:
+        return sys.maxsize
+
+    def send(
+        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
+    ) -> None:
+        for message in messages:
+            sent = Sent(message["key"], message["value"], report)
+            self._sent(sent)
+            self.queue.append(sent)
+
+    def send_with(
+        self,
+        topic: str,
+        message: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.send(topic, [message], report)
+
+    def send_each(
+        self,
+        topic: str,
+        messages: Sequence[dict[str, Any]],
+        headers: Sequence[list[tuple[str, bytes]]],
+        report: DeliveryReport,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.send(topic, messages, report)
+
+    def status(self) -> Status:
+        return Status(self.brokers.up, "", 1)
+
+    def poll(self, timeout: float) -> int:
+        if self.fatal:
+            self.brokers.failed = True
+            raise ProducerFatal("so the history goes")
+        if self.answers:
+            return self.deliver()
+        self._wait(timeout)
+        return 0
+
+    def close(self, timeout: float) -> None:
+        if self.tells_what_it_purges:
+            self.fail(PURGED)
+        self.queue.clear()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the next poll has something to say."""
+        return self.fatal or (self.brokers.up and not self.brokers.slow and bool(self.queue))
+
+    # What a history lets happen.
+
+    def land(self, count: int | None = None, key: bytes | None = None) -> list[Sent]:
+        """Let the next records arrive, of one partition or of all; their reports are still on the way."""
+        landed = self._next(count, key)
+        for sent in landed:
+            if not sent.arrived and sent.value not in self.brokers.unwanted:
+                sent.arrived = True
+                self.brokers.arrived.append((sent.key, sent.value))
+        return landed
+
+    def deliver(self, count: int | None = None, key: bytes | None = None) -> int:
+        """Let the next records arrive, and report them; an unwanted one is refused, with its whole batch."""
+        landed = self._next(count, key)
+        refused = {id(sent.report) for sent in landed if sent.value in self.brokers.unwanted and not sent.arrived}
+        for sent in landed:
+            if sent not in self.queue:
+                continue
+            if id(sent.report) in refused and not sent.arrived:
+                self._refuse(sent.report)
+                continue
+            self.queue.remove(sent)
+            if not sent.arrived:
+                sent.arrived = True
+                self.brokers.arrived.append((sent.key, sent.value))
+            self.brokers.acked.add(sent.value)
+            sent.report(None, Message(sent.value))
+        return len(landed)
+
+    def fail(self, code: int, count: int | None = None, key: bytes | None = None) -> int:
+        """Report the next records as not taken."""
+        failed = self._next(count, key)
+        if failed:
+            self._not_taken()
+        for sent in failed:
+            self.queue.remove(sent)
+            sent.report(KafkaError(code), Message(sent.value))
+        return len(failed)
+
+    def _not_taken(self) -> None:
+        self.brokers.passed |= {sent.value for sent in self.queue}
+        self.brokers.failed = True
+
+    def _refuse(self, report: DeliveryReport) -> None:
+        self._not_taken()
+        for sent in [sent for sent in self.queue if sent.report is report and not sent.arrived]:
+            self.queue.remove(sent)
+            report(KafkaError(REFUSED), Message(sent.value))
+
+    def _next(self, count: int | None, key: bytes | None) -> list[Sent]:
+        return [sent for sent in self.queue if key is None or sent.key == key][:count]

@@ -1,0 +1,316 @@
+"""The daemon on a simulated machine: real from discovery to the store, one round after the other.
+
+:class:`Daemon` starts it, lets it go its rounds and ends it in all the ways in which it can end. It is the one place in
+the simulator that looks inside the pump. What the daemon sends and saves is held against the promises at once, by
+:class:`Books`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from shipper import refusals
+from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.discovery import Discovery, Watched
+from shipper.discovery.watch import Watcher
+from shipper.events import Events
+from shipper.filesource import FileSource
+from shipper.ledger import Track
+from shipper.model import Checkpoint, TopicState
+from shipper.pump import Pump
+from tests.sim.brokers import Brokers, Client, Sent
+from tests.sim.disk import Disk
+from tests.sim.kernel import Inotify, Os
+from tests.sim.state import DeadLetters, State, Store
+
+SOURCE, TOPIC, STATE_DIR = "s", "logs", Path("/state")
+SCAN_INTERVAL, PARTIAL_TIMEOUT = 30.0, 5.0
+CALM = 150.0  # seconds: longer than any pause that the daemon makes
+ROUNDS = 3000  # without time passing, after which the daemon is said never to come to rest
+
+
+class Broken(AssertionError):
+    """A promise or an invariant does not hold."""
+
+
+class Unwaited(threading.Event):
+    """What the pump would wait for; time passes only when a history says so."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return at once."""
+        return self.is_set()
+
+
+class Books:
+    """What was sent, passed and saved, line by line; each line is like no other.
+
+    A line is *passed* when the acked offset of its generation has moved over it, and *durable* when that is saved. It
+    is sent again by right only when it was not passed and something was not taken, or when it was not durable and the
+    process ended.
+    """
+
+    def __init__(self, brokers: Brokers, state: State) -> None:
+        self._brokers = brokers
+        self._state = state
+        self.ever: set[bytes] = set()  # sent by any daemon
+        self.sent: dict[bytes, tuple[str, int, Track]] = {}  # by this one: where it ends, when it was sent last
+        self.may_repeat: set[bytes] = set()
+        self.durable: set[bytes] = set()
+        self._by_uid: dict[str, dict[bytes, int]] = {}
+
+    def send(self, sent: Sent) -> None:
+        """Take note of a record that the daemon hands to the client."""
+        chunk: Any = sent.report
+        track, end = chunk.track, chunk.end.offset
+        if end <= track.acked.offset:
+            raise Broken(f"{sent.value!r} is sent although the acked offset is behind it (I1)")
+        value = sent.value
+        if value in self.ever and value not in self.may_repeat:
+            raise Broken(f"{value!r} is sent again, and there is no reason for it")
+        self.may_repeat.discard(value)
+        self.ever.add(value)
+        uid = track.owner.uid
+        self.sent[value] = (uid, end, track)
+        self._by_uid.setdefault(uid, {})[value] = end
+
+    def safe(self, value: bytes) -> bool:
+        """Whether it is acknowledged, or kept as a dead letter."""
+        return value in self._brokers.acked or any(one.value == value for one in self._state.letters.values())
+
+    def _up_to(self, one: Checkpoint) -> list[bytes]:
+        return [value for value, end in self._by_uid.get(one.uid, {}).items() if end <= one.offset]
+
+    def submit(self, one: Checkpoint) -> None:
+        """Take note of what is to be saved."""
+        for value in self._up_to(one):
+            if value not in self._brokers.acked and not self.safe(value):
+                raise Broken(f"offset {one.offset} of {one.seen_as!r} is saved, and {value!r} is not acknowledged (I6)")
+
+    def save(self, one: Checkpoint) -> None:
+        """Take note of what is saved."""
+        self.durable.update(self._up_to(one))
+
+    def rewound(self) -> None:
+        """The source goes back, as something was not taken: what is not passed comes again, in whatever order."""
+        if not self._brokers.failed:
+            raise Broken("the source goes back, and everything that it has sent was taken")
+        for value, (_, end, track) in self.sent.items():
+            if end > track.acked.offset:
+                self.may_repeat.add(value)
+                self._brokers.passed.add(value)
+
+    def ended(self, *, cleanly: bool) -> None:
+        """The process has ended."""
+        for value, (_, end, track) in self.sent.items():
+            if value in self.durable:
+                continue
+            if cleanly and end <= track.acked.offset:
+                raise Broken(f"{value!r} was acknowledged, and is not saved at a clean stop")
+            self.may_repeat.add(value)
+        self.sent.clear()
+
+
+class Daemon:
+    """One source on a disk in memory, its brokers and its store; it runs between :meth:`start` and its end."""
+
+    pump: Pump
+    source: FileSource
+    discovery: Discovery
+    inotify: Inotify
+    store: Store
+
+    def __init__(self, disk: Disk, os_: Os, state: State, globs: tuple[str, ...], **settings: Any) -> None:
+        self.disk = disk
+        self.os = os_
+        self.state = state
+        self.now = 1000.0
+        kafka = {key: settings.pop(key) for key in ("max_in_flight",) if key in settings}
+        limit = settings.pop("limit", 1000)
+        source = SourceConfig(
+            name=SOURCE, paths=globs, topic=TOPIC, key="{filename}", partial_timeout=PARTIAL_TIMEOUT, **settings
+        )
+        self.config = Config(
+            shipper=ShipperConfig(state_dir=STATE_DIR, max_open_files=limit, scan_interval=SCAN_INTERVAL),
+            kafka=KafkaConfig(bootstrap_servers="", **kafka),
+            sources={SOURCE: source},
+        )
+        self.brokers = Brokers()
+        self.books = Books(self.brokers, state)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.running = False
+        self._stopping = False
+
+    def _write(self, level: str, name: str, fields: dict[str, Any]) -> None:
+        self.told.append((name, fields))
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping:
+            self.now += seconds
+
+    def _sent(self, sent: Sent) -> None:
+        if self.source.delivery.rewinding:
+            raise Broken(f"{sent.value!r} is sent although its source waits to go back (I3)")
+        self.books.send(sent)
+
+    def clock(self) -> float:
+        """Return the time."""
+        return self.now
+
+    # --- the daemon --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the daemon; its first round comes with the next :meth:`work`."""
+        events = Events(self._write, clock=self.clock)
+        rewound = events.source_rewound
+
+        def hear(source: str, files: int) -> None:
+            self.books.rewound()
+            rewound(source, files)
+
+        events.source_rewound = hear  # type: ignore[method-assign]  # just before it goes back
+        self.store = Store(self.state, events, self.clock, self.books.submit, self.books.save)
+        self.inotify = Inotify(self.os)
+        self.disk.tell = self.inotify.tell
+        with mock.patch.object(refusals, "DeadLetters", lambda *given: DeadLetters(self.state, given[-1])):
+            pump = self.pump = Pump(
+                self.config,
+                self.store,
+                events,
+                make_sink=lambda: Client(self.brokers, self._wait, self._sent),
+                clock=self.clock,
+            )
+        source = self.config.sources[SOURCE]
+        inotify: Any = self.inotify
+        watcher = Watcher(pump.wake, events, lambda: inotify)
+        self.discovery = pump._discovery = Discovery(
+            [Watched(SOURCE, tuple(map(os.fsencode, source.paths)), tuple(map(os.fsencode, source.exclude)), "auto")],
+            pump.wake,
+            events,
+            scan_interval=SCAN_INTERVAL,
+            clock=self.clock,
+            watcher=watcher,
+        )
+        pump._woken, pump._halt = Unwaited(), Unwaited()
+        pump._open()
+        self.source = pump._sources[SOURCE]
+        self.running = True
+
+    @property
+    def client(self) -> Client:
+        """The client that is in use."""
+        client = self.pump._sink
+        assert isinstance(client, Client)
+        return client
+
+    def stop(self) -> None:
+        """Stop it as SIGTERM does."""
+        self._stopping = True
+        self.pump._drain()
+        self._stopping = False
+        saved = self.pump.left.saved
+        self._end()
+        self.books.ended(cleanly=saved)
+        if self.disk.fds:
+            raise Broken(f"{len(self.disk.fds)} files are still open after a stop")
+
+    def kill(self) -> None:
+        """End it as SIGKILL does."""
+        self.store._pending.clear()
+        self.running = False
+        self.client.tells_what_it_purges = False
+        self.disk.close_all()
+        self._off()
+        self.books.ended(cleanly=False)
+
+    def _end(self) -> None:
+        self.running = False
+        self.client.tells_what_it_purges = False
+        self.pump._close()
+        self._off()
+
+    def _off(self) -> None:
+        self.inotify.stop()
+        self.disk.tell = lambda _directory, _mask, _name: None
+        self.store.close()
+
+    # --- rounds ------------------------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Do one round."""
+        self.pump._beat()
+        self.store.work()
+        self._invariants()
+
+    def _invariants(self) -> None:
+        ledger = self.pump._ledger
+        in_flight = sum(1 for _ in self.client.queue)
+        if ledger.records < in_flight and not self.source.delivery.rewinding:
+            raise Broken(f"{in_flight} records are in flight, and the ledger knows of {ledger.records}")
+        for tailer in self.source.delivery.unsettled:
+            if not tailer.track.acked.offset <= tailer.read.offset:
+                raise Broken("the acked offset is beyond the read offset (I1)")
+        if ledger.in_flight > ledger.high + (256 << 10) + 8192 * 300:
+            raise Broken("more is in flight than may be (I5)")
+
+    def _busy(self) -> bool:
+        """Whether the next round has something to do before time passes or something happens."""
+        if self.pump._woken.is_set() or self.inotify.queue or self.discovery.next_due() <= self.now:
+            return True
+        ledger = self.pump._ledger
+        if self.source.hungry and not ledger.paused:
+            return True
+        if ledger.reported or ledger.nacks or self.client.answers:
+            return True
+        waits = self.source.delivery.rewinding and ledger.records
+        return self.source.due() <= self.now and not waits
+
+    def work(self) -> None:
+        """Go rounds until there is nothing to do."""
+        for _ in range(ROUNDS):
+            if self.inotify.queue:
+                self.pump.wake()
+            self.beat()
+            if not self._busy():
+                return
+        raise Broken("the daemon does not come to rest")
+
+    def tell(self) -> None:
+        """Let the kernel's events through, and work."""
+        self.pump.wake()
+        self.work()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass; whatever is due is done when it is due."""
+        until = self.now + seconds
+        self.tell()
+        while self.now < until:
+            due = min(self.source.due(), self.discovery.next_due(), until)
+            if self.source.has_changes:
+                due = min(due, self.pump._save_at)
+            if self.store._pending:
+                due = min(due, self.store._not_before)
+            self.now = min(until, max(due, self.now + 0.01))
+            self.disk.now = int(self.now * 1e9)
+            self.work()
+
+    def calm(self) -> None:
+        """Let everything that holds the daemon up go away, and let it come to rest."""
+        self.brokers.up = True
+        self.brokers.slow = False
+        self.brokers.topic = TopicState.READY
+        self.state.full = False
+        self.os.limit = 1 << 30
+        self.pass_time(CALM)
+        ledger = self.pump._ledger
+        if ledger.records or ledger.in_flight or self.client.queue:
+            raise Broken(f"{ledger.records} records are in flight for ever")
+        if self.source.delivery.rewinding:
+            raise Broken("a source waits for ever to send again")
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Return the fields of each event ``name`` that was logged."""
+        return [fields for found, fields in self.told if found == name]

@@ -1,0 +1,374 @@
+"""One history: does a script's acts, and holds what the daemon does against what it promises.
+
+Checked at every step: what is sent and saved (``daemon.Books``), what is open and let go of (``world``), what is in
+flight. Whenever the daemon comes to rest after a calm, and at the end: every line that is owed has arrived, nothing
+that was never a line, each path's lines in their order, no partial line is left behind, and lost bytes are told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from unittest import mock
+
+from shipper import tailer
+from shipper.model import TopicState
+from tests.sim import acts as script_module
+from tests.sim.acts import Act
+from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
+from tests.sim.daemon import Broken, Daemon
+from tests.sim.disk import Disk
+from tests.sim.kernel import Os, booted
+from tests.sim.state import State
+from tests.sim.story import tell
+from tests.sim.world import OUTSIDE, PATHS, World
+
+TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
+LINES_A_CHUNK = 3  # so that few lines make several chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What does not hold, and after how many acts."""
+
+    why: str
+    kind: str  # the exception's name
+    after: int
+
+
+class History:
+    """One world, from its first act to its end."""
+
+    def __init__(self, script: Sequence[Act], say: Callable[[str], None] | None = None) -> None:
+        setup = next((act for act in script if act[0] == "setup"), ("setup", 0, 0, 0))
+        _, variant, before, _unused = (int(n) if n != "setup" else 0 for n in setup)
+        self._script = [act for act in script if act[0] != "setup"]
+        self._say = say
+        self._uids = 0
+        self.disk = Disk()
+        self.disk.reuses = variant % 2 == 0
+        self.os = Os(self.disk, self._interrupt)
+        self.state = State()
+        self.daemon = Daemon(
+            self.disk, self.os, self.state, ("/log/*.log",), **({"max_in_flight": 2000} if variant > 1 else {})
+        )
+        self.world = World(self.disk, self.daemon.clock, self._safe_values, self._in_flight)
+        self._races: list[list[int | Act]] = []
+        self._racing = False
+        self._before = before
+        self._close = self.disk.close
+        self.done = 0
+
+    def _uid(self) -> str:
+        self._uids += 1
+        return f"{self._uids:016x}"
+
+    def _safe_values(self) -> set[bytes]:
+        arrived = {value for _, value in self.daemon.brokers.arrived}
+        return arrived | {letter.value for letter in self.state.letters.values()}
+
+    def _in_flight(self) -> set[bytes]:
+        return {sent.value for sent in self.daemon.client.queue} if self.daemon.running else set()
+
+    def _interrupt(self) -> None:
+        """Count the daemon's calls; a race that is due happens before this one."""
+        if self._racing or not self._races:
+            return
+        for race in list(self._races):
+            left = race[0]
+            assert isinstance(left, int)
+            race[0] = left - 1
+            if left <= 1:
+                self._races.remove(race)
+                self._racing = self.world.hurried = True
+                act = race[1]
+                assert isinstance(act, tuple)
+                self._tell_act(act, "  meanwhile: ")
+                self._do(act)
+                self._racing = self.world.hurried = False
+
+    def _closing(self, fd: int) -> None:
+        inode = self.disk.fds.get(fd)
+        self._close(fd)
+        if inode is not None and self.daemon.running:
+            self.world.closed(inode, self.daemon.books.safe)
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Failure | None:
+        """Do all acts, and what belongs to the end; returns what does not hold."""
+        with booted(self.os, self._uid), mock.patch.object(tailer, "MAX_LINES", LINES_A_CHUNK):
+            self.disk.close = self._closing  # type: ignore[method-assign]  # the model hears of it
+            try:
+                if self._before:
+                    self.world.write(PATHS[0], self._before)
+                self.daemon.start()
+                self._look()
+                for act in self._script:
+                    self.done += 1
+                    self._tell_act(act)
+                    self._do(act)
+                self._finish()
+            except Broken as broken:
+                return Failure(str(broken), "Broken", self.done)
+            except Exception as error:  # whatever the daemon raises is found too
+                return Failure(f"{type(error).__name__}: {error}", type(error).__name__, self.done)
+            finally:
+                self._races.clear()
+                if self.daemon.running:
+                    self.daemon.running = False
+                    self.daemon.store._database.close()
+        return None
+
+    def _tell_act(self, act: Act, before: str = "") -> None:
+        if self._say is not None:
+            self._say(f"{self.daemon.now - 1000:7.2f}  {before}{tell(act)}")
+
+    def _do(self, act: Act) -> None:
+        if act[0] == "race":
+            self._races.append([int(act[1]), tuple(act[2:])])
+            return
+        name = str(act[0])
+        numbers = [int(n) for n in act[1:]]
+        getattr(self, f"_{name}")(*numbers)
+
+    # --- writers -----------------------------------------------------------------------------------------------------
+
+    def _write(self, path: int, count: int, crlf: int) -> None:
+        self.world.write(PATHS[path], count + 1, crlf=bool(crlf))
+
+    def _write_unsynced(self, path: int, count: int) -> None:
+        self.world.write(PATHS[path], count + 1, synced=False)
+
+    def _write_half(self, path: int) -> None:
+        self.world.write_half(PATHS[path])
+
+    def _write_late(self, path: int) -> None:
+        self.world.write_late(PATHS[path])
+
+    def _rotate(self, path: int, count: int) -> None:
+        self.world.rotate(PATHS[path])
+        self.world.write(PATHS[path], count)
+
+    def _rotate_chain(self, path: int, count: int) -> None:
+        for _ in range(count):
+            self.world.rotate(PATHS[path])
+            self.world.write(PATHS[path], 2)
+
+    def _copytruncate(self, path: int, shift: int, count: int) -> None:
+        self.world.copy_and_truncate(PATHS[path], shift=bool(shift))
+        if self.world.there(PATHS[path]):
+            self.world.write(PATHS[path], count)
+
+    def _truncate(self, path: int, count: int) -> None:
+        self.world.truncate(PATHS[path])
+        self.world.write(PATHS[path], count)
+
+    def _restore(self, path: int, count: int) -> None:
+        self.world.restore(PATHS[path])
+        self.world.write(PATHS[path], count)
+
+    def _delete(self, path: int, which: int) -> None:
+        names = [name for name in (PATHS[path], *self.world.siblings(PATHS[path])) if self.world.there(name)]
+        if which < len(names):
+            self.world.delete(names[which])
+
+    def _replace(self, path: int, count: int) -> None:
+        if self.world.there(PATHS[path]):
+            self.world.delete(PATHS[path])
+            self.world.write(PATHS[path], count)
+
+    def _compress(self, path: int, which: int, peeks: int) -> None:
+        names = [name for name in self.world.siblings(PATHS[path]) if not name.endswith(b".gz")]
+        if which < len(names):
+            looks = peeks and self.daemon.running and not self._racing
+            self.world.compress(names[which], self._look if looks else lambda: None)
+
+    def _move_out(self, path: int, which: int) -> None:
+        names = [name for name in (PATHS[path], *self.world.siblings(PATHS[path])) if self.world.there(name)]
+        if which < len(names):
+            self.world.move_out(names[which])
+
+    def _move_back(self, path: int, which: int) -> None:
+        """Move a file back in, as the oldest rotated file of its path."""
+        for name in self.world.names(OUTSIDE):
+            inode = self.world.there(name)
+            facts = self.world.facts.get(inode) if inode else None
+            to = PATHS[path] + b".%d" % (4 + which)
+            if facts is not None and facts.path == PATHS[path] and not facts.packed and not self.world.there(to):
+                self.world._rename(name, to)
+                return
+
+    def _link(self, path: int) -> None:
+        self.world.link(PATHS[path])
+
+    # --- the daemon --------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        if self.daemon.running:
+            self.daemon.tell()
+            self._rested()
+
+    def _rested(self) -> None:
+        self.world.rested()
+
+    def _beat(self) -> None:
+        if self.daemon.running:
+            self.daemon.beat()
+
+    def _wait(self, which: int) -> None:
+        if self.daemon.running:
+            self.daemon.pass_time(TIMES[which])
+            self._rested()
+        else:
+            self.daemon.now += TIMES[which]
+
+    def _lose_events(self) -> None:
+        if self.daemon.running:
+            self.daemon.inotify.lose()
+            self.daemon.pump.wake()
+
+    def _kill(self) -> None:
+        if self.daemon.running:
+            self.daemon.kill()
+            if self.daemon.books.may_repeat:
+                self.world.destroyed = True  # nobody knows of it by now that it has arrived
+            self.world.account()
+            self.world.client_let_go()
+
+    def _stop(self) -> None:
+        if self.daemon.running:
+            self.daemon.stop()
+            self.world.account()
+            self.world.client_let_go()
+
+    def _start(self, looks: int) -> None:
+        if not self.daemon.running:
+            self.daemon.start()
+            if looks:
+                self._look()
+
+    def _power_cut(self) -> None:
+        self._kill()
+        self.world.power_cut()
+        self.daemon.books.may_repeat |= self.daemon.books.ever
+
+    def _remount(self) -> None:
+        if not self.daemon.running:
+            self.disk.device += 1
+
+    def _state_full(self, full: int) -> None:
+        self.state.full = bool(full)
+
+    def _calm(self) -> None:
+        if self.daemon.running:
+            self._look()
+            self.daemon.calm()
+            self._rested()
+            self._check()
+
+    # --- brokers -----------------------------------------------------------------------------------------------------
+
+    def _brokers_away(self) -> None:
+        self.daemon.brokers.up = False
+
+    def _brokers_back(self) -> None:
+        self.daemon.brokers.up = True
+
+    def _slow(self, slow: int) -> None:
+        self.daemon.brokers.slow = bool(slow)
+
+    @staticmethod
+    def _key(which: int) -> bytes | None:
+        return (b"a.log", b"b.log", None)[which]
+
+    def _land(self, count: int, which: int) -> None:
+        if self.daemon.running:
+            self.daemon.client.land(count + 1, self._key(which))
+
+    def _report(self, count: int, which: int) -> None:
+        if self.daemon.running:
+            self.daemon.client.deliver(count + 1, self._key(which))
+
+    def _refuse(self, count: int, which: int, behind: int) -> None:
+        if self.daemon.running:
+            self.daemon.client.fail(REFUSED, count + 1, self._key(which))
+            self.daemon.client.deliver(behind, self._key(which))
+            self.world.client_let_go()
+
+    def _unwanted(self, which: int) -> None:
+        """Let one of the last lines be such that no broker will ever take it."""
+        lines = list(self.world.owed)[-5:]
+        if which < len(lines) and lines[which] not in self._safe_values():
+            self.daemon.brokers.unwanted.add(lines[which])
+
+    def _purge(self, arrived: int) -> None:
+        if self.daemon.running:
+            self.daemon.client.land(arrived)
+            self.daemon.client.fail(PURGED)
+            self.world.client_let_go()
+
+    def _no_topic(self, arrived: int) -> None:
+        self.daemon.brokers.topic = TopicState.MISSING
+        if self.daemon.running:
+            self.daemon.client.land(arrived)
+            self.daemon.client.fail(NO_TOPIC)
+            self.world.client_let_go()
+
+    def _topic_back(self) -> None:
+        self.daemon.brokers.topic = TopicState.READY
+
+    def _fatal(self, arrived: int, tells: int) -> None:
+        if self.daemon.running:
+            self.daemon.client.land(arrived)
+            self.daemon.client.fatal = True
+            self.daemon.client.tells_what_it_purges = bool(tells)
+            self.daemon.beat()
+            self.world.client_let_go()
+
+    # --- what must hold ----------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Let every path be written once more, so that whatever was rotated away is replaced, and come to rest."""
+        self._races.clear()
+        self.state.full = False
+        if not self.daemon.running:
+            self.daemon.start()
+        self._calm()
+        for path in PATHS:
+            self.world.write(path, 1)
+        self._calm()
+        if missing := self.world.missing_partials():
+            raise Broken(f"last lines never arrived: {sorted(missing)}")
+        self.daemon.stop()
+
+    def _check(self) -> None:
+        self.world.client_let_go()  # nothing is in flight any more
+        lines = [value for _, value in self.daemon.brokers.arrived]
+        if missing := self.world.missing():
+            raise Broken(f"never arrived: {sorted(missing)}")
+        if garbled := set(lines) - self.world.known():
+            raise Broken(f"never written: {sorted(garbled)}")
+        first: dict[bytes, int] = {}
+        for place, line in enumerate(lines):
+            first.setdefault(line, place)
+        excepted = self.daemon.brokers.passed | self.world.excused | self.world.muddled
+        for path, written in self.world.order.items():
+            order = [line for line in written if line in first and line not in excepted]
+            if (arrived := sorted(order, key=first.__getitem__)) != order:
+                at = next(n for n, pair in enumerate(zip(order, arrived, strict=True)) if pair[0] != pair[1])
+                raise Broken(f"{path.decode()}: {arrived[at]!r} has arrived before {order[at]!r} (I3)")
+        # After a failure nobody knows whether what is gone had arrived.
+        if self.daemon.named("file.lost") and not self.world.destroyed and not self.daemon.brokers.failed:
+            raise Broken(f"file.lost is told, and nothing was: {self.daemon.named('file.lost')[0]}")
+
+    def digest(self) -> str:
+        """Return what tells whether two runs of one script went the same way."""
+        said = [self.daemon.brokers.arrived, self.daemon.told, self.daemon.now]
+        return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def run(seed: int) -> Failure | None:
+    """Run the history that ``seed`` names."""
+    return History(script_module.script(seed)).run()

@@ -1,0 +1,257 @@
+"""The operating system as the daemon calls it: a stand-in for the module ``os``, and for inotify.
+
+:func:`booted` puts :class:`Os` in the place of ``os`` in every module of the daemon that works on log files. It has
+what they call and nothing else, so that no call can get past it. Before each call ``interrupt`` is called: that is
+where a writer may be faster than the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from unittest import mock
+
+from watchdog.observers.inotify_c import InotifyConstants as In
+
+from shipper import files as files_module
+from shipper.discovery import coverage, links, scan, tree
+from shipper.filesource import census, intake
+from tests.sim.disk import Disk, Inode, error
+
+MODULES = (files_module, scan, tree, census, intake)  # those that import os and ask it about logs
+PURE = ("join", "split", "basename", "dirname")
+
+
+class Event(NamedTuple):
+    """What the kernel tells of a directory."""
+
+    mask: int
+    name: bytes
+
+
+class Entry:
+    """A name in a directory listing. As in ``os.DirEntry`` the kind is known at once, all else is asked when needed."""
+
+    __slots__ = ("_inode", "_os", "name", "path")
+
+    def __init__(self, os_: Os, path: bytes, name: bytes, inode: Inode) -> None:
+        self._os = os_
+        self._inode = inode
+        self.path = path
+        self.name = name
+
+    def is_symlink(self) -> bool:
+        return self._inode.kind == stat.S_IFLNK
+
+    def is_dir(self) -> bool:
+        if self._inode.kind != stat.S_IFLNK:
+            return self._inode.kind == stat.S_IFDIR
+        try:
+            return stat.S_ISDIR(self._os.stat(self.path).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def stat(self) -> os.stat_result:
+        return self._os.stat(self.path)
+
+
+class RawFile(io.RawIOBase):
+    """An open file, for the decompressors."""
+
+    def __init__(self, inode: Inode) -> None:
+        self._inode = inode
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, len(self._inode.data))[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inode.data[self._at : self._at + len(buffer)]
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+class Path:
+    """``os.path``, as far as it is used."""
+
+    def __init__(self, os_: Os) -> None:
+        self._os = os_
+        for name in PURE:
+            setattr(self, name, getattr(posixpath, name))
+
+    def islink(self, path: bytes) -> bool:
+        try:
+            return stat.S_ISLNK(self._os.lstat(path).st_mode)
+        except OSError:
+            return False
+
+    def exists(self, path: bytes) -> bool:
+        try:
+            self._os.stat(path)
+        except OSError:
+            return False
+        return True
+
+    def realpath(self, path: bytes) -> bytes:
+        self._os.interrupt()
+        return self._os.disk.realpath(path)
+
+
+class Os:
+    """The calls that the daemon makes on log files."""
+
+    O_RDONLY, O_NONBLOCK, O_NOCTTY, O_CLOEXEC = os.O_RDONLY, os.O_NONBLOCK, os.O_NOCTTY, os.O_CLOEXEC
+    DirEntry = Entry
+    fsencode = staticmethod(os.fsencode)
+    fsdecode = staticmethod(os.fsdecode)
+    makedev = staticmethod(os.makedev)
+    stat_result = os.stat_result
+
+    def __init__(self, disk: Disk, interrupt: Callable[[], None]) -> None:
+        self.disk = disk
+        self.interrupt = interrupt
+        self.limit = 1 << 30  # descriptors that may be open
+        self.path = Path(self)
+
+    def open(self, path: bytes, flags: int) -> int:
+        self.interrupt()
+        inode = self.disk.find(path)
+        if len(self.disk.fds) >= self.limit:
+            raise error(errno.EMFILE, path)
+        return self.disk.open(inode)
+
+    def dup(self, fd: int) -> int:
+        return self.disk.open(self.disk.opened(fd))
+
+    def fdopen(self, fd: int, mode: str) -> io.BufferedReader:
+        inode = self.disk.opened(fd)
+        self.disk.close(fd)  # the descriptor that is kept beside it is enough
+        return io.BufferedReader(RawFile(inode))
+
+    def close(self, fd: int) -> None:
+        self.disk.close(fd)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        self.interrupt()
+        return self.disk.stat(self.disk.opened(fd))
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        self.interrupt()
+        return self.disk.opened(fd).data[offset : offset + size]
+
+    def stat(self, path: bytes) -> os.stat_result:
+        self.interrupt()
+        return self.disk.stat(self.disk.find(path))
+
+    def lstat(self, path: bytes) -> os.stat_result:
+        self.interrupt()
+        return self.disk.stat(self.disk.find(path, follow=False))
+
+    def readlink(self, path: bytes) -> bytes:
+        self.interrupt()
+        inode = self.disk.find(path, follow=False)
+        if inode.kind != stat.S_IFLNK:
+            raise error(errno.EINVAL, path)
+        return inode.target
+
+    @contextlib.contextmanager
+    def scandir(self, path: bytes) -> Iterator[list[Entry]]:
+        self.interrupt()
+        inode = self.disk.find(path)
+        if inode.kind != stat.S_IFDIR:
+            raise error(errno.ENOTDIR, path)
+        base = path if path.endswith(b"/") else path + b"/"
+        yield [Entry(self, base + name, name, found) for name, found in inode.names.items()]
+
+
+class Inotify:
+    """The kernel's queue of events, in the place of ``discovery.watch.Inotify``; read when discovery catches up."""
+
+    def __init__(self, os_: Os) -> None:
+        self._os = os_
+        self._watches: dict[Inode, tuple[int, int, dict[int, Any]]] = {}  # wd, mask, callbacks by id
+        self._last = 0
+        self.queue: list[tuple[Inode, Event]] = []
+        self.on_batch: Callable[[], None] = lambda: None
+        self.on_overflow: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[OSError], None] = lambda _error: None
+
+    def tell(self, directory: Inode, mask: int, name: bytes) -> None:
+        """Queue an event, if it is watched for; one that is the same as the last is merged with it."""
+        watch = self._watches.get(directory)
+        if watch is None or not watch[1] & mask:
+            return
+        told = (directory, Event(mask, name))
+        if not self.queue or self.queue[-1] != told:
+            self.queue.append(told)
+
+    def lose(self) -> None:
+        """Lose what is queued, as the kernel does when its queue is full, and tell only that."""
+        self.queue.clear()
+        self.on_overflow()
+
+    def start(self) -> None:
+        """Start nothing: no thread reads."""
+
+    def stop(self) -> None:
+        self._watches.clear()
+        self.queue.clear()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for nothing."""
+
+    def catch_up(self) -> None:
+        """Hand over all that is queued."""
+        self._os.interrupt()
+        while self.queue:
+            directory, event = self.queue.pop(0)
+            if (watch := self._watches.get(directory)) is not None:
+                for callback in list(watch[2].values()):
+                    callback.on_event(event)
+
+    def add_callback(self, path: bytes, mask: int, callback: Any, id_: int) -> int:
+        self._os.interrupt()
+        inode = self._os.disk.find(path)
+        if inode.kind != stat.S_IFDIR:
+            raise error(errno.ENOTDIR, path)
+        wd, old, callbacks = self._watches.get(inode, (0, 0, {}))
+        if not wd:
+            self._last += 1
+            wd = self._last
+        callbacks[id_] = callback
+        self._watches[inode] = (wd, old | mask & ~(In.IN_ONLYDIR | In.IN_MASK_ADD), callbacks)
+        return wd
+
+    def remove_callbacks(self, handles: list[tuple[int, int]]) -> None:
+        for wd, id_ in handles:
+            for inode, (found, _, callbacks) in list(self._watches.items()):
+                if found == wd:
+                    callbacks.pop(id_, None)
+                    if not callbacks:
+                        del self._watches[inode]
+
+
+@contextlib.contextmanager
+def booted(os_: Os, uids: Callable[[], str]) -> Iterator[None]:
+    """Let the daemon work on ``os_`` instead of this machine, and take the names of generations from ``uids``."""
+    assert "os" not in vars(links)
+    with contextlib.ExitStack() as stack:
+        for module in MODULES:
+            stack.enter_context(mock.patch.object(module, "os", os_))
+        stack.enter_context(mock.patch.object(coverage, "network_devices", frozenset))
+        stack.enter_context(mock.patch.object(census, "secrets", mock.Mock(token_hex=lambda _: uids())))
+        yield

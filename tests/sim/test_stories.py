@@ -1,0 +1,98 @@
+"""Stories that the simulator has told, each of a fault that is mended. New ones: ``--shrink`` prints them."""
+
+from __future__ import annotations
+
+from tests.sim.acts import Act
+from tests.sim.history import History
+
+
+def holds(*script: Act) -> None:
+    failure = History(script).run()
+    assert failure is None, failure
+
+
+def test_an_open_file_that_was_deleted_comes_before_what_has_its_name() -> None:
+    holds(
+        ("setup", 0, 1, 0),  # 1 line is in a.log at the first start
+        ("copytruncate", 0, 0, 1),  # a.log is copied to .1 and truncated, 1 line is written then
+        ("replace", 0, 1),  # a.log is deleted and made anew with 1 line
+    )
+
+
+def test_an_open_file_that_was_deleted_comes_before_what_was_rotated_since() -> None:
+    holds(
+        ("rotate_chain", 0, 1),  # a.log is rotated once, with 2 lines
+        ("look",),
+        ("copytruncate", 0, 0, 1),
+        ("rotate", 0, 1),
+        ("delete", 0, 1),  # the file that was truncated
+        ("rotate", 0, 0),
+    )
+
+
+def test_bytes_of_what_took_its_place_are_not_lost_bytes_of_a_file() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("truncate", 0, 1),  # 1 line is written then, which is longer than what was read
+        ("kill",),
+    )
+
+
+def test_a_rotation_while_the_files_are_being_opened() -> None:
+    holds(
+        ("race", 7, "rotate", 0, 0),  # at the daemon's seventh call
+        ("write", 0, 0, 0),
+        ("rotate_chain", 0, 2),
+        ("rotate", 0, 1),
+        ("look",),
+    )
+
+
+def test_a_rotation_while_a_lost_file_is_searched_for() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("rotate", 0, 1),
+        ("race", 15, "rotate_chain", 0, 2),
+        ("copytruncate", 0, 0, 1),
+        ("look",),
+    )
+
+
+def test_a_file_that_is_gone_after_a_remount_does_not_hold_up_its_successor() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("stop",),
+        ("move_out", 0, 0),
+        ("rotate", 0, 3),
+        ("remount",),  # the file system has another device number
+    )
+
+
+def test_a_file_that_was_truncated_before_a_remount_is_read() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("truncate", 0, 5),
+        ("stop",),
+        ("remount",),
+        ("write", 0, 3, 0),
+    )
+
+
+def test_what_was_sent_behind_a_record_that_is_not_taken_comes_again() -> None:
+    holds(
+        ("brokers_away",),
+        ("write", 1, 0, 0),
+        ("look",),
+        ("no_topic", 0),
+        ("write", 1, 0, 0),
+    )
+
+
+def test_a_file_that_is_truncated_between_two_reads_gives_no_line_of_both() -> None:
+    holds(
+        ("race", 16, "copytruncate", 1, 0, 1),
+        ("look",),
+        ("look",),
+        ("rotate", 1, 1),
+        ("look",),
+    )

@@ -1,0 +1,386 @@
+"""The log directory as its writers see it, and what must come of what they write.
+
+Every act is done to the one :class:`~tests.sim.disk.Disk` that the daemon works on. From the bytes on it follows what
+must arrive:
+
+- A line is **owed** once it is written, as long as its bytes exist: in a file of the watched directories, or in one
+  that has no name there any more and that the daemon holds open. It is **excused** when the last of these goes before
+  it has arrived; one that is in the client's hands just then (``at_risk``) only when the client lets go of it.
+- A file that has no name any more is held open until what only it holds is acknowledged, and one with bytes that nobody
+  has read is open when the daemon rests.
+- A last line without its end must arrive as it is when its file can no longer grow, unless its rest was written.
+
+Order is asked of the lines of one path. Not of those that were written between two looks of the daemon in which the
+file was truncated, copied or replaced more than once: which of the contents came first nobody can tell (``muddled``).
+What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.sim.daemon import PARTIAL_TIMEOUT, Broken
+from tests.sim.disk import Disk, Inode
+
+KEPT = 3  # rotated files of one path
+AGAIN = b".again"  # the ending of a second name, by which nobody looks for a log
+LOGS, OUTSIDE = b"/log", b"/out"
+PATHS = (b"/log/a.log", b"/log/b.log")
+
+
+@dataclass(eq=False, slots=True)
+class Facts:
+    """What the writers know of a file."""
+
+    path: bytes = b""  # the watched path whose generation it is
+    packed: bool = False
+    copied: bool = False  # its lines are another's
+    half_at: float = 0.0  # when its last line was begun
+
+
+class World:
+    """The files, and the lines that must arrive of them."""
+
+    def __init__(
+        self, disk: Disk, clock: Callable[[], float], arrived: Callable[[], set[bytes]], held: Callable[[], set[bytes]]
+    ) -> None:
+        self.disk = disk
+        self._clock = clock
+        self._arrived = arrived  # or kept as dead letters
+        self._in_flight = held
+        self.facts: dict[Inode, Facts] = {}
+        self.order: dict[bytes, list[bytes]] = {}  # by path: the lines in the order in which they were written
+        self.owed: dict[bytes, None] = {}
+        self.excused: set[bytes] = set()
+        self.at_risk: set[bytes] = set()
+        self.allowed: set[bytes] = set()  # partial lines that may arrive as they are
+        self.muddled: set[bytes] = set()
+        self.destroyed = False  # bytes are gone that may not have been read
+        self.hurried = False  # what happens now happens in the middle of a look of the daemon
+        self._count = 0
+        self._unseen: dict[bytes, list[bytes]] = {}  # by path: lines written since the daemon looked
+        self._twisted: dict[bytes, int] = {}  # by path: how often its file was given other bytes since then
+        for directory in (LOGS, OUTSIDE):
+            disk.mkdir(directory)
+
+    # --- what is there -----------------------------------------------------------------------------------------------
+
+    def there(self, name: bytes) -> Inode | None:
+        """Return the file of that name."""
+        try:
+            return self.disk.find(name)
+        except OSError:
+            return None
+
+    def names(self, directory: bytes = LOGS) -> list[bytes]:
+        """Return the names in a directory."""
+        return sorted(directory + b"/" + name for name in self.disk.find(directory).names)
+
+    def siblings(self, path: bytes) -> list[bytes]:
+        """Return the rotated files of a path, newest first."""
+        names = [b"%s.%d%s" % (path, n, ending) for n in range(1, KEPT + 1) for ending in (b"", b".gz")]
+        return [name for name in names if self.there(name)]
+
+    def content(self, inode: Inode) -> bytes:
+        """Return a file's bytes, decompressed; none of a compressed file that is not complete."""
+        if not self.facts[inode].packed:
+            return inode.data
+        try:
+            return gzip.decompress(inode.data)
+        except (OSError, EOFError):
+            return b""
+
+    def watched(self) -> list[Inode]:
+        """Return the files that the daemon can find."""
+        found: dict[Inode, None] = {}
+        for name in self.names():
+            if not name.endswith(AGAIN) and (inode := self.there(name)) is not None and inode in self.facts:
+                found[inode] = None
+        return list(found)
+
+    def readable(self) -> list[Inode]:
+        """Return the files whose bytes somebody can read."""
+        return list(dict.fromkeys([*self.watched(), *self.disk.fds.values()]))
+
+    @staticmethod
+    def lines(data: bytes) -> list[bytes]:
+        """Return the complete lines."""
+        return data.replace(b"\r\n", b"\n").split(b"\n")[:-1]
+
+    @staticmethod
+    def partial(inode: Inode) -> bytes:
+        """Return the last line without its end."""
+        return inode.data.rpartition(b"\n")[2]
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def _append(self, name: bytes, data: bytes, *, synced: bool = True) -> None:
+        if self.there(name) is None:
+            inode = self.disk.create(name)
+            self.facts[inode] = Facts(name)
+        self.disk.write(name, data, synced=synced)
+
+    def _text(self, path: bytes) -> bytes:
+        """Return a line like no other, of a length that few others have."""
+        self._count += 1
+        return b"%s-%d-%s" % (os.path.basename(path), self._count, b"x" * (self._count * 37 % 101))
+
+    def _in_order(self, path: bytes, line: bytes) -> None:
+        self.order.setdefault(path, []).append(line)
+        self._unseen.setdefault(path, []).append(line)
+        if self._twisted.get(path, 0) > 1:
+            self.muddled.add(line)
+
+    def _twist(self, path: bytes) -> None:
+        self._twisted[path] = self._twisted.get(path, 0) + (2 if self.hurried else 1)
+        if self._twisted[path] > 1:
+            self.muddled.update(self._unseen.get(path, []))
+
+    def create(self, path: bytes) -> None:
+        """Create an empty file."""
+        if not self.there(path):
+            self._append(path, b"")
+
+    def write(self, path: bytes, count: int, *, crlf: bool = False, synced: bool = True) -> None:
+        """Append lines to a path's file; ends a partial line first."""
+        inode = self.there(path)
+        if inode is not None and self.partial(inode):
+            self.finish(path, path)
+        for _ in range(count):
+            line = self._text(path)
+            self.owed[line] = None
+            self._append(path, line + (b"\r\n" if crlf else b"\n"), synced=synced)
+            if self.facts[self.disk.find(path)].path == path:
+                self._in_order(path, line)
+
+    def write_half(self, path: bytes) -> None:
+        """Append half a line to a path's file, or its rest."""
+        inode = self.there(path)
+        if inode is not None and self.partial(inode):
+            self.finish(path, path)
+            return
+        self._append(path, self._text(path) + b"-half")
+        self.facts[self.disk.find(path)].half_at = self._clock()
+
+    def finish(self, name: bytes, path: bytes) -> None:
+        """Write the rest of a partial line, in whichever file it is now."""
+        inode = self.disk.find(name)
+        line = self.partial(inode) + b"-rest"
+        self.owed[line] = None
+        if name == path and self.facts[inode].path == path:
+            self._in_order(path, line)
+        self._append(name, b"-rest\n")
+
+    def write_late(self, path: bytes) -> None:
+        """Write to a file that was rotated away: the rest of a line, as long as it cannot have been sent as it is."""
+        name = path + b".1"
+        inode = self.there(name)
+        if inode is None or self.facts[inode].copied or self.facts[inode].packed:
+            return
+        if self.partial(inode):
+            if self._clock() < self.facts[inode].half_at + PARTIAL_TIMEOUT:
+                self.finish(name, path)
+            return
+        line = self._text(name) + b"-late"
+        self.owed[line] = None
+        self._append(name, line + b"\n")
+
+    # --- what happens to files ---------------------------------------------------------------------------------------
+
+    def _ends(self, inode: Inode, *, goes: bool = False) -> None:
+        """Note that a file may have got its last byte; ``goes``: and that its bytes may be nowhere else."""
+        if not self.facts[inode].packed and (partial := self.partial(inode)):
+            self.allowed.add(partial)
+            self.destroyed |= goes
+
+    def delete(self, name: bytes) -> None:
+        """Delete a file."""
+        inode = self.there(name)
+        self.disk.unlink(name)
+        if inode is not None and inode in self.facts:
+            self._ends(inode, goes=not inode.links)
+        self.account()
+
+    def _rename(self, old: bytes, new: bytes) -> None:
+        over = self.there(new)
+        if over is not None and over in self.facts:
+            self._ends(over, goes=True)
+        self.disk.rename(old, new)
+        self.account()
+
+    def shift(self, path: bytes) -> None:
+        """Make room for a new ``path.1``."""
+        for name in reversed(self.siblings(path)):
+            number, dot, ending = name[len(path) + 1 :].partition(b".")
+            if int(number) == KEPT:
+                self.delete(name)
+            else:
+                self._rename(name, b"%s.%d%s%s" % (path, int(number) + 1, dot, ending))
+
+    def rotate(self, path: bytes) -> None:
+        """Rename a path's file to ``.1``, and those to ``.2``."""
+        inode = self.there(path)
+        if inode is None:
+            return
+        if self._twisted.get(path):
+            self._twist(path)  # once copied, once renamed: the names no longer tell which is the older one
+        self.shift(path)
+        self._ends(inode)
+        self._rename(path, path + b".1")
+
+    def copy_and_truncate(self, path: bytes, *, shift: bool) -> None:
+        """Rotate by copying; without ``shift`` over the last copy, if that is still ``.1``: two have no order."""
+        inode = self.there(path)
+        if inode is None:
+            return
+        if shift or self.there(path + b".1.gz"):
+            self.shift(path)
+        name = path + b".1"
+        over = self.there(name)
+        if over is inode:
+            return
+        if over is None:
+            over = self.disk.create(name)
+            self.facts[over] = Facts(path)
+        else:
+            self._ends(over, goes=True)
+        self.facts[over].copied = True
+        self.disk.overwrite(name, inode.data)
+        self._ends(inode)
+        self.account()
+        self.truncate(path)
+
+    def truncate(self, path: bytes) -> None:
+        """Cut a file to nothing."""
+        inode = self.there(path)
+        if inode is None:
+            return
+        self._twist(path)
+        self._ends(inode, goes=True)
+        self.disk.truncate(path)
+        self.account()
+
+    def restore(self, path: bytes) -> None:
+        """Put a file with equal content in the place of a path's file."""
+        old = self.there(path)
+        if old is None or self.partial(old) or old.links > 1:  # with a second name both go on, as far as one can tell
+            return
+        self._twist(path)
+        self.destroyed |= not old.opens  # of a file that it has not opened yet the daemon cannot know what became
+        fresh = OUTSIDE + b"/restored.tmp"
+        inode = self.disk.create(fresh)
+        self.facts[inode] = Facts(self.facts[old].path)
+        self.disk.write(fresh, old.data)
+        self._rename(fresh, path)
+
+    def move_out(self, name: bytes) -> None:
+        """Move a file to where nobody watches."""
+        inode = self.there(name)
+        if inode is None or inode not in self.facts:
+            return
+        self._ends(inode)
+        self._count += 1
+        self._rename(name, b"%s/moved-%d" % (OUTSIDE, self._count))
+
+    def link(self, name: bytes) -> None:
+        """Give a file a second name, which no glob matches and which is no rotation."""
+        new = name + AGAIN
+        if self.there(name) and not self.there(new):
+            self.disk.link(name, new)
+
+    def compress(self, name: bytes, meanwhile: Callable[[], None]) -> None:
+        """Compress a rotated file; ``meanwhile`` happens when half of it is written."""
+        inode = self.there(name)
+        packed = name + b".gz"
+        if inode is None or self.there(packed):
+            return
+        plain = inode.data
+        data = gzip.compress(plain, mtime=0)
+        into = self.disk.create(packed)
+        self.facts[into] = Facts(self.facts[inode].path, packed=True, copied=True)
+        self.disk.write(packed, data[: len(data) // 2])
+        meanwhile()
+        if self.there(packed) is not into or self.there(name) is not inode or inode.data != plain:
+            if self.there(packed) is into:
+                self.delete(packed)  # something happened to it meanwhile: such a program starts anew
+            return
+        self.disk.write(packed, data[len(data) // 2 :])
+        self._ends(inode)
+        self.delete(name)
+
+    def power_cut(self) -> None:
+        """Lose what was not synced."""
+        for inode in set(self.disk.files()):
+            if inode in self.facts and inode.durable != inode.data:
+                self._ends(inode, goes=True)
+        self.disk.power_cut()
+        self.account()
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def existing(self) -> set[bytes]:
+        """Return the lines whose bytes somebody can read."""
+        return {line for inode in self.readable() for line in self.lines(self.content(inode))}
+
+    def account(self) -> None:
+        """Excuse the lines whose bytes have just gone; those in the client's hands may still arrive."""
+        gone = self.owed.keys() - self.existing() - self._arrived() - self.excused
+        if gone:
+            self.destroyed = True
+        self.at_risk |= gone & self._in_flight()
+        self.excused |= gone - self.at_risk
+
+    def rested(self) -> None:
+        """The daemon has seen everything, and has nothing to do before time passes."""
+        self._unseen.clear()
+        self._twisted.clear()
+
+    def must_be_open(self, safe: Callable[[bytes], bool]) -> None:
+        """Hold that a file which alone has lines that nobody has acknowledged is open."""
+        places: dict[bytes, list[Inode]] = {}
+        for inode in self.readable():
+            for line in self.lines(self.content(inode)):
+                places.setdefault(line, []).append(inode)
+        opened = set(self.disk.fds.values())
+        for line in self.owed:
+            where = places.get(line, ())
+            if len(where) == 1 and where[0] not in opened and not self.facts[where[0]].packed and not safe(line):
+                raise Broken(f"{line!r} is in a file that is neither read nor held open")
+
+    def client_let_go(self) -> None:
+        """Records were not taken: what exists nowhere else any more is excused."""
+        self.excused |= self.at_risk - self._arrived()
+        self.at_risk.clear()
+
+    def closed(self, inode: Inode, safe: Callable[[bytes], bool]) -> None:
+        """Hold that a file without a name is let go of only when all that it alone holds is safe."""
+        if inode.opens or inode.links or inode not in self.facts:
+            return
+        alone = [line for line in self.lines(self.content(inode)) if line in self.owed and not safe(line)]
+        if alone:
+            exist = self.existing()
+            missing = [line for line in alone if line not in exist and line not in self.excused]
+            if missing and self._twisted.get(self.facts[inode].path, 0) > 1:
+                self.account()  # what it went on in has been given other bytes just now
+            elif missing:
+                raise Broken(f"a deleted file is let go of before {missing} were acknowledged")
+
+    def missing(self) -> set[bytes]:
+        """Return what should have arrived by now, when the daemon is at rest."""
+        return self.owed.keys() - self.excused - self._arrived()
+
+    def missing_partials(self) -> set[bytes]:
+        """Return the last lines of files that can no longer grow, that should have arrived by now."""
+        names = [name for name in self.names() if name not in PATHS and not name.endswith(AGAIN)]
+        ended = [inode for name in names if (inode := self.there(name)) is not None and inode in self.facts]
+        live = {self.there(path) for path in PATHS}
+        finished = {line.removesuffix(b"-rest") for line in self.owed}
+        partials = {self.partial(i) for i in ended if i not in live and not self.facts[i].packed}
+        return {partial for partial in partials if partial} - finished - self._arrived()
+
+    def known(self) -> set[bytes]:
+        """Return everything that may arrive."""
+        return self.owed.keys() | self.allowed
