@@ -80,7 +80,7 @@ ANSWERS: dict[tuple[Where, DeliveryClass], Answer] = {
     ),
     (Where.CLIENT, RETRY): Answer(
         "Lets the client try again, in order; reading stops when `max_in_flight` is reached.",
-        "`delivery.stalled` when a partition takes nothing for ten seconds, `delivery.resumed`",
+        "nothing: USR1 shows how much is in flight and unread",
         "By itself.",
     ),
     (Where.CONNECTION, RETRY): Answer(
