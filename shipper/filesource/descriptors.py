@@ -13,7 +13,7 @@ import resource
 import time
 
 from shipper.events import Events
-from shipper.files import Files, PackedReader, PlainReader
+from shipper.files import Files, PackedReader, PlainReader, open_reader
 from shipper.lifecycle import File
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -70,6 +70,15 @@ class Descriptors:
         if opened:
             self._open[tailer] = None
         return opened
+
+    def glance(self, tailer: Tailer) -> None:
+        """Learn the first bytes of a file, not a compressed one, that cannot be kept open; raises OSError."""
+        reader = open_reader(self._files, tailer.seen_as, "")
+        try:
+            if reader.stat().file_id == tailer.file_id:
+                tailer.learn(reader)
+        finally:
+            reader.close()
 
     def room(self) -> bool:
         """Make room for one more; False where all that are open are needed."""

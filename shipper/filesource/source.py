@@ -33,6 +33,7 @@ from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.2  # the same, while too many files are open
+GLANCES = 64  # files that are looked into at once
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
 
 
@@ -125,15 +126,20 @@ class FileSource:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.
 
         What has grown is verified at once: only what is known to be of the same file can be told to be lost.
+        Of the others a few are looked into each time: their first bytes tell them again, should they be compressed.
         """
         unpinned = self._census.unpinned
-        while unpinned:
+        glances = GLANCES
+        while unpinned and glances:
             tailer = unpinned.popitem()[0]
-            if tailer.detached or not tailer.unread or not (tailer.reader is not None or self._descriptors.room()):
+            if tailer.detached or not tailer.unread:
                 continue
             try:
-                if tailer.reader is not None or self._descriptors.open(tailer):
+                if tailer.reader is not None or (self._descriptors.room() and self._descriptors.open(tailer)):
                     tailer.verify()  # other bytes are noticed when it is read
+                elif not tailer.head_len and not tailer.compression:
+                    glances -= 1
+                    self._descriptors.glance(tailer)
             except OSError:
                 continue  # told when its turn comes
 

@@ -164,3 +164,24 @@ def test_late_lines_in_a_file_that_is_compressed_before_they_were_seen(tmp_path:
             rotated.unlink()
         rig.pass_time(10)
         assert sorted(rig.lines) == sorted(["one", "two", "three", "four", "late"])
+
+
+def test_a_file_that_was_never_open_is_known_again_when_it_is_compressed(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)
+        log, busy = rig.logs / "app.log", rig.logs / "busy.log"
+        rig.start(up=False).pass_time(2)
+        busy.write_bytes(b"busy\n" * 100_000)  # needed as long as it is not read
+        rig.beat()
+        log.write_bytes(b"one\n")
+        rig.beat()
+        log.rename(rig.logs / "app.log-20260105")
+        log.write_bytes(b"two\n")
+        rig.beat()
+        (rig.logs / "app.log-20260105.gz").write_bytes(gzip.compress(b"one\n"))
+        (rig.logs / "app.log-20260105").unlink()
+        rig.beat()
+        rig.sink.up = True
+        rig.pass_time(20)
+        assert [line for line in rig.lines if line != "busy"] == ["one", "two"]
+        assert "file.lost" not in rig.names()
