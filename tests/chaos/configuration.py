@@ -24,7 +24,15 @@ class Configuration:
     """Writes ``path`` for each run. ``state`` is the daemon's directory."""
 
     def __init__(
-        self, root: Path, bootstrap: str, topic: str, yards: Sequence[Yard], delivery: Delivery, dice: Random
+        self,
+        root: Path,
+        bootstrap: str,
+        topic: str,
+        yards: Sequence[Yard],
+        delivery: Delivery,
+        dice: Random,
+        *,
+        max_open_files: int,
     ) -> None:
         self.path = root / "shipper.toml"
         self.state = root / "state"
@@ -36,7 +44,7 @@ class Configuration:
             "shutdown_timeout": "2s",
             "log_level": "debug",
             "scan_interval": dice.choice(("2s", "30s")),
-            "max_open_files": dice.choice((0, 0, 8, 3)),
+            "max_open_files": max_open_files,
         }
         self._kafka = {
             "bootstrap_servers": bootstrap,

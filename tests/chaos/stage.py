@@ -79,7 +79,16 @@ class Eyes(Actor):
 class Stage:
     """One chaos. A context manager; its directory stays where ``keep`` was set."""
 
-    def __init__(self, broker: Broker, seed: str, delivery: Delivery, *, reuse: bool = True, kills: int = 0) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        seed: str,
+        delivery: Delivery,
+        *,
+        reuse: bool = True,
+        kills: int = 0,
+        max_open_files: int = 0,
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix=f"shipper-chaos-{seed}-"))
         self.keep = False
         self._broker = broker
@@ -96,7 +105,15 @@ class Stage:
         self._yards = [self._yard("logs", None, reuse), self._yard("shared", b"one key for all", reuse)]
         self._writers = writers(Random(dice.random()), self._yards)
         self._comets = Comets("jobs", Random(dice.random()), dice.choice(self._yards))
-        self._config = Configuration(self.root, broker.proxied, topic, self._yards, delivery, Random(dice.random()))
+        self._config = Configuration(
+            self.root,
+            broker.proxied,
+            topic,
+            self._yards,
+            delivery,
+            Random(dice.random()),
+            max_open_files=max_open_files,
+        )
         self.journal.tell("config", "settings", self._config)
         self._daemon = DaemonTrouble(self._config, Random(dice.random()), self.journal, self._over, kills=kills)
         self._trouble = BrokerTrouble(broker, Random(dice.random()), self.journal, self._over)
