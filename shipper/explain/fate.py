@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from shipper.config import SourceConfig
 from shipper.discovery.globs import Exclude
@@ -55,15 +55,11 @@ class Fate:
     key: bytes = b""
 
 
-@dataclass(slots=True)
-class _Memory:
-    """Keeps what a first scan would record, instead of a store."""
+class _NoStore:
+    """Stands for a store: the census has what a first scan would record, and nobody else needs it."""
 
-    recorded: dict[str, Checkpoint] = field(default_factory=dict)
-
-    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:  # noqa: ARG002 - there is one
-        """Keep it in memory."""
-        self.recorded = {checkpoint.uid: checkpoint for checkpoint in files}
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Record nothing."""
 
 
 class Inquiry:
@@ -78,7 +74,6 @@ class Inquiry:
         events = Events(lambda *_: None)
         self._descriptors = Descriptors(limit_from_process(), self._files, events)
         self._naming = Naming(config, socket.gethostname())
-        self._memory = _Memory()
         self._census = self._take_in(events)
 
     def close(self) -> None:
@@ -94,7 +89,7 @@ class Inquiry:
             events=events,
             clock=time.monotonic,
             wall=time.time,
-            store=self._memory,
+            store=_NoStore(),
             scan_soon=lambda: None,
             look=self._look,
             host=socket.gethostname(),
@@ -155,17 +150,17 @@ class Inquiry:
         for lineage in self._census.lineages.values():
             for tailer in lineage.members():
                 if path in (tailer.seen_as, tailer.path) and (tailer.detached or tailer.seen_as != path):
-                    return self._of_gone(tailer, path)
+                    return self._of_gone(tailer) if tailer.seen_as == path else self._of_tailer(tailer)
         return None
 
-    def _of_gone(self, tailer: Tailer, path: bytes) -> Fate:
-        if tailer.seen_as != path:
-            return self._of_tailer(tailer)
-        unread = tailer.unread
-        if tailer.state is File.FINISHED or not unread:
+    def _of_gone(self, tailer: Tailer) -> Fate:
+        """Say what became of a file that is nowhere: by what was saved, for the census has given it up."""
+        saved = self._saved.get(tailer.uid)
+        unread = 0 if saved is None or saved.compression or tailer.finished else max(0, saved.size - saved.offset)
+        if saved is None or not unread:
             return self._tailer_fate(tailer, "gone", "deleted, after all that was seen of it was read", shipped=True)
-        why = f"deleted; {unread:,} bytes of it were not acknowledged, and only a daemon that has it open can send them"
-        return self._tailer_fate(tailer, "gone", why, shipped=False)
+        why = f"deleted with {unread:,} bytes not acknowledged; only a daemon that has had it open can send them"
+        return replace(self._tailer_fate(tailer, "gone", why, shipped=False), size=saved.size)
 
     def _of_left(self, one: Seen, left: Checkpoint) -> Fate:
         if left.state is FileState.COPY:
@@ -196,7 +191,7 @@ class Inquiry:
         if tailer.state is File.FINISHED:
             return self._tailer_fate(tailer, "finished", "read to its end and succeeded by another", notes=notes)
         if tailer.state is File.LOST:
-            return self._tailer_fate(tailer, "lost", "its bytes were not found", notes=notes, shipped=False)
+            return self._of_gone(tailer)
         if current is not None and current is not tailer:
             why = (
                 f"waits until generation {current.generation} of {show_path(tailer.path)}, which is "

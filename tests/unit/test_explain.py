@@ -175,6 +175,17 @@ def test_a_file_that_was_deleted_after_it_was_read(rig: PumpRig) -> None:
     assert [(f.shipped, f.state) for f in answer.fates] == [(True, "gone")]
 
 
+def test_a_file_that_was_deleted_before_it_was_delivered(rig: PumpRig) -> None:
+    rig.sink.up = False
+    log = write(rig.logs / "app.log", LINE * 3)
+    rig.pass_time(5)
+    assert rig.store.flush(5)
+    log.unlink()
+    found = fate(rig, log)
+    assert (found.shipped, found.state, found.offset, found.size) == (False, "gone", 0, 21)
+    assert found.why == "deleted with 21 bytes not acknowledged; only a daemon that has had it open can send them"
+
+
 def test_two_sources_for_one_file(tmp_path: Path) -> None:
     log = write(tmp_path / "app.log")
     paths = f'paths = ["{tmp_path}/*.log"]'
