@@ -168,6 +168,11 @@ class Letters:
         with self._doing("read"):
             return int(self._db.execute("SELECT count(*) FROM letter").fetchone()[0])
 
+    def rename(self, old: str, new: str) -> int:
+        """Give the letters of source ``old`` to ``new``; returns how many. Durable then."""
+        with self._doing("rename the source of dead letters in"), _transaction(self._db):
+            return self._db.execute("UPDATE letter SET source = ? WHERE source = ?", (new, old)).rowcount
+
     def used(self) -> int:
         """Return how many bytes of the file hold something."""
         with self._doing("read"):

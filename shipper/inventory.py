@@ -6,11 +6,12 @@ Reads the file system, changes nothing. Any thread.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shipper.checks import watched
+from shipper.checks import Matches, counted, watched
 from shipper.config import Config
 from shipper.discovery import list_files
 from shipper.events import Events
@@ -78,6 +79,15 @@ def entries(states: Mapping[str, SourceState]) -> Iterator[Entry]:
             yield Entry(c, size is not None, None if c.compression else size)
 
 
+def ago(moment: float) -> str:
+    """Say when ``moment`` was, in seconds since 1970."""
+    passed = max(0.0, time.time() - moment)
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if passed >= seconds:
+            return f"{passed / seconds:,.0f} {unit} ago"
+    return f"{passed:.0f} s ago"
+
+
 def table(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     """Yield the lines of a table, its headings first; the last column is as wide as it likes."""
     cells = [HEADINGS, *rows]
@@ -88,6 +98,29 @@ def table(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
             for heading, cell, width in zip(HEADINGS, row, widths, strict=False)
         )
         yield "  ".join([*padded, row[-1]])
+
+
+def renamed(config: Config, states: Mapping[str, SourceState], matches: Matches) -> Iterator[str]:
+    """Yield a sentence for each source without checkpoints whose files another one has, which is not configured."""
+    strays = {
+        name: {c.file_id for c in state.files} | {c.seen_as for c in state.files}
+        for name, state in states.items()
+        if name not in config.sources
+    }
+    for name in config.sources.keys() - states.keys():
+        shared = {
+            stray: sum(one.file_id in known or one.path in known for one in matches.get(name, ()))
+            for stray, known in strays.items()
+        }
+        stray = max(shared, key=lambda stray: (shared[stray], stray), default="")
+        if stray and shared[stray]:
+            whose = (
+                f'{counted(shared[stray], "file")} of it belong to source "{stray}", which is not configured any more'
+            )
+            yield (
+                f'source "{name}": the checkpoints of {whose}, and all lines would be sent again; if it was renamed, '
+                f"stop the daemon and run: shipper checkpoints rename {stray} {name}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

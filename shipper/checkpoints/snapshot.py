@@ -7,6 +7,7 @@ it was at some moment while it was being copied. Any thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -32,6 +33,18 @@ def exists(state_dir: Path) -> bool:
     except OSError:  # who reads it will tell
         return True
     return True
+
+
+def saved_at(state_dir: Path) -> float:
+    """Return when something was saved last, in seconds since 1970; raises StateError."""
+    path = state_dir / database.NAME
+    times = []
+    for file in (path, path.with_name(path.name + "-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(os.stat(file).st_mtime)
+    if not times:
+        raise StateError(f"{show_path(os.fsencode(path))} is not there")
+    return max(times)
 
 
 def read(state_dir: Path) -> dict[str, SourceState]:

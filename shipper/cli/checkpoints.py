@@ -57,7 +57,8 @@ def list_(config_file: Path, source: str | None, paths: tuple[bytes, ...], *, as
     if found:
         for line in inventory.table(entry.as_row() for entry in found):
             click.echo(line)
-    click.echo(f"{counted(len(found), 'checkpoint')}." if found else "No checkpoints.")
+    total = f"{counted(len(found), 'checkpoint')}" if found else "No checkpoints"
+    click.echo(f"{total}; last saved {inventory.ago(snapshot.saved_at(loaded.shipper.state_dir))}.")
     for name in states:
         if name not in loaded.sources:
             hint = f"`checkpoints rename {name} NEW` gives them to another, `checkpoints gc` removes them"
@@ -106,8 +107,8 @@ def reset(config_file: Path, source: str | None, paths: tuple[bytes, ...], *, ev
     with Editor(config.load(config_file).shipper.state_dir) as editor:
         found = _chosen(editor.states, source, paths)
         names = [source] if source else list(editor.states)
-        whose = f"of {', '.join(names)}" if not paths else "given"
-        question = f"Forget {counted(len(found), 'checkpoint')} {whose}? Lines that were delivered are sent again"
+        whose = "" if paths else f" of {', '.join(names)}"
+        question = f"Forget {counted(len(found), 'checkpoint')}{whose}? Lines that were delivered are sent again"
         if not yes:
             click.confirm(question, abort=True, err=True)
         if paths:
@@ -124,14 +125,23 @@ def reset(config_file: Path, source: str | None, paths: tuple[bytes, ...], *, ev
 @click.argument("new")
 def rename(config_file: Path, old: str, new: str) -> int:
     """Give the checkpoints of source OLD to source NEW, when its name was changed in the configuration."""
-    from shipper import config
+    from shipper import config, deadletters
     from shipper.checkpoints.edit import Editor
     from shipper.checks import counted
 
     loaded = config.load(config_file)
     with Editor(loaded.shipper.state_dir) as editor:
         count = editor.rename(old, new)
-    click.echo(f'{counted(count, "checkpoint")} of source "{old}" now belong{"s" if count == 1 else ""} to "{new}".')
+        click.echo(
+            f'{counted(count, "checkpoint")} of source "{old}" now belong{"s" if count == 1 else ""} to "{new}".'
+        )
+        # Letters are only shown with it: killed before this, they keep the name under which they were refused.
+        letters = deadletters.open_letters(loaded.shipper.state_dir)
+        if letters is not None:
+            try:
+                letters.rename(old, new)
+            finally:
+                letters.close()
     if new not in loaded.sources:
         click.echo(f'warning: source "{new}" is not in the configuration yet', err=True)
     return Exit.DONE

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.options import config_option
-from shipper.errors import Exit
+from shipper.errors import Exit, StateError
 from shipper.events import LEVELS
 from shipper.logs import FORMATS, LogWriter
 
 if TYPE_CHECKING:
+    from shipper.checks import Matches
     from shipper.config import Config
 
 MOST_WARNINGS = 20
@@ -58,7 +59,7 @@ def check(config_file: Path, *, connect: bool, show: bool) -> int:
         click.echo(config.show(loaded).rstrip())
         report = sys.stderr  # stdout is TOML now
     matches = checks.matches(loaded, Events(LogWriter(level="warning")))
-    print_warnings(list(checks.warnings(matches)))
+    print_warnings([*_about_names(loaded, matches), *checks.warnings(matches)])
     click.echo(checks.summary(loaded, matches), file=report)
     problems = 0
     for finding in checks.connect(loaded, matches) if connect else ():
@@ -67,6 +68,19 @@ def check(config_file: Path, *, connect: bool, show: bool) -> int:
     if problems:
         click.echo(checks.counted(problems, "problem") + ".", err=True)
     return Exit.FAILED if problems else Exit.DONE
+
+
+def _about_names(loaded: Config, matches: Matches) -> list[str]:
+    """Warn of sources whose checkpoints have another name."""
+    from shipper import inventory
+    from shipper.checkpoints import snapshot
+
+    state_dir = loaded.shipper.state_dir
+    try:
+        states = snapshot.read(state_dir) if snapshot.exists(state_dir) else {}
+    except StateError as error:  # whoever checks need not be the daemon's user
+        return [f"it is not known whether a source was renamed: {error}"]
+    return sorted(inventory.renamed(loaded, states, matches))
 
 
 @click.command()

@@ -380,3 +380,30 @@ def test_what_is_reset_or_set_is_sent_again_and_what_is_not_is_not(once: Rig) ->
     other.write(1)
     counts = Counter(record.key for record in once.records(51))
     assert counts == {b"whole.log": 20, b"part.log": 20, b"other.log": 11}
+
+
+def test_an_edit_holds_through_a_change_of_delivery_and_back(once: Rig) -> None:
+    moved, kept = once.log("moved.log"), once.log("kept.log")
+    for log in (moved, kept):
+        log.write(10)
+    once.start()
+    once.delivered()
+    once.daemon.stop()
+    command(once, "checkpoints", "rename", "logs", "web")  # the topic hears of it only when it is used again
+    once.more_sources["web"] = once.source
+    once.source = {"paths": [f"{once.logs}/none/*"], "topic": once.topic}
+    for number, mode in enumerate(["at_least_once", "exactly_once", "at_least_once", "exactly_once"]):
+        once.kafka["delivery"] = mode
+        kept.write(1)
+        once.configure()
+        if number == 1:
+            command(once, "checkpoints", "set", "web", str(moved.path), "0")
+        once.start()
+        once.records(21 + number + (10 if number else 0))
+        once.daemon.stop()
+    kept.write(1)
+    once.start()
+    once.records(35)
+    once.daemon.stop()
+    once.reader.read_to_end()
+    assert Counter(record.key for record in once.reader.records) == {b"moved.log": 20, b"kept.log": 15}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from shipper.checkpoints import snapshot
 from shipper.cli import main
+from shipper.deadletters import NAME, Letter, Letters
 from tests.unit.rig import PumpRig
 
 Output = pytest.CaptureFixture[str]
@@ -63,7 +67,7 @@ def test_list_is_a_table_with_one_line_for_each_file(config_file: Path, logs: Pa
         ["s", "left", "0", "0", "6", "-", f"{logs}/a.log.1  (was {logs}/a.log)"],
         ["s", "open", "0", "2", "2", "0", f"{logs}/sub/b\\x1b.log"],
     ]
-    assert count == "3 checkpoints."
+    assert re.fullmatch(r"3 checkpoints; last saved \d+ \w+ ago\.", count)
 
 
 def test_list_of_one_file_as_json(config_file: Path, logs: Path, capsys: Output) -> None:
@@ -106,12 +110,12 @@ def test_reset_asks_first(config_file: Path, logs: Path, capsys: Output, monkeyp
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     status, out, err = call(config_file, capsys, "reset", str(logs / "a.log"))
     assert (status, out) == (130, "")
-    assert "Forget 1 checkpoint given? Lines that were delivered are sent again" in err
-    assert "3 checkpoints." in call(config_file, capsys, "list")[1]
+    assert "Forget 1 checkpoint? Lines that were delivered are sent again" in err
+    assert "3 checkpoints; last saved " in call(config_file, capsys, "list")[1]
     assert call(config_file, capsys, "reset", "--yes", str(logs / "a.log")) == (0, "1 checkpoint forgotten.\n", "")
-    assert "2 checkpoints." in call(config_file, capsys, "list")[1]
+    assert "2 checkpoints; last saved " in call(config_file, capsys, "list")[1]
     assert call(config_file, capsys, "reset", "--yes", "--source", "s") == (0, "2 checkpoints forgotten.\n", "")
-    assert call(config_file, capsys, "list") == (0, "No checkpoints.\n", "")
+    assert call(config_file, capsys, "list")[1].startswith("No checkpoints; last saved ")
 
 
 def test_reset_of_nothing_is_refused(config_file: Path, capsys: Output) -> None:
@@ -136,6 +140,53 @@ def test_a_source_that_lost_its_name_is_told_and_renamed(
     assert "not in the configuration yet" in call(config_file, capsys, "rename", "web", "w")[2]
 
 
+def test_dead_letters_get_the_new_name_too(tmp_path: Path, config_file: Path, capsys: Output) -> None:
+    with contextlib.closing(Letters.create(tmp_path / "state" / NAME)) as letters:
+        for source in ("s", "other"):
+            letter = Letter(source, 0, 0, 0, source, b"/a", "t", b"", (), "MSG_SIZE_TOO_LARGE", "too large", 0.0, b"x")
+            assert letters.add(letter, 1 << 20) == ""
+        assert call(config_file, capsys, "rename", "s", "web")[0] == 0
+        assert sorted((letter.uid, letter.source) for _, letter in letters) == [("other", "other"), ("s", "web")]
+
+
+def test_check_tells_of_a_source_that_was_renamed(
+    tmp_path: Path, config_file: Path, logs: Path, capsys: Output
+) -> None:
+    def warned() -> str:
+        assert main(["check", "-c", str(config_file)]) == 0
+        return capsys.readouterr().err
+
+    assert warned() == ""
+    write_config(tmp_path, logs, "web")
+    assert warned() == (
+        'warning: source "web": the checkpoints of 2 files of it belong to source "s", which is not configured any '
+        "more, and all lines would be sent again; if it was renamed, stop the daemon and run: "
+        "shipper checkpoints rename s web\n"
+    )
+    assert call(config_file, capsys, "rename", "s", "web")[0] == 0
+    assert warned() == ""
+
+
+def test_check_says_nothing_of_names_where_files_have_nothing_in_common(
+    tmp_path: Path, config_file: Path, capsys: Output
+) -> None:
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "c.log").write_text("c\n")
+    write_config(tmp_path, other, "web")
+    assert main(["check", "-c", str(config_file)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_check_tells_where_it_cannot_know(
+    tmp_path: Path, config_file: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PAUSE", 0.0)
+    (tmp_path / "state" / "checkpoints.sqlite3").write_bytes(b"no database" * 100)
+    assert main(["check", "-c", str(config_file)]) == 0
+    assert "warning: it is not known whether a source was renamed: cannot read" in capsys.readouterr().err
+
+
 def test_gc_removes_what_is_gone_and_nothing_else(config_file: Path, logs: Path, capsys: Output) -> None:
     assert call(config_file, capsys, "gc", "--yes") == (0, "0 checkpoints removed.\n", "")
     (logs / "a.log.1").unlink()
@@ -143,7 +194,7 @@ def test_gc_removes_what_is_gone_and_nothing_else(config_file: Path, logs: Path,
     assert (status, err) == (0, "")
     assert out == f'{logs}/a.log.1: source "s", gone\n1 checkpoint would be removed.\n'
     assert "1 checkpoint removed." in call(config_file, capsys, "gc", "--yes")[1]
-    assert "2 checkpoints." in call(config_file, capsys, "list")[1]
+    assert "2 checkpoints; last saved " in call(config_file, capsys, "list")[1]
 
 
 def test_gc_keeps_a_file_that_may_be_a_rotated_one_now(config_file: Path, logs: Path, capsys: Output) -> None:
