@@ -60,6 +60,7 @@ class World:
         self.muddled: set[bytes] = set()
         self.destroyed = False  # bytes are gone that may not have been read
         self.hurried = False  # what happens now happens in the middle of a look of the daemon
+        self._looked_at: set[Inode] = set()  # by the daemon, when it rested
         self._count = 0
         self._unseen: dict[bytes, list[bytes]] = {}  # by path: lines written since the daemon looked
         self._twisted: dict[bytes, int] = {}  # by path: how often its file was given other bytes since then
@@ -337,6 +338,7 @@ class World:
         """The daemon has seen everything, and has nothing to do before time passes."""
         self._unseen.clear()
         self._twisted.clear()
+        self._looked_at.update(self.watched())
 
     def must_be_open(self, safe: Callable[[bytes], bool]) -> None:
         """Hold that a file which alone has lines that nobody has acknowledged is open."""
@@ -363,7 +365,9 @@ class World:
         if alone:
             exist = self.existing()
             missing = [line for line in alone if line not in exist and line not in self.excused]
-            if missing and self._twisted.get(self.facts[inode].path, 0) > 1:
+            if missing and inode not in self._looked_at:
+                self.account()  # it was made and deleted within one look, and open by chance
+            elif missing and self._twisted.get(self.facts[inode].path, 0) > 1:
                 self.account()  # what it went on in has been given other bytes just now
             elif missing:
                 raise Broken(f"a deleted file is let go of before {missing} were acknowledged")
