@@ -115,9 +115,10 @@ class FileSource:
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
-        if self.delivery.held or not self._sightings.started:
+        if not self._sightings.started:
             return False
-        while (tailer := self._schedule.next()) is not None:
+        # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
+        while not self.delivery.held and (tailer := self._schedule.next()) is not None:
             if self._read(tailer):
                 return True
         return False

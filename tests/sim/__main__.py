@@ -15,6 +15,7 @@ from tests.sim.history import Failure, History, run
 
 FIXED = 1  # the seed base that is the same every time
 BLOCK = 25  # histories that a process is given at once
+TOLD = 10.0  # seconds between words of how far it is
 SHOWN = 3  # different failures that are shrunk and told
 
 
@@ -83,9 +84,13 @@ def main() -> int:
         bases.append(range(fresh, fresh + args.histories))
         say(f"seeds: {args.seed} and {fresh} onwards")
     began, done, found = time.monotonic(), 0, []
+    told = began
     for count, failed in failures(bases, args.jobs, args.plant, args.seconds):
         done += count
         found += failed
+        if time.monotonic() >= told + TOLD:
+            told = time.monotonic()
+            say(f"  {done:,} so far, {len(found)} failed")
         if failed and args.plant:
             break
     took = time.monotonic() - began

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -94,6 +95,12 @@ class Books:
         """Take note of what is saved."""
         self.durable.update(self._up_to(one))
 
+    def gone(self, values: set[bytes]) -> None:
+        """The bytes of these are gone, and others may stand at their offsets now."""
+        for ends in self._by_uid.values():
+            for value in values & ends.keys():
+                del ends[value]
+
     def rewound(self) -> None:
         """The source goes back, as something was not taken: what is not passed comes again, in whatever order."""
         if not self._brokers.failed:
@@ -123,7 +130,10 @@ class Daemon:
     inotify: Inotify
     store: Store
 
-    def __init__(self, disk: Disk, os_: Os, state: State, globs: tuple[str, ...], **settings: Any) -> None:
+    def __init__(
+        self, disk: Disk, os_: Os, state: State, globs: tuple[str, ...], *, called: Callable[[], None], **settings: Any
+    ) -> None:
+        self._called = called  # hears each time that the clock is asked
         self.disk = disk
         self.os = os_
         self.state = state
@@ -158,6 +168,7 @@ class Daemon:
 
     def clock(self) -> float:
         """Return the time."""
+        self._called()
         return self.now
 
     # --- the daemon --------------------------------------------------------------------------------------------------

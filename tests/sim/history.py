@@ -25,6 +25,7 @@ from tests.sim.story import tell
 from tests.sim.world import OUTSIDE, PATHS, World
 
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
+CALLS = 200_000  # to the operating system and the clock, after which the daemon is said to go on and on
 LINES_A_CHUNK = 3  # so that few lines make several chunks
 
 
@@ -50,12 +51,12 @@ class History:
         self.disk.reuses = variant % 2 == 0
         self.os = Os(self.disk, self._interrupt)
         self.state = State()
-        self.daemon = Daemon(
-            self.disk, self.os, self.state, ("/log/*.log",), **({"max_in_flight": 2000} if variant > 1 else {})
-        )
+        settings = {"max_in_flight": 2000} if variant > 1 else {}
+        self.daemon = Daemon(self.disk, self.os, self.state, ("/log/*.log",), called=self._count, **settings)
         self.world = World(self.disk, self.daemon.clock, self._safe_values, self._in_flight)
         self._races: list[list[int | Act]] = []
         self._racing = False
+        self.calls = 0
         self._before = before
         self._close = self.disk.close
         self.done = 0
@@ -71,8 +72,14 @@ class History:
     def _in_flight(self) -> set[bytes]:
         return {sent.value for sent in self.daemon.client.queue} if self.daemon.running else set()
 
+    def _count(self) -> None:
+        self.calls += 1
+        if self.calls > CALLS:
+            raise Broken(f"the daemon goes on and on: it has made {CALLS:,} calls")
+
     def _interrupt(self) -> None:
         """Count the daemon's calls; a race that is due happens before this one."""
+        self._count()
         if self._racing or not self._races:
             return
         for race in list(self._races):
@@ -240,6 +247,8 @@ class History:
     def _stop(self) -> None:
         if self.daemon.running:
             self.daemon.stop()
+            if self.daemon.books.may_repeat:
+                self.world.destroyed = True  # as after a kill: not all could be saved
             self.world.account()
             self.world.client_let_go()
 
@@ -252,6 +261,7 @@ class History:
     def _power_cut(self) -> None:
         self._kill()
         self.world.power_cut()
+        self.daemon.books.gone(self.world.excused)
         self.daemon.books.may_repeat |= self.daemon.books.ever
 
     def _remount(self) -> None:

@@ -96,3 +96,43 @@ def test_a_file_that_is_truncated_between_two_reads_gives_no_line_of_both() -> N
         ("rotate", 1, 1),
         ("look",),
     )
+
+
+def test_files_that_end_while_something_is_on_trial_do_not_wait_for_each_other_for_ever() -> None:
+    holds(
+        ("write", 0, 2, 0),
+        ("delete", 0, 0),
+        ("rotate", 0, 1),
+        ("race", 34, "compress", 1, 0, 0),  # b.log.1, whose last line has no end
+        ("race", 0, "rotate", 1, 0),
+        ("unwanted", 3),  # its batch is narrowed down
+        ("write_half", 1),
+        ("wait", 1),
+    )
+
+
+def test_lines_of_which_a_power_cut_has_left_nothing_have_no_offset_any_more() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("wait", 1),
+        ("rotate", 0, 1),
+        ("brokers_away",),
+        ("compress", 0, 0, 1),
+        ("write_unsynced", 0, 0),
+        ("look",),
+        ("power_cut",),
+    )
+
+
+def test_what_a_stop_could_not_save_is_rather_told_to_be_lost() -> None:
+    holds(
+        ("setup", 2, 0, 0),
+        ("write", 0, 2, 0),
+        ("write_half", 0),
+        ("write", 0, 2, 0),
+        ("write", 0, 2, 0),
+        ("look",),
+        ("truncate", 0, 0),
+        ("state_full", 1),
+        ("stop",),
+    )

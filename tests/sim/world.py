@@ -251,6 +251,7 @@ class World:
         self.facts[over].copied = True
         self.disk.overwrite(name, inode.data)
         self._ends(inode)
+        self.destroyed |= self.hurried  # known by its size alone, perhaps: nobody can tell then that this is its copy
         self.account()
         self.truncate(path)
 
