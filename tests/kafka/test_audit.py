@@ -239,12 +239,13 @@ def test_rotated_and_compressed_files_and_long_lines_are_found(rig: Rig) -> None
 
 
 def test_a_daemon_that_works_is_not_accused(rig: Rig) -> None:
-    logs = [rig.log(name) for name in ("app.log", "web.log")]
-    for log in logs:
+    busy, rotated = ([rig.log(f"{kind}{number}.log") for number in range(2)] for kind in ("busy", "rotated"))
+    for log in (*busy, *rotated):
         log.write(10)
     rig.start()
-    with Load(logs, lines=20, every=0.01):
-        for log in (*logs, *logs):
+    with Load(busy, lines=20, every=0.01):  # a thread, and a log has one writer: so others are rotated
+        for log in (*rotated, *rotated):
+            log.write(500)
             found = told(rig)
             assert wrong(found["total"]).keys() <= {"not_yet_sent"}
             log.rotate()
