@@ -49,6 +49,21 @@ TOPIC_SETTINGS = {
 }
 
 
+def transactional_id(instance: str) -> str:
+    """Return the id under which an instance's transactions go."""
+    return f"shipper-{instance}"
+
+
+def new_topic(name: str) -> NewTopic:
+    """Return the topic of the checkpoints as it is created."""
+    return NewTopic(name, num_partitions=PARTITIONS, config=TOPIC_SETTINGS)
+
+
+def keeps(policy: str) -> bool:
+    """Whether a topic of this ``cleanup.policy`` keeps what was written last, however long ago."""
+    return policy == "compact"  # "compact,delete" removes it with its segment
+
+
 class Outcome(StrEnum):
     """How an attempt to commit ended."""
 
@@ -76,7 +91,7 @@ class TransactionalProducer(Producer):
     ) -> None:
         self._wake = wake
         self._news = threading.Event()  # of a topic, perhaps of that of the checkpoints
-        settings = {"transactional.id": f"shipper-{instance}"}
+        settings = {"transactional.id": transactional_id(instance)}
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
         self.each = False
         self.began_at: float | None = None  # when the first record of the open transaction was sent
@@ -315,9 +330,8 @@ class TransactionalProducer(Producer):
         return self._admin
 
     def _create(self) -> None:
-        topic = NewTopic(self._topic, num_partitions=PARTITIONS, config=TOPIC_SETTINGS)
         try:
-            self._ask_admin().create_topics([topic])[self._topic].result(ADMIN)
+            self._ask_admin().create_topics([new_topic(self._topic)])[self._topic].result(ADMIN)
         except KafkaException as raised:
             if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
@@ -335,7 +349,7 @@ class TransactionalProducer(Producer):
             pass
         if asked.done() and asked.exception() is None:
             policy = asked.result()["cleanup.policy"].value
-            if "compact" not in policy:
+            if not keeps(policy):
                 self._events.checkpoint_topic_unfit(self._topic, policy)
         self._admin = None
 

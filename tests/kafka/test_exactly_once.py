@@ -322,8 +322,9 @@ def test_two_daemons_of_one_instance_do_not_both_go_on(once: Rig) -> None:
     assert judge(once.truth, once.reader.records) == Verdict()
 
 
-def test_a_topic_that_forgets_is_told(broker: Broker, once: Rig) -> None:
-    broker.create_topic(str(once.kafka["checkpoint_topic"]), 1, **{"cleanup.policy": "delete"})
+@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+def test_a_topic_that_forgets_is_told(broker: Broker, once: Rig, policy: str) -> None:
+    broker.create_topic(str(once.kafka["checkpoint_topic"]), 1, **{"cleanup.policy": policy})
     once.log().write(10)
     daemon = once.start()
     daemon.wait_for("checkpoint_topic.unfit")
