@@ -13,7 +13,9 @@ from shipper import template
 from shipper.config import Config, SourceConfig
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
-from shipper.kafka.check import Finding, check_connection
+from shipper.instance import instance_of
+from shipper.kafka.check import Finding, Level, check_connection
+from shipper.kafka.check_exactly_once import check_exactly_once
 from shipper.model import Seen, show_path
 from shipper.records import Naming
 
@@ -63,7 +65,7 @@ def summary(config: Config, matches: Matches) -> str:
 
 
 def connect(config: Config, matches: Matches) -> Sequence[Finding]:
-    """Ask the brokers for every topic that the sources would send to now."""
+    """Ask the brokers for every topic that the sources would send to now, and for what the delivery needs."""
     host = socket.gethostname()
     topics: dict[str, int] = {}
     for name, source in config.sources.items():
@@ -73,7 +75,11 @@ def connect(config: Config, matches: Matches) -> Sequence[Finding]:
             paths.append(b"")  # the topic is known although no file matches yet
         for topic in map(naming.topic, paths):
             topics[topic] = max(topics.get(topic, 0), source.max_line)
-    return check_connection(config.kafka, topics)
+    found = check_connection(config.kafka, topics)
+    reached = any(finding.subject == "credentials" and finding.level is Level.OK for finding in found)
+    if reached and config.kafka.delivery == "exactly_once":
+        found += check_exactly_once(config.kafka, instance_of(config.shipper))
+    return found
 
 
 def counted(number: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ConfigResource,
     ResourceType,
 )
+from confluent_kafka.cimpl import NewTopic
 
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, failure, reason
@@ -93,7 +94,7 @@ def _ask(
     count = len(answer.brokers)
     yield Finding(Level.OK, "brokers", f"{count} broker{'s' * (count != 1)} reached, answered in {took:.1f} ms")
     yield Finding(Level.OK, "credentials", _credentials(settings))
-    facts = _Facts(settings, list(topics), timeout)
+    facts = Facts(settings, list(topics), timeout)
     for topic, max_line in topics.items():
         try:
             metadata = client.list_topics(topic, timeout).topics.get(topic)
@@ -153,7 +154,7 @@ def _credentials(settings: Mapping[str, Any]) -> str:
     return "none needed (TLS)" if protocol == "ssl" else "none needed (plaintext)"
 
 
-class _Facts:
+class Facts:
     """What only the admin interface tells: a topic's largest batch, and what this user may do to it."""
 
     def __init__(self, settings: Mapping[str, Any], topics: list[str], timeout: float) -> None:
@@ -172,14 +173,23 @@ class _Facts:
     def max_message_bytes(self, topic: str) -> int | str:
         """Return the largest batch that ``topic`` takes, or why that is not known."""
         try:
-            return int(self._configs[topic].result(self._timeout)["max.message.bytes"].value)
+            return int(self._setting(topic, "max.message.bytes"))
         except KafkaException as raised:
             return explain(raised.args[0])
         except TimeoutError:
             return "no answer"
 
-    def may_write(self, topic: str) -> bool | str:
-        """Return whether this user may write to ``topic``, or why that is not known."""
+    def cleanup_policy(self, topic: str) -> tuple[str, str]:
+        """Return what ``topic`` does with old records, and why that is not known: one of them is empty."""
+        try:
+            return self._setting(topic, "cleanup.policy"), ""
+        except KafkaException as raised:
+            return "", explain(raised.args[0])
+        except TimeoutError:
+            return "", "no answer"
+
+    def missing(self, topic: str, *wanted: AclOperation) -> list[AclOperation] | str:
+        """Return which of ``wanted`` this user may not do to ``topic``, or why that is not known."""
         try:
             told = self._topics[topic].result(self._timeout).authorized_operations
         except KafkaException as raised:
@@ -188,7 +198,20 @@ class _Facts:
             return "no answer"
         if not told:
             return "the brokers do not say"
-        return AclOperation.WRITE in told or AclOperation.ALL in told
+        return [] if AclOperation.ALL in told else [each for each in wanted if each not in told]
+
+    def refuses(self, new: NewTopic) -> str:
+        """Return why this user could not create the topic now, or nothing. It is not created."""
+        try:
+            self._admin.create_topics([new], validate_only=True)[new.topic].result(self._timeout)
+        except KafkaException as raised:
+            return explain(raised.args[0])
+        except TimeoutError:
+            return "no answer"
+        return ""
+
+    def _setting(self, topic: str, name: str) -> str:
+        return str(self._configs[topic].result(self._timeout)[name].value)
 
 
 def _topic(
@@ -198,7 +221,7 @@ def _topic(
     max_line: int,
     metadata: Any,
     brokers: int,
-    facts: _Facts,
+    facts: Facts,
 ) -> Iterator[Finding]:
     subject = f"topic {topic}"
     state, why, partitions = judge(metadata)
@@ -237,10 +260,10 @@ def _topic(
         )
     else:
         yield from _sizes(settings, subject, found, max_line, largest)
-    may = facts.may_write(topic)
-    if isinstance(may, str):
-        yield Finding(Level.WARNING, subject, f"whether this user may write to it could not be read: {may}")
-    elif not may:
+    lacking = facts.missing(topic, AclOperation.WRITE)
+    if isinstance(lacking, str):
+        yield Finding(Level.WARNING, subject, f"whether this user may write to it could not be read: {lacking}")
+    elif lacking:
         yield Finding(Level.PROBLEM, subject, f"this user may not write to it; {_allow(config, topic)}")
 
 

@@ -6,6 +6,8 @@ One broker for all of this module, which asks who is there (``tests/harness/secu
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from shipper.config import KafkaConfig
 from shipper.deadletters import open_letters
 from shipper.events import Events
+from shipper.kafka.check import Level
+from shipper.kafka.check_exactly_once import check_exactly_once
 from shipper.kafka.producer import Producer
 from shipper.model import TopicState
 from tests.harness.daemon import Daemon, Event
@@ -195,6 +199,71 @@ def test_exactly_once_without_its_permissions(secure: SecureBroker, rig: Rig) ->
     wait_for_reason(rig.launch(), "offsets.unread", "(TOPIC_AUTHORIZATION_FAILED)")
     secure.allow(ResourceType.TOPIC, checkpoints, AclOperation.READ)
     rig.verify()
+
+
+def test_what_check_says_of_exactly_once(secure: SecureBroker, rig: Rig) -> None:
+    topic = f"c-{rig.topic}"[-200:]
+    subject = f"checkpoint topic {topic}"
+    config = KafkaConfig(
+        bootstrap_servers=secure.listeners["SASL"],
+        delivery="exactly_once",
+        checkpoint_topic=topic,
+        properties=rig.kafka_properties,
+    )
+
+    def told(about: str) -> list[tuple[Level, str]]:
+        findings = check_exactly_once(config, "look")
+        return [(each.level, each.text) for each in findings if each.subject == about]
+
+    ((level, text),) = told(subject)
+    assert (level, "may not describe it" in text) == (Level.PROBLEM, True)
+    ((level, text),) = told("transactional id shipper-look")
+    assert (level, "is refused, which stands in for it" in text) == (Level.WARNING, True)
+
+    secure.allow(ResourceType.TOPIC, topic, AclOperation.DESCRIBE)
+    ((level, text),) = told(subject)
+    assert (level, "cannot create it" in text) == (Level.PROBLEM, True)
+    secure.allow(ResourceType.TOPIC, topic, AclOperation.CREATE)
+    ((level, text),) = told(subject)
+    assert (level, "is created at the first start" in text) == (Level.OK, True)
+    assert topic not in secure.admin.list_topics().topics  # not by asking
+
+    secure.create_topic(topic, 1)
+    policy, permissions = told(subject)
+    assert (policy[0], "needs DescribeConfigs" in policy[1]) == (Level.WARNING, True)
+    assert (permissions[0], "may not read and not write it" in permissions[1]) == (Level.PROBLEM, True)
+    secure.allow(ResourceType.TOPIC, topic, AclOperation.READ, AclOperation.DESCRIBE_CONFIGS)
+    policy, permissions = told(subject)
+    assert (policy[0], "cleanup.policy delete" in policy[1]) == (Level.PROBLEM, True)
+    assert "may not write it" in permissions[1]
+    alter(secure, topic, "cleanup.policy", "compact")
+    secure.allow(ResourceType.TOPIC, topic, AclOperation.WRITE)
+    assert told(subject) == [(Level.OK, "1 partition, cleanup.policy compact")]
+
+    secure.allow(ResourceType.TRANSACTIONAL_ID, "shipper-look:check", AclOperation.WRITE, AclOperation.DESCRIBE)
+    ((level, _),) = told("transactional id shipper-look")
+    assert level is Level.OK
+
+
+def test_check_disturbs_no_daemon_that_delivers_exactly_once(secure: SecureBroker, rig: Rig) -> None:
+    rig.kafka |= {"bootstrap_servers": secure.bootstrap, "delivery": "exactly_once"}
+    rig.shipper["instance"] = "disturbed"
+    rig.kafka_properties = {}
+    log = rig.log()
+    log.write(1000)
+    daemon = rig.start()
+    rig.delivered()
+    done = subprocess.run(
+        [sys.executable, "-m", "shipper", "check", "--connect", "-c", rig.configure()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "transactional id shipper-disturbed: shipper-disturbed:check may be used" in done.stdout
+    log.write(1000)
+    rig.verify()
+    assert not daemon.told("client.replaced")
 
 
 # --- topics ---

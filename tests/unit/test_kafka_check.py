@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
-from confluent_kafka.admin import PartitionMetadata, TopicMetadata  # type: ignore[attr-defined]  # untyped re-export
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # untyped re-export
+    AclOperation,
+    PartitionMetadata,
+    TopicMetadata,
+)
 
 from shipper.config import KafkaConfig
 from shipper.kafka import check
@@ -19,7 +24,7 @@ class Facts:
     """What the admin interface would say: the mock cluster has none."""
 
     largest: int | str = 1_048_576
-    write: bool | str = True
+    lacking: Sequence[AclOperation] | str = ()
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -27,8 +32,8 @@ class Facts:
     def max_message_bytes(self, topic: str) -> int | str:
         return self.largest
 
-    def may_write(self, topic: str) -> bool | str:
-        return self.write
+    def missing(self, topic: str, *wanted: AclOperation) -> Sequence[AclOperation] | str:
+        return self.lacking
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> type[Facts]:
     class Own(Facts):
         pass
 
-    monkeypatch.setattr(check, "_Facts", Own)
+    monkeypatch.setattr(check, "Facts", Own)
     return Own
 
 
@@ -78,7 +83,7 @@ def test_a_topic_that_may_not_be_described(facts: type[Facts]) -> None:
 
 
 def test_a_topic_that_may_not_be_written_to(facts: type[Facts]) -> None:
-    facts.write = False
+    facts.lacking = [AclOperation.WRITE]
     with FaultyBroker() as broker:
         broker.make("logs")
         findings = found(broker, {"logs": 1000})["topic logs"]
@@ -87,7 +92,7 @@ def test_a_topic_that_may_not_be_written_to(facts: type[Facts]) -> None:
 
 
 def test_what_the_brokers_do_not_tell_is_a_warning(facts: type[Facts]) -> None:
-    facts.largest = facts.write = "the brokers do not say"
+    facts.largest = facts.lacking = "the brokers do not say"
     with FaultyBroker() as broker:
         broker.make("logs")
         findings = found(broker, {"logs": 1000})["topic logs"]
@@ -132,9 +137,9 @@ def test_a_property_that_the_client_does_not_know() -> None:
 
 def test_what_is_only_the_producers_is_kept_from_the_admin_client(capfd: pytest.CaptureFixture[str]) -> None:
     settings = producer_settings(KafkaConfig(bootstrap_servers="127.0.0.1:1"))
-    told = check._Facts(settings | {"log_level": 0}, ["logs"], 0.1)
+    told = check.Facts(settings | {"log_level": 0}, ["logs"], 0.1)
     assert isinstance(told.max_message_bytes("logs"), str)
-    assert isinstance(told.may_write("logs"), str)
+    assert isinstance(told.missing("logs", AclOperation.WRITE), str)
     assert capfd.readouterr().err == ""
 
 

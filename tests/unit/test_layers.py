@@ -75,7 +75,7 @@ TABLE = {
         "puts the parts together",
     ),
     "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
-    "checks": Row("errors model events config template records discovery kafka", "", "asks, and runs nothing"),
+    "checks": Row("errors model events config template records discovery instance kafka", "", "asks, and runs nothing"),
     "audit": Row(
         f"{CORE} tailer discovery checkpoints deadletters filesource kafka", "", "looks: sends nothing, saves nothing"
     ),
