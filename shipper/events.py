@@ -426,6 +426,26 @@ class Events:
             unread=unread,
         )
 
+    def delivery_stalled(self, source: str, where: str, records: int, seconds: float, why: str) -> None:
+        """Say that brokers answer and acknowledge nothing of a source; whoever tells sees to how often."""
+        self.count("delivery.stalled", source)
+        then = "they are sent again, in order, until they are taken"
+        self.emit(
+            "warning",
+            "delivery.stalled",
+            source=source,
+            topics=where,
+            records=records,
+            seconds=round(seconds),
+            why=why,
+            then=then,
+        )
+
+    def delivery_resumed(self, source: str, seconds: float) -> None:
+        """Say that records of a source are acknowledged again, after ``seconds``."""
+        self.count("delivery.resumed", source)
+        self.emit("info", "delivery.resumed", source=source, stalled=round(seconds, 3))
+
     def source_status(self, source: str, files: int, unread: int, why_idle: str) -> None:
         """Tell how it is going with one source, on request."""
         self.emit("info", "source.status", source=source, files=files, unread=unread, state=why_idle)

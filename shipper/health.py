@@ -1,12 +1,14 @@
 """Which state the service is in, and how it tells: starting, running, degraded, draining, stopped. Pump thread only.
 
 Degraded is to run with brokers away: nothing is lost, and files are the buffer. The client tells of each outage by
-itself; the first answer of the brokers, and that none has come, are told here.
+itself; the first answer of the brokers, and that none has come, are told here. So is a stall: brokers answer, and
+nothing of a source is acknowledged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from shipper.events import Events
@@ -18,11 +20,21 @@ from shipper.model import Clock, Sink
 READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
 
 
+# Seconds without an acknowledgement after which a source is stalled: longer than the election of a leader takes, or the
+# restart of a broker, and short enough to be told before readers ask. A commit may take its interval besides.
+STALLED_AFTER = 10.0
+STALLED_AGAIN = 300.0  # seconds until a stall that lasts is told again
+STALL_BEAT = 1.0  # seconds between two looks for a stall: they go through what is in flight
+
+
 class SinkWithStatus(Sink, Protocol):
     """A sink that can say whether the brokers are there."""
 
     def status(self) -> BrokerStatus:
         """Return it."""
+
+    def why_waiting(self, topics: set[str]) -> tuple[str, str]:
+        """Return where records for ``topics`` wait although brokers answer, and why, in words."""
 
 
 class BrokerStatus(Protocol):
@@ -41,15 +53,36 @@ class BrokerStatus(Protocol):
         """How many there are; 0 before they have answered once."""
 
 
-class Health:
-    """The service's state. ``sources`` may grow."""
+@dataclass(slots=True)
+class _Wait:
+    """Since when nothing of a source was acknowledged while something of it should have been."""
 
-    def __init__(self, sources: Mapping[str, FileSource], ledger: Ledger, events: Events, clock: Clock) -> None:
+    delivered: int  # records, then
+    since: float
+    told_at: float | None = None
+    why: str = ""
+
+
+class Health:
+    """The service's state. ``sources`` may grow. ``commit_interval``: seconds that a commit may take, 0 for none."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, FileSource],
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+        *,
+        commit_interval: float = 0.0,
+    ) -> None:
         self.state = Service.STARTING
         self._sources = sources
         self._ledger = ledger
         self._events = events
         self._started_at = clock()
+        self._patience = STALLED_AFTER + commit_interval
+        self._waits: dict[str, _Wait] = {}
+        self._stalls_at = self._started_at  # when stalls are looked for next
         self._ready = False  # a broker has answered
 
     def event(self, event: ServiceEvent) -> None:
@@ -81,10 +114,40 @@ class Health:
             self.event(ServiceEvent.BROKERS_AWAY)
             self._events.service_degraded(status.reason or "it is not known yet what was committed")
 
+    def look_for_stalls(self, sink: SinkWithStatus, status: BrokerStatus, now: float) -> None:
+        """Tell of each source of which nothing is acknowledged though brokers answer, and when that is over."""
+        if now < self._stalls_at:
+            return
+        self._stalls_at = now + STALL_BEAT
+        for name, source in self._sources.items():
+            delivered = source.delivery.delivered
+            wait = self._waits.setdefault(name, _Wait(delivered, now))
+            if wait.delivered != delivered:
+                if wait.told_at is not None:
+                    self._events.delivery_resumed(name, now - wait.since)
+                self._waits[name] = _Wait(delivered, now)
+            elif not (status.up and self._expects(source)):
+                if wait.told_at is None:
+                    wait.since = now
+            elif now - wait.since >= self._patience and (wait.told_at is None or now - wait.told_at >= STALLED_AGAIN):
+                topics = {tailer.topic for tailer in source.delivery.unsettled}
+                where, wait.why = sink.why_waiting(topics)
+                wait.told_at = now
+                self._events.delivery_stalled(name, where, source.delivery.undelivered, now - wait.since, wait.why)
+
+    def _expects(self, source: FileSource) -> bool:
+        """Whether the brokers owe an acknowledgement: not where a source waits before it sends again."""
+        delivery = source.delivery
+        if delivery.rewinding:
+            return False
+        return delivery.undelivered > 0 if self._ledger.transactional else delivery.reports_due
+
     def tell(self, status: BrokerStatus) -> None:
         """Log how it stands."""
         self._events.service_status(
             self.state.value, status.brokers, status.reason, self.delivered, self._ledger.records, self.unread
         )
         for source in self._sources.values():
-            self._events.source_status(source.name, source.files, source.waiting_bytes, source.why_idle)
+            wait = self._waits.get(source.name)
+            stalled = f"stalled: {wait.why}" if wait is not None and wait.told_at is not None else ""
+            self._events.source_status(source.name, source.files, source.waiting_bytes, stalled or source.why_idle)

@@ -86,7 +86,13 @@ class Pump:
             high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None, transactional=exactly_once
         )
         self._sources: dict[str, FileSource] = {}
-        self._health = Health(self._sources, self._ledger, events, clock)
+        self._health = Health(
+            self._sources,
+            self._ledger,
+            events,
+            clock,
+            commit_interval=config.kafka.commit_interval if exactly_once else 0.0,
+        )
         self._refusals = Refusals(config, self._sources, self._ledger, events, self.wake)
         self._commits: Commits | None = None
         if exactly_once:
@@ -248,6 +254,7 @@ class Pump:
         assert self._sink is not None
         status = self._sink.status()
         self._health.look(status, now, opened=self._opened)
+        self._health.look_for_stalls(self._sink, status, now)
         if self._report:
             self._report = False
             self._health.tell(status)

@@ -5,6 +5,7 @@
 - ``producer``: where records go (``model.Sink``)
 - ``transactions``: the same with ``exactly_once``; ``offsets``: the checkpoints that it keeps in a topic
 - ``probe``: a thread that asks whether the topics are there and the brokers answer
+- ``stats``: why records wait although brokers answer
 - ``check``: the same questions asked once, for ``shipper check --connect``
 - ``consumer``: reads topics from their beginning
 - ``mock``: the client's own mock cluster as an embedded broker

@@ -80,7 +80,7 @@ ANSWERS: dict[tuple[Where, DeliveryClass], Answer] = {
     ),
     (Where.CLIENT, RETRY): Answer(
         "Lets the client try again, in order; reading stops when `max_in_flight` is reached.",
-        "nothing: USR1 shows how much is in flight and unread",
+        "`delivery.stalled` when nothing of a source was acknowledged for ten seconds, `delivery.resumed`",
         "By itself.",
     ),
     (Where.CONNECTION, RETRY): Answer(

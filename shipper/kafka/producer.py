@@ -27,6 +27,7 @@ from shipper.kafka.errors import broker_and_reason, explain
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
 from shipper.kafka.settings import batch_size, message_max, producer_settings, unanswered
+from shipper.kafka.stats import Latest, why_waiting
 from shipper.kafka.tls import why_untrusted
 from shipper.model import Clock, DeliveryReport, TopicState
 
@@ -58,7 +59,8 @@ class Producer:
         self._fatal = ""
         self._settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
-        client = new_client(self._settings, events)
+        self._statistics: list[Latest] = []  # of each client
+        client = self._new_client({})
         self._clients: dict[int, Any] = {self._batch: client}  # by the size of their batches
         self._small: set[str] = set()  # topics that were told to take less than a usual batch
         limits, creates = TopicLimits(self._settings), config.allow_auto_create_topics
@@ -90,6 +92,10 @@ class Producer:
     def status(self) -> BrokerStatus:
         """Whether brokers answer. Nothing is known before the first topic was asked about."""
         return self._probe.status()
+
+    def why_waiting(self, topics: set[str]) -> tuple[str, str]:
+        """Return where records for ``topics`` wait although brokers answer, and why, in words."""
+        return why_waiting((latest.text for latest in self._statistics), topics)
 
     def send(
         self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
@@ -243,8 +249,13 @@ class Producer:
                 self._events.topic_limit(topic, limit, then)
         client = self._clients.get(size)
         if client is None:
-            client = self._clients[size] = new_client(self._settings | {"batch.size": size}, self._events)
+            client = self._clients[size] = self._new_client({"batch.size": size})
         return client
+
+    def _new_client(self, settings: dict[str, Any]) -> Any:
+        latest = Latest()
+        self._statistics.append(latest)
+        return new_client(self._settings | settings | {"stats_cb": latest}, self._events)
 
     def _client_error(self, error: Any) -> None:
         self._probe.client_error(error)

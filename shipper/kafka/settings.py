@@ -12,12 +12,13 @@ from typing import Any
 from shipper.config import KafkaConfig
 from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAULT
 
+STATISTICS = 5000  # milliseconds between two: half of the time after which a stall is told (see stats.py)
 BATCH_SIZE = 1_000_000  # the client's default of batch.size
 
 PRODUCER_ONLY = (  # how the names of properties begin that only a producer that sends understands
     *("acks", "batch.", "compression.", "delivery.", "enable.gapless", "enable.idem", "error_cb", "linger.ms"),
     *("max.in.flight", "message.send", "message.timeout", "partitioner", "queue.", "request.required"),
-    *("request.timeout", "retries", "sticky.", "topic.metadata.propagation", "transaction"),
+    *("request.timeout", "retries", "statistics.", "sticky.", "topic.metadata.propagation", "transaction"),
 )
 
 
@@ -54,6 +55,8 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 600,
         "socket.connection.setup.timeout.ms": 10000,
         "socket.keepalive.enable": True,
+        # They say why records wait, where the client says nothing.
+        "statistics.interval.ms": STATISTICS,
         # An idle connection that a broker closes is no news.
         "log.connection.close": False,
         "log.thread.name": False,

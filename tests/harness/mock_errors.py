@@ -77,6 +77,11 @@ class FaultyBroker(EmbeddedBroker):
         """End :meth:`down`."""
         assert self._lib.rd_kafka_mock_broker_set_up(self._cluster, ctypes.c_int32(broker)) == 0
 
+    def lead(self, topic: str, partition: int, broker: int) -> None:
+        """Make ``broker`` the leader of a partition; -1: nobody."""
+        set_leader = self._lib.rd_kafka_mock_partition_set_leader
+        assert set_leader(self._cluster, topic.encode(), ctypes.c_int32(partition), ctypes.c_int32(broker)) == 0
+
     def slow(self, milliseconds: int, broker: int = 1) -> None:
         """Answer each request so much later."""
         assert self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, ctypes.c_int32(broker), milliseconds) == 0

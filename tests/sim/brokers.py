@@ -86,6 +86,9 @@ class Client:
     def hold(self, topic: str) -> None:
         self._seen = TopicState.UNKNOWN
 
+    def why_waiting(self, topics: set[str]) -> tuple[str, str]:
+        return ", ".join(sorted(topics)), "it is not known"
+
     def fits(self, topic: str) -> int:
         return sys.maxsize
 

@@ -74,6 +74,9 @@ class FakeSink:
     def status(self) -> Status:
         return self.state
 
+    def why_waiting(self, topics: set[str]) -> tuple[str, str]:
+        return ", ".join(sorted(topics)), "the test says so"
+
     def fits(self, topic: str) -> int:
         return self.most
 

@@ -26,9 +26,11 @@ SITUATIONS = {  # the first column of the page's first table, and the test that 
     "The topic is deleted and created again": "kafka/test_brokers.py::test_a_topic_that_is_deleted_and_created_again",
     "… with fewer partitions": "kafka/test_errors.py::test_created_again_with_fewer_partitions",
     "The topic gets more partitions": "kafka/test_errors.py::test_more_partitions_than_before",
-    "A partition has no leader, too few replicas are in sync, or a disk is full at the broker": (
-        "mock/test_error_table.py::test_an_error_that_the_client_sees_to"
+    "A partition has no leader": "mock/test_stalls.py::test_a_partition_without_a_leader",
+    "Too few replicas are in sync, or a disk is full at the broker": (
+        "mock/test_stalls.py::test_records_that_are_not_acknowledged"
     ),
+    "A quota is exhausted": "unit/test_kafka_stats.py::test_a_quota",
     "A permission is revoked": "kafka/test_errors.py::test_a_permission_that_is_revoked_and_restored",
     "The user may write nothing": "kafka/test_errors.py::test_a_user_who_may_write_nothing",
     "The password is wrong": "kafka/test_errors.py::test_a_wrong_password",
