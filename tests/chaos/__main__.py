@@ -67,10 +67,22 @@ def show(outcome: Outcome) -> None:
 )
 @click.option("--kills", default=0, help="Only kill the daemon, so many times, under load and rotation.")
 @click.option("--max-open-files", default=0, help="The daemon's limit, as 3.")
+@click.option(
+    "--short-transactions",
+    is_flag=True,
+    help="Let outages outlive transactions: what a killed broker then does is in docs/plan/guarantees.md.",
+)
 @click.option("--keep", is_flag=True, help="Keep the logs and what everybody did, even if all is well.")
 @click.option("--reuse/--no-reuse", default=True, help="Whether the inodes of deleted files may be used again.")
 def main(
-    minutes: float, seed: str | None, delivery: str, kills: int, max_open_files: int, keep: bool, reuse: bool
+    minutes: float,
+    seed: str | None,
+    delivery: str,
+    kills: int,
+    max_open_files: int,
+    short_transactions: bool,
+    keep: bool,
+    reuse: bool,
 ) -> None:
     """Let writers, a daemon and a broker fail in all ways at once, and see that nothing is lost."""
     seed = seed or secrets.token_hex(4)
@@ -84,7 +96,18 @@ def main(
         except KafkaUnavailable as why:
             click.echo(f"It needs a real broker: {why}", err=True)
             sys.exit(1)
-        with broker, Stage(broker, seed, act, reuse=reuse, kills=kills, max_open_files=max_open_files) as stage:
+        with (
+            broker,
+            Stage(
+                broker,
+                seed,
+                act,
+                reuse=reuse,
+                kills=kills,
+                max_open_files=max_open_files,
+                short_transactions=short_transactions,
+            ) as stage,
+        ):
             stage.keep = True  # unless it is found good
             outcome = stage.play(None if kills else minutes / len(acts) * 60, click.echo)
             stage.keep = keep or not outcome.good

@@ -33,6 +33,7 @@ class Configuration:
         dice: Random,
         *,
         max_open_files: int,
+        short_transactions: bool,
     ) -> None:
         self.path = root / "shipper.toml"
         self.state = root / "state"
@@ -53,7 +54,8 @@ class Configuration:
             "commit_interval": dice.choice(("50ms", "500ms")),
         }
         # So short that an outage, or a freeze, outlives some transactions.
-        self._properties = {"transaction.timeout.ms": dice.choice(("2000", "10000"))}
+        timeout = dice.choice(("2000", "10000"))
+        self._properties = {"transaction.timeout.ms": timeout} if short_transactions else {}
         self._sources: dict[str, dict[str, Any]] = {}
         for yard in yards:
             self._sources[yard.logs.name] = {

@@ -88,6 +88,7 @@ class Stage:
         reuse: bool = True,
         kills: int = 0,
         max_open_files: int = 0,
+        short_transactions: bool = False,
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix=f"shipper-chaos-{seed}-"))
         self.keep = False
@@ -113,6 +114,7 @@ class Stage:
             delivery,
             Random(dice.random()),
             max_open_files=max_open_files,
+            short_transactions=short_transactions,
         )
         self.journal.tell("config", "settings", self._config)
         self._daemon = DaemonTrouble(self._config, Random(dice.random()), self.journal, self._over, kills=kills)
