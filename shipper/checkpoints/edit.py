@@ -36,7 +36,11 @@ class Editor:
         self._lock = hold(state_dir)
         try:
             self._database = Database(path)
-            self._load()
+            try:
+                self._load()
+            except BaseException:
+                self._database.close()
+                raise
         except Damaged as damage:
             os.close(self._lock)
             raise StateError(f"{shown} is damaged ({damage}); the daemon sets it aside when it starts") from damage

@@ -6,8 +6,7 @@ must arrive:
 - A line is **owed** once it is written, as long as its bytes exist: in a file of the watched directories, or in one
   that has no name there any more and that the daemon holds open. It is **excused** when the last of these goes before
   it has arrived; one that is in the client's hands just then (``at_risk``) only when the client lets go of it.
-- A file that has no name any more is held open until what only it holds is acknowledged, and one with bytes that nobody
-  has read is open when the daemon rests.
+- A file that has no name any more is held open until what only it holds is acknowledged.
 - A last line without its end must arrive as it is when its file can no longer grow, unless its rest was written.
 
 Order is asked of the lines of one path. Not of those that were written between two looks of the daemon in which the
@@ -340,18 +339,6 @@ class World:
         self._unseen.clear()
         self._twisted.clear()
         self._looked_at.update(self.watched())
-
-    def must_be_open(self, safe: Callable[[bytes], bool]) -> None:
-        """Hold that a file which alone has lines that nobody has acknowledged is open."""
-        places: dict[bytes, list[Inode]] = {}
-        for inode in self.readable():
-            for line in self.lines(self.content(inode)):
-                places.setdefault(line, []).append(inode)
-        opened = set(self.disk.fds.values())
-        for line in self.owed:
-            where = places.get(line, ())
-            if len(where) == 1 and where[0] not in opened and not self.facts[where[0]].packed and not safe(line):
-                raise Broken(f"{line!r} is in a file that is neither read nor held open")
 
     def client_let_go(self) -> None:
         """Records were not taken: what exists nowhere else any more is excused."""
