@@ -15,6 +15,7 @@ import msgspec
 
 from shipper.config import checks, properties, tree
 from shipper.config.expand import ExpandError, expand
+from shipper.config.keys import Entry, TableOf, keys_of
 from shipper.config.kinds import Kind, Mistake, PropertyTable, Wrong, near, quote
 from shipper.config.tree import Leaf, Problem, Table, Where, key_path
 from shipper.config.types import (
@@ -22,11 +23,9 @@ from shipper.config.types import (
     RECORD_RESERVE,
     TABLES,
     Config,
-    Entry,
     KafkaConfig,
     ShipperConfig,
     SourceConfig,
-    keys_of,
 )
 from shipper.config.units import format_duration, format_size
 from shipper.errors import ConfigError
@@ -145,6 +144,8 @@ class _Loader:
             found = table.entries.get(name)
             if isinstance(entry.key.kind, PropertyTable):
                 values[name] = self._properties(entry.key.kind, self._table(table, (*path, name)), (*path, name))
+            elif isinstance(entry.key.kind, TableOf) and isinstance(found, Table):
+                self._inner(values, entry, entry.key.kind, found, (*path, name))
             elif found is not None:
                 # A table where a value belongs is described as such, whatever is in it.
                 leaf = found if isinstance(found, Leaf) else Leaf({}, found.where)
@@ -165,6 +166,22 @@ class _Loader:
         for mistake in checks.source_name(name):
             self._tell(table.where, path, mistake.sentence())
         return values
+
+    def _inner(self, values: dict[str, Any], entry: Entry, kind: TableOf, table: Table, path: tuple[str, ...]) -> None:
+        """Put what the table of a key makes into ``values``, or tell what is wrong with it."""
+        if not table.entries:
+            values[entry.name] = entry.default
+            return
+        inner = self._section(kind.struct, table, path)
+        if len(inner) < len(keys_of(kind.struct)):
+            return
+        value = kind.struct(**inner)
+        misfits = list(kind.misfits(value))
+        for name, sentence in misfits:
+            place = table.entries.get(name) or table
+            self._tell(place.where, (*path, name), sentence)
+        if not misfits:
+            values[entry.name] = value
 
     def _properties(self, kind: PropertyTable, table: Table, path: tuple[str, ...]) -> dict[str, str]:
         values: dict[str, str] = {}

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from shipper.config.types import TABLES, keys_of
+from shipper.config.keys import properties
+from shipper.config.types import TABLES
 
 
 def schema() -> dict[str, Any]:
@@ -33,10 +34,5 @@ def schema() -> dict[str, Any]:
 
 
 def _table(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, entry in keys_of(struct).items():
-        found[name] = {"description": entry.key.doc, **entry.key.kind.schema()}
-        if not entry.required:
-            found[name]["default"] = entry.key.kind.write(entry.default)
     doc = (struct.__doc__ or "").strip()
-    return {"type": "object", "description": doc, "properties": found, "additionalProperties": False}
+    return {"type": "object", "description": doc, "properties": properties(struct), "additionalProperties": False}

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import msgspec
 
 from shipper.config.expand import protect
+from shipper.config.keys import TableOf, keys_of
 from shipper.config.properties import is_secret
 from shipper.config.tree import key_path, toml_text
-from shipper.config.types import Config, keys_of
+from shipper.config.types import Config
 from shipper.model import show_path
 
 MASK = "****"
@@ -29,7 +30,10 @@ def show(config: Config) -> str:
 def _lines(config: Config, path: tuple[str, ...], table: msgspec.Struct) -> Iterator[str]:
     for name, entry in keys_of(type(table)).items():
         value = entry.key.kind.write(getattr(table, name))
-        if not isinstance(value, dict):
+        if isinstance(entry.key.kind, TableOf):
+            secrets = {inner for inner in value if key_path(*path, name, inner) in config.secrets}
+            yield f"{name} = {_toml({k: MASK if k in secrets else v for k, v in value.items()})}"
+        elif not isinstance(value, dict):
             yield f"{name} = {_toml(MASK if key_path(*path, name) in config.secrets else value)}"
         elif value:
             yield ""
@@ -42,6 +46,9 @@ def _lines(config: Config, path: tuple[str, ...], table: msgspec.Struct) -> Iter
 def _toml(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key_path(name)} = {_toml(one)}" for name, one in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, str):
         return toml_text(protect(value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,26 +1,24 @@
 """The configuration as frozen typed values, and the one table of keys.
 
-Each field that is a key carries a :class:`Key`: what kind of value it takes, what it is for, what is checked. Loading,
+Each field that is a key carries a ``Key``: what kind of value it takes, what it is for, what is checked. Loading,
 the JSON Schema, the shown configuration and the tests of the sample all read this table; nothing else lists keys.
 Durations are seconds, sizes bytes. Values never change and may be used from any thread.
 """
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 
 from shipper.config import checks
+from shipper.config.keys import Key
 from shipper.config.kinds import (
     Choice,
     Directory,
     Duration,
     Flag,
-    Kind,
     PropertyTable,
     Servers,
     Size,
@@ -35,21 +33,6 @@ KIB, MIB = 1 << 10, 1 << 20
 MAX_LINE = 900 * KIB
 RECORD_RESERVE = MESSAGE_MAX_BYTES_DEFAULT - MAX_LINE
 """What a record may need beside its line: the key, and what the protocol adds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is to know about one key.
-
-    ``example`` shows a required key's value as it is written. ``environment`` names the variable whose first entry
-    (of a list with colons) stands for a key that is not given.
-    """
-
-    kind: Kind
-    doc: str
-    check: checks.Check = checks.nothing
-    example: str = ""
-    environment: str = ""
 
 
 class ShipperConfig(msgspec.Struct, frozen=True):
@@ -299,29 +282,6 @@ class Config(msgspec.Struct, frozen=True):
     sources: dict[str, SourceConfig]
     files: tuple[Path, ...] = ()
     secrets: frozenset[str] = frozenset()
-
-
-class Entry(NamedTuple):
-    """One key of a table, with its default if it has one."""
-
-    name: str
-    key: Key
-    required: bool
-    default: Any
-
-
-@functools.cache
-def keys_of(struct: type[msgspec.Struct]) -> dict[str, Entry]:
-    """Return the keys of a table, in their order."""
-    hints = get_type_hints(struct, include_extras=True)
-    entries = {}
-    for field in msgspec.structs.fields(struct):
-        for key in getattr(hints[field.name], "__metadata__", ()):
-            if isinstance(key, Key):
-                made = field.default_factory
-                default = field.default if made is msgspec.NODEFAULT else made()
-                entries[field.name] = Entry(field.name, key, field.required, default)
-    return entries
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {"shipper": ShipperConfig, "kafka": KafkaConfig, "sources": SourceConfig}

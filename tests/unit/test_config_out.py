@@ -9,7 +9,8 @@ import pytest
 import tomli
 
 from shipper.config import Config, KafkaConfig, ShipperConfig, load, schema, show
-from shipper.config.types import TABLES, keys_of
+from shipper.config.keys import keys_of
+from shipper.config.types import TABLES
 from shipper.errors import ConfigError
 from shipper.events import LEVELS
 
