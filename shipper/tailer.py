@@ -54,6 +54,7 @@ class Tailer:
 
     __slots__ = (
         "at_end",
+        "away",
         "compression",
         "detached",
         "file_id",
@@ -118,6 +119,7 @@ class Tailer:
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
         self.quiet_size = -1  # its size when it was last seen to have grown
         self.linked = True  # it has a name
+        self.away = False  # its directory is another file system than before: its name is not there
         self.detached = False  # its file id leads to other bytes now
         self.late = False  # it has grown after it was finished
         self.missing_since = 0.0
@@ -211,6 +213,7 @@ class Tailer:
         self.compression = compression
         self.detached = False
         self.linked = True
+        self.away = False
         self.look(reader.stat())
         self.sure = self.size
         self.searched = 0

@@ -150,14 +150,17 @@ class Census:
             self.advance(lineage)
 
     def _after(self, lineage: Lineage, one: Seen) -> set[Tailer]:
-        """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet."""
+        """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet.
+
+        A name tells the age only of what has it now; that of a file which is gone or open without it is an old one.
+        """
         if one.path == one.base:
             return set()
-        unread = (t for t in lineage.gens if t.state not in DONE and not t.read.offset and t.linked)
+        named = [t for t in lineage.gens if t.linked and not t.away and self.by_name.get(t.seen_as) is t]
+        unread = (t for t in named if t.state not in DONE and not t.read.offset)
         after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
-        named = newest is not None and newest.linked and newest is self.by_name.get(lineage.path)
-        if newest is not None and named and newest.state in UNROTATED:
+        if newest in named and newest.seen_as == lineage.path and newest.state in UNROTATED:
             after.add(newest)
         return after
 
@@ -247,6 +250,7 @@ class Census:
         self._gone_since.pop(tailer.uid, None)
         self.adrift.pop(tailer, None)
         tailer.linked = True
+        tailer.away = False
         if one.path != tailer.seen_as:
             if _leads_to(tailer.seen_as, tailer.file_id):
                 self.also[tailer.file_id] = one.path

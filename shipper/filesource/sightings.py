@@ -164,6 +164,8 @@ class Sightings:
             elif self._succeeded(tailer) or not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
                 self._census.unbind(tailer)
                 missing.append(tailer)
+            else:
+                tailer.away = True
         return missing
 
     def _succeeded(self, tailer: Tailer) -> bool:
