@@ -215,6 +215,7 @@ class Pump:
             store=self._commits or self._store,
             scan_soon=self._discovery.scan_soon,
             look=self._discovery.look,
+            quiet=self._discovery.quiet,
             host=self._host,
         )
         for name, config in self._config.sources.items():

@@ -48,6 +48,7 @@ class Stock:
             store=_Nowhere(),
             scan_soon=lambda: None,
             look=look,
+            quiet=lambda: True,
             host=host,
         )
         self._source = FileSource(config, state, _Nowhere(), tools, reread=False)

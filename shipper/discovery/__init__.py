@@ -55,6 +55,7 @@ class Discovery:
         watcher: Watcher | None = None,
     ) -> None:
         self._sources = tuple(sources)
+        self._wake = wake
         self._events = events
         self._interval = scan_interval
         self._clock = clock
@@ -125,6 +126,14 @@ class Discovery:
         except OSError as error:
             self._events.directory_unreadable(directory, error.strerror or str(error))
         return next((o for o in found.observations() if o.source == source), Observation(source))
+
+    def quiet(self) -> bool:
+        """Whether nothing has happened to names since :meth:`collect`; else there is a :meth:`collect` soon."""
+        self._watcher.catch_up()
+        if self._watcher.names_pending:
+            self._wake()
+            return False
+        return True
 
     def scan_soon(self) -> None:
         """Have everything looked at without waiting for the interval."""

@@ -218,6 +218,13 @@ class Watcher:
             drained, self._drained = self._drained, Drained()
         return drained
 
+    @property
+    def names_pending(self) -> bool:
+        """Whether the next drain tells of names, or of more than can be told."""
+        with self._lock:
+            drained = self._drained
+            return bool(drained.names or drained.changed or drained.lost or drained.overflow)
+
     def catch_up(self) -> None:
         """Take in what the kernel has queued until now: the next drain misses nothing that happened before."""
         if (inotify := self._inotify) is not None:

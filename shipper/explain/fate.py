@@ -92,6 +92,7 @@ class Inquiry:
             store=_NoStore(),
             scan_soon=lambda: None,
             look=self._look,
+            quiet=lambda: True,
             host=socket.gethostname(),
         )
         schedule = Schedule()

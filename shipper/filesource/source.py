@@ -34,6 +34,7 @@ from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.2  # the same, while too many files are open
 GLANCES = 64  # files that are looked into at once
+QUIET_TRIES = 20  # looks for which a generation waits before it begins, where names never come to rest
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
 
 
@@ -47,6 +48,9 @@ class FileSource:
         self._ledger = tools.ledger
         self._events = tools.events
         self._clock = tools.clock
+        self._quiet = tools.quiet
+        self._unquiet = 0  # how often names were not at rest where a generation was to begin
+        self._looks_first = False  # what has happened to names is taken in before anything else is read
         naming = Naming(config, tools.host)
         schedule = self._schedule = Schedule()
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
@@ -118,7 +122,7 @@ class FileSource:
         if not self._sightings.started:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
-        while not self.delivery.held and (tailer := self._schedule.next()) is not None:
+        while not self.delivery.held and not self._looks_first and (tailer := self._schedule.next()) is not None:
             if self._read(tailer):
                 return True
         return False
@@ -155,6 +159,9 @@ class FileSource:
             return True
         if not late and tailer is not lineage.current:
             return False
+        if not tailer.marks and not self._may_begin():
+            self._schedule.now(tailer)
+            return False
         try:
             if tailer.reader is None and not self._descriptors.open(tailer):
                 self._schedule.later(tailer, self._clock() + RENAMED_RETRY)  # discovery will tell where it is
@@ -188,6 +195,15 @@ class FileSource:
             self._cannot_read(tailer, error)
             return False
         return batch is not None
+
+    def _may_begin(self) -> bool:
+        """Whether a generation may begin now: not before all that has happened to names has been taken in.
+
+        An older one may have been overlooked, as it was renamed while it was decided what the unknown files are.
+        """
+        self._unquiet = 0 if self._quiet() else self._unquiet + 1
+        self._looks_first = 0 < self._unquiet <= QUIET_TRIES
+        return not self._looks_first
 
     def _send(self, tailer: Tailer, batch: Batch, start: int, most: int) -> None:
         """Hand a batch that begins at ``start`` to the client.
@@ -248,6 +264,7 @@ class FileSource:
     def tick(self) -> None:
         """Do what is due: look again at files that waited, at topics that were missing."""
         now = self._clock()
+        self._looks_first = False
         self._sightings.tick(now)
         self._schedule.ripen(now, lambda topic: self.sink.topic_state(topic) is TopicState.READY)
         self._intake.tick()

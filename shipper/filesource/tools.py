@@ -33,4 +33,5 @@ class Tools:
     store: FirstScanStore
     scan_soon: Callable[[], None]  # have everything looked at
     look: Callable[[str, bytes], Observation]  # (source, directory): what is in it now
+    quiet: Callable[[], bool]  # whether nothing has happened to names since they were observed; else that comes soon
     host: str

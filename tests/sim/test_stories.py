@@ -136,3 +136,41 @@ def test_what_a_stop_could_not_save_is_rather_told_to_be_lost() -> None:
         ("state_full", 1),
         ("stop",),
     )
+
+
+def test_the_old_name_of_a_deleted_file_tells_nothing_of_the_age_of_others() -> None:
+    rotated_meanwhile: tuple[Act, ...] = (
+        ("write", 1, 0, 0),
+        ("no_topic", 0),
+        ("rotate", 1, 1),
+        ("lose_events",),
+        ("beat",),  # two files are known, and nothing is read
+        ("rotate", 1, 1),
+        ("rotate", 1, 1),
+        ("kill",),
+        ("rotate", 1, 0),  # the oldest file is deleted
+    )
+    holds(*rotated_meanwhile)
+    holds(*rotated_meanwhile, ("remount",))
+
+
+def test_a_rotation_while_it_is_decided_what_the_files_of_another_rotation_are() -> None:
+    holds(
+        ("race", 28, "compress", 0, 0, 0),
+        ("rotate", 0, 1),
+        ("rotate_chain", 0, 3),
+        ("race", 15, "rotate_chain", 0, 1),
+        ("look",),
+    )
+
+
+def test_two_rotations_while_a_truncated_file_is_searched_for() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("copytruncate", 0, 0, 1),
+        ("wait", 0),
+        ("copytruncate", 0, 0, 0),
+        ("write", 1, 0, 0),
+        ("race", 20, "rotate_chain", 1, 2),
+        ("wait", 0),
+    )

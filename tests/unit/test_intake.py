@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import gzip
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shipper.discovery import Discovery
+from shipper.filesource.intake import Intake
 from tests.unit.rig import PumpRig
 
 
@@ -121,3 +126,46 @@ def test_a_copy_that_is_found_while_it_is_still_empty_is_no_new_file(tmp_path: P
         log.write_bytes(b"three\n")
         rig.beat()
         assert rig.lines == ["one", "two", "three"]
+
+
+def test_a_file_that_moves_on_while_others_are_looked_at_is_not_overtaken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        log, old, older, under_way = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.2", "elsewhere"))
+        opened, looked = Intake._open, Discovery.look
+
+        def too_late(*args: Any) -> Any:
+            if old.exists():
+                old.rename(under_way)
+            return opened(*args)
+
+        def by_halves(*args: Any) -> Any:
+            found = looked(*args)
+            if under_way.exists():
+                under_way.rename(older)
+            return found
+
+        monkeypatch.setattr(Intake, "_open", too_late)
+        monkeypatch.setattr(Discovery, "look", by_halves)
+        rig.start()
+        old.write_bytes(b"one\n")
+        log.write_bytes(b"two\n")
+        rig.pass_time(1)
+        assert rig.lines == ["one", "two"]
+
+
+def test_a_generation_begins_although_names_never_come_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PumpRig(tmp_path) as rig:
+        names: Iterator[Path] = (rig.logs / f"other-{n}.log" for n in itertools.count())
+        quiet = Discovery.quiet
+
+        def make_one_more(discovery: Discovery) -> bool:
+            next(names).touch()
+            return quiet(discovery)
+
+        monkeypatch.setattr(Discovery, "quiet", make_one_more)
+        rig.start()
+        (rig.logs / "app.log").write_bytes(b"one\n")
+        rig.pass_time(5)
+        assert rig.lines == ["one"]
