@@ -411,6 +411,16 @@ class Events:
         level = "info" if saved and not in_flight else "warning"
         self.emit(level, "service.stopped", delivered=delivered, undelivered=in_flight, unread=unread, saved=saved)
 
+    def manager_unreachable(self, reason: str) -> None:
+        """Tell that the service manager did not take a message."""
+        self.emit("warning", "manager.unreachable", every=300.0, reason=reason)
+
+    def manager_without_library(self) -> None:
+        """Tell that a service manager waits for messages that cannot be sent."""
+        found = "NOTIFY_SOCKET is set, and systemd-python is not installed"
+        then = "install shipper[systemd], or set Type=exec and no WatchdogSec in the unit"
+        self.emit("error", "manager.unreachable", reason=found, then=then)
+
     def service_status(
         self, state: str, brokers: int, reason: str, delivered: int, in_flight: int, unread: int
     ) -> None:

@@ -17,9 +17,6 @@ from shipper.ledger import Ledger
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
 from shipper.model import Clock, Sink
 
-READY_TIMEOUT = 10.0  # seconds after which the daemon says that it runs without brokers
-
-
 # Seconds without an acknowledgement after which a source is stalled: longer than the election of a leader takes, or the
 # restart of a broker, and short enough to be told before readers ask. A commit may take its interval besides.
 STALLED_AFTER = 10.0
@@ -64,7 +61,11 @@ class _Wait:
 
 
 class Health:
-    """The service's state. ``sources`` may grow. ``commit_interval``: seconds that a commit may take, 0 for none."""
+    """The service's state. ``sources`` may grow.
+
+    ``commit_interval``: seconds that a commit may take, 0 for none. ``ready_timeout``: seconds after which the daemon
+    says that it runs without brokers.
+    """
 
     def __init__(
         self,
@@ -74,16 +75,19 @@ class Health:
         clock: Clock,
         *,
         commit_interval: float = 0.0,
+        ready_timeout: float = 10.0,
     ) -> None:
         self.state = Service.STARTING
         self._sources = sources
         self._ledger = ledger
         self._events = events
         self._started_at = clock()
+        self._ready_timeout = ready_timeout
         self._patience = STALLED_AFTER + commit_interval
         self._waits: dict[str, _Wait] = {}
         self._stalls_at = self._started_at  # when stalls are looked for next
         self._ready = False  # a broker has answered
+        self._said = (0, self._started_at)  # records delivered when last put in words, and when that was
 
     def event(self, event: ServiceEvent) -> None:
         """Step to the next state."""
@@ -110,7 +114,7 @@ class Health:
                 self._events.service_ready(status.brokers, len(self._sources), files)
         elif self.state is Service.RUNNING:
             self.event(ServiceEvent.BROKERS_AWAY)
-        elif self.state is Service.STARTING and now - self._started_at > READY_TIMEOUT:
+        elif self.state is Service.STARTING and now - self._started_at > self._ready_timeout:
             self.event(ServiceEvent.BROKERS_AWAY)
             self._events.service_degraded(status.reason or "it is not known yet what was committed")
 
@@ -142,12 +146,29 @@ class Health:
             return False
         return delivery.undelivered > 0 if self._ledger.transactional else delivery.reports_due
 
+    def words(self, status: BrokerStatus, now: float) -> str:
+        """Say on one line how it stands, what is wrong first; the rate is since the last time."""
+        delivered, unread = self.delivered, self.unread
+        rate = (delivered - self._said[0]) / max(now - self._said[1], 0.001)
+        self._said = (delivered, now)
+        files = sum(source.files for source in self._sources.values())
+        wrong = [f"{name}: {why}" for name, source in self._sources.items() if (why := self._wrong(source))]
+        if self.state is Service.DEGRADED:
+            wrong = [f"brokers away: {status.reason}" if status.reason else "brokers away"]
+        going = f"{rate:,.0f} lines/s from {files:,} files, {unread:,} bytes to read"
+        return "; ".join([*wrong, going])
+
+    def _wrong(self, source: FileSource) -> str:
+        wait = self._waits.get(source.name)
+        if wait is not None and wait.told_at is not None:
+            return f"stalled: {wait.why}"
+        return source.why_idle if source.delivery.blocked else ""
+
     def tell(self, status: BrokerStatus) -> None:
         """Log how it stands."""
         self._events.service_status(
             self.state.value, status.brokers, status.reason, self.delivered, self._ledger.records, self.unread
         )
         for source in self._sources.values():
-            wait = self._waits.get(source.name)
-            stalled = f"stalled: {wait.why}" if wait is not None and wait.told_at is not None else ""
-            self._events.source_status(source.name, source.files, source.waiting_bytes, stalled or source.why_idle)
+            said = self._wrong(source) or source.why_idle
+            self._events.source_status(source.name, source.files, source.waiting_bytes, said)

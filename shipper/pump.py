@@ -75,6 +75,9 @@ class Pump:
         self._woken = threading.Event()
         self._halt = threading.Event()
         self._report = False
+        self._asked = False
+        self.rounds = 0  # how often the thread has gone round: one that hangs goes round no more
+        self.standing = ""  # how it stands, in words, as it was when last asked
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
@@ -92,6 +95,7 @@ class Pump:
             events,
             clock,
             commit_interval=config.kafka.commit_interval if exactly_once else 0.0,
+            ready_timeout=config.shipper.ready_timeout,
         )
         self._refusals = Refusals(config, self._sources, self._ledger, events, self.wake)
         self._commits: Commits | None = None
@@ -144,6 +148,11 @@ class Pump:
     def report(self) -> None:
         """Let it log its status."""
         self._report = True
+        self.wake()
+
+    def ask(self) -> None:
+        """Let it say in ``standing`` how it stands."""
+        self._asked = True
         self.wake()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -252,6 +261,7 @@ class Pump:
         """Look whether there is something to tell."""
         if self._store.taken is not None:
             raise self._store.taken
+        self.rounds += 1
         assert self._sink is not None
         status = self._sink.status()
         self._health.look(status, now, opened=self._opened)
@@ -259,6 +269,9 @@ class Pump:
         if self._report:
             self._report = False
             self._health.tell(status)
+        if self._asked:
+            self._asked = False
+            self.standing = self._health.words(status, now)
 
     def _collect(self) -> None:
         collected = self._discovery.collect()
@@ -371,6 +384,7 @@ class Pump:
         if self._commits is not None:
             self._commits.hurry = True
         while self._ledger.records and self._clock() < deadline:
+            self.rounds += 1
             busy = self._commits is not None and self._commits.busy
             try:
                 self._sink.poll(0.0 if busy else min(0.1, max(0.0, deadline - self._clock())))

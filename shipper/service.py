@@ -6,6 +6,7 @@ discovery, reading, what is in flight until ``shutdown_timeout``, save, close (D
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -16,9 +17,11 @@ from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
 from shipper.events import Events, Write
 from shipper.kafka.producer import try_settings
+from shipper.manager import Manager
 from shipper.pump import Pump
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BEAT = 1.0  # seconds between two looks at the pump
 GRACE = 15.0  # seconds beyond shutdown_timeout for the pump to end, before the daemon gives up on it
 
 
@@ -62,11 +65,11 @@ def run(load: Callable[[], Config], write: Write) -> int:
 
     ``load`` reads the configuration, at the start and at every HUP. Raises ShipperError for what a user can mend.
     """
-    config = load()
     events = Events(write)
     flags = Flags()
-    before = flags.install()
+    before = flags.install()  # first of all: the default of HUP is to end
     try:
+        config = load()
         store = CheckpointStore.open(config.shipper.state_dir, events)
         try:
             return _serve(config, load, store, events, flags)
@@ -79,13 +82,16 @@ def run(load: Callable[[], Config], write: Write) -> int:
 
 def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, events: Events, flags: Flags) -> int:
     """Run one pump after the other: a reload drains the old one and starts another."""
+    manager = Manager(events)
     while True:
         pump = Pump(config, store, events)
         events.service_starting(str(config.shipper.state_dir), len(config.sources))
         pump.start()
-        new = _wait(pump, config, load, events, flags)
+        new = _wait(pump, config, load, events, flags, manager)
+        if new is None:
+            manager.stopping()
         pump.stop()
-        if not pump.join(config.shipper.shutdown_timeout + GRACE):
+        if not _join(pump, config.shipper.shutdown_timeout + GRACE, manager):
             events.pump_hangs()
             return Exit.FAILED
         if pump.error is not None:
@@ -99,20 +105,34 @@ def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, e
         config = new
 
 
-def _wait(pump: Pump, config: Config, load: Callable[[], Config], events: Events, flags: Flags) -> Config | None:
+def _join(pump: Pump, seconds: float, manager: Manager) -> bool:
+    """Wait for the pump's end; False where it has not come in time."""
+    for _ in range(math.ceil(seconds / BEAT)):
+        if pump.join(BEAT):
+            return True
+        manager.draining(pump)
+    return False
+
+
+def _wait(
+    pump: Pump, config: Config, load: Callable[[], Config], events: Events, flags: Flags, manager: Manager
+) -> Config | None:
     """Wait for the end; returns the configuration to go on with, or None for a stop."""
     while not flags.stop:
-        flags.wait(1.0)
+        flags.wait(BEAT)
         if pump.error is not None:
             return None
+        manager.look(pump)
         if flags.report:
             flags.report = False
             pump.report()
         if flags.reload and not flags.stop:
             flags.reload = False
+            manager.reloading()
             new = _reload(config, load, events)
             if new is not None:
                 return new
+            manager.kept()
     return None
 
 

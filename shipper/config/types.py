@@ -89,6 +89,14 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             "source with another such record stops before it.",
         ),
     ] = 1 << 30
+    ready_timeout: Annotated[
+        float,
+        Key(
+            Duration(most=3600),
+            "How long a start waits for the brokers before it says that it runs without them. Nothing is lost then: "
+            "sending begins when they answer.",
+        ),
+    ] = 10.0
 
 
 class KafkaConfig(msgspec.Struct, frozen=True):

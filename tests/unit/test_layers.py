@@ -69,9 +69,10 @@ TABLE = {
         "the one place where reading and sending meet",
     ),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
+    "manager": Row("model events lifecycle", "systemd", "tells the service manager, and is told nothing"),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs",
-        "systemd",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs manager",
+        "",
         "puts the parts together",
     ),
     "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
