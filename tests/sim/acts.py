@@ -54,7 +54,18 @@ BROKERS: dict[str, tuple[int, tuple[int, ...]]] = {
     "topic_back": (4, ()),
     "fatal": (3, (3, 1)),  # how many have arrived, whether the rest is reported when the client is closed
 }
-ALL = WRITER | DAEMON | BROKERS
+# Of the second kind of histories, which has seeds of its own.
+KILLS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "kill_at": (5, (300,)),  # which of its next calls
+}
+TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "carry_out": (6, ()),  # a commit that was asked for, and tell nobody yet
+    "commit_unknown": (4, (1,)),  # whether the next one is carried out
+    "outlive": (3, ()),
+    "lose_state": (2, ()),
+}
+FEATURES = ("exactly_once",)
+ALL = WRITER | DAEMON | BROKERS | KILLS | TRANSACTIONS
 SHORT, LONG = 8, 45  # acts
 
 
@@ -63,14 +74,23 @@ def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
     return (name, *(random.randint(0, most) for most in kinds[name][1]))
 
 
-def script(seed: int) -> list[Act]:
-    """Return the script that ``seed`` names; its first act is the set-up."""
-    random = Random(seed)
+def script(seed: int, *, wide: bool = False) -> list[Act]:
+    """Return the script that ``seed`` names, of the second kind if ``wide``; its first act is the set-up."""
+    return _wide(Random(f"wide {seed}")) if wide else _script(Random(seed))
+
+
+def _wide(random: Random) -> list[Act]:
+    acts = _script(random, KILLS | TRANSACTIONS)
+    return [acts[0], ("exactly_once",), *acts[1:]]
+
+
+def _script(random: Random, more: dict[str, tuple[int, tuple[int, ...]]] | None = None) -> list[Act]:
     # Some histories have no faults of a kind, so that what needs a long undisturbed story is told too.
     kinds = dict(WRITER)
     kinds |= {name: what for name, what in DAEMON.items() if name not in _left_out(random, "kill stop power_cut")}
     if random.random() < 0.75:
         kinds |= BROKERS
+    kinds |= more or {}
     acts: list[Act] = [("setup", random.randint(0, 3), random.randint(0, 5), random.randint(0, 4))]
     for _ in range(random.randint(SHORT, LONG)):
         act = _act(random, kinds)

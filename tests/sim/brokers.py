@@ -32,6 +32,12 @@ class Sent:
     value: bytes
     report: DeliveryReport
     arrived: bool = False
+    reported: bool = True  # False: of its chunk only the last record is
+
+    def tell(self, error: KafkaError | None) -> None:
+        """Report what became of it."""
+        if self.reported:
+            self.report(error, Message(self.value))
 
 
 class Message(NamedTuple):
@@ -64,6 +70,11 @@ class Brokers:
         self.passed: set[bytes] = set()  # something was not taken while they were queued: their order is not promised
         self.failed = False  # something was not taken
         self.unwanted: set[bytes] = set()  # values that are refused for good, with all that is in their batch
+
+    @property
+    def able(self) -> bool:
+        """Whether they answer at once."""
+        return self.up and not self.slow
 
 
 class Client:
@@ -142,7 +153,12 @@ class Client:
     @property
     def answers(self) -> bool:
         """Whether the next poll has something to say."""
-        return self.fatal or (self.brokers.up and not self.brokers.slow and bool(self.queue))
+        return self.fatal or (self.brokers.able and bool(self.queue))
+
+    @property
+    def holds(self) -> set[bytes]:
+        """The values of which the daemon has not been told what became of them."""
+        return {sent.value for sent in self.queue}
 
     # What a history lets happen.
 
@@ -150,9 +166,8 @@ class Client:
         """Let the next records arrive, of one partition or of all; their reports are still on the way."""
         landed = self._next(count, key)
         for sent in landed:
-            if not sent.arrived and sent.value not in self.brokers.unwanted:
-                sent.arrived = True
-                self.brokers.arrived.append((sent.key, sent.value))
+            if sent.value not in self.brokers.unwanted:
+                self._arrive(sent)
         return landed
 
     def deliver(self, count: int | None = None, key: bytes | None = None) -> int:
@@ -166,11 +181,9 @@ class Client:
                 self._refuse(sent.report)
                 continue
             self.queue.remove(sent)
-            if not sent.arrived:
-                sent.arrived = True
-                self.brokers.arrived.append((sent.key, sent.value))
-            self.brokers.acked.add(sent.value)
-            sent.report(None, Message(sent.value))
+            self._arrive(sent)
+            self._acknowledge(sent)
+            sent.tell(None)
         return len(landed)
 
     def fail(self, code: int, count: int | None = None, key: bytes | None = None) -> int:
@@ -180,8 +193,16 @@ class Client:
             self._not_taken()
         for sent in failed:
             self.queue.remove(sent)
-            sent.report(KafkaError(code), Message(sent.value))
+            sent.tell(KafkaError(code))
         return len(failed)
+
+    def _arrive(self, sent: Sent) -> None:
+        if not sent.arrived:
+            sent.arrived = True
+            self.brokers.arrived.append((sent.key, sent.value))
+
+    def _acknowledge(self, sent: Sent) -> None:
+        self.brokers.acked.add(sent.value)
 
     def _not_taken(self) -> None:
         self.brokers.passed |= {sent.value for sent in self.queue}
@@ -191,7 +212,7 @@ class Client:
         self._not_taken()
         for sent in [sent for sent in self.queue if sent.report is report and not sent.arrived]:
             self.queue.remove(sent)
-            report(KafkaError(REFUSED), Message(sent.value))
+            sent.tell(KafkaError(REFUSED))
 
     def _next(self, count: int | None, key: bytes | None) -> list[Sent]:
         return [sent for sent in self.queue if key is None or sent.key == key][:count]

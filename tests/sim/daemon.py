@@ -7,6 +7,7 @@ the simulator that looks inside the pump. What the daemon sends and saves is hel
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from shipper import refusals
+from shipper import commits, refusals
 from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
 from shipper.discovery import Discovery, Watched
 from shipper.discovery.watch import Watcher
@@ -27,11 +28,13 @@ from tests.sim.brokers import Brokers, Client, Sent
 from tests.sim.disk import Disk
 from tests.sim.kernel import Inotify, Os
 from tests.sim.state import DeadLetters, State, Store
+from tests.sim.transactions import Coordinator, TransactionalClient
 
 SOURCE, TOPIC, STATE_DIR = "s", "logs", Path("/state")
 SCAN_INTERVAL, PARTIAL_TIMEOUT = 30.0, 5.0
 CALM = 150.0  # seconds: longer than any pause that the daemon makes
 ROUNDS = 3000  # without time passing, after which the daemon is said never to come to rest
+AWAY = 3.0  # seconds that a start waits for brokers, where it has to, before they come back
 
 
 class Broken(AssertionError):
@@ -39,10 +42,15 @@ class Broken(AssertionError):
 
 
 class Unwaited(threading.Event):
-    """What the pump would wait for; time passes only when a history says so."""
+    """What the pump would wait for; time passes only when a history says so. ``passes`` hears how much would."""
+
+    def __init__(self, passes: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._passes = passes
 
     def wait(self, timeout: float | None = None) -> bool:
         """Return at once."""
+        self._passes()
         return self.is_set()
 
 
@@ -51,12 +59,14 @@ class Books:
 
     A line is *passed* when the acked offset of its generation has moved over it, and *durable* when that is saved. It
     is sent again by right only when it was not passed and something was not taken, or when it was not durable and the
-    process ended.
+    process ended. ``once``: nothing may pass what was not taken, for the transaction goes as a whole.
     """
 
-    def __init__(self, brokers: Brokers, state: State) -> None:
+    def __init__(self, brokers: Brokers, state: State, *, once: bool = False) -> None:
         self._brokers = brokers
         self._state = state
+        self._once = once
+        self.bytes_gone: Callable[[], set[bytes]] = set  # other bytes may stand where these values did
         self.ever: set[bytes] = set()  # sent by any daemon
         self.sent: dict[bytes, tuple[str, int, Track]] = {}  # by this one: where it ends, when it was sent last
         self.may_repeat: set[bytes] = set()
@@ -88,7 +98,7 @@ class Books:
     def submit(self, one: Checkpoint) -> None:
         """Take note of what is to be saved."""
         for value in self._up_to(one):
-            if value not in self._brokers.acked and not self.safe(value):
+            if value not in self._brokers.acked and not self.safe(value) and value not in self.bytes_gone():
                 raise Broken(f"offset {one.offset} of {one.seen_as!r} is saved, and {value!r} is not acknowledged (I6)")
 
     def save(self, one: Checkpoint) -> None:
@@ -108,7 +118,8 @@ class Books:
         for value, (_, end, track) in self.sent.items():
             if end > track.acked.offset:
                 self.may_repeat.add(value)
-                self._brokers.passed.add(value)
+                if not self._once:
+                    self._brokers.passed.add(value)
 
     def ended(self, *, cleanly: bool) -> None:
         """The process has ended."""
@@ -138,20 +149,25 @@ class Daemon:
         self.os = os_
         self.state = state
         self.now = 1000.0
-        kafka = {key: settings.pop(key) for key in ("max_in_flight",) if key in settings}
+        kafka = {key: settings.pop(key) for key in ("max_in_flight", "delivery") if key in settings}
         limit = settings.pop("limit", 1000)
         source = SourceConfig(
             name=SOURCE, paths=globs, topic=TOPIC, key="{filename}", partial_timeout=PARTIAL_TIMEOUT, **settings
         )
         self.config = Config(
-            shipper=ShipperConfig(state_dir=STATE_DIR, max_open_files=limit, scan_interval=SCAN_INTERVAL),
+            shipper=ShipperConfig(
+                state_dir=STATE_DIR, max_open_files=limit, scan_interval=SCAN_INTERVAL, instance="sim"
+            ),
             kafka=KafkaConfig(bootstrap_servers="", **kafka),
             sources={SOURCE: source},
         )
         self.brokers = Brokers()
-        self.books = Books(self.brokers, state)
+        self.once = self.config.kafka.delivery == commits.MODE
+        self.books = Books(self.brokers, state, once=self.once)
+        self.coordinator = Coordinator(self.brokers, self._committed)
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.running = False
+        self.alive = False  # it runs, or is on its way to that, or to its end: it can be killed
         self._stopping = False
 
     def _write(self, level: str, name: str, fields: dict[str, Any]) -> None:
@@ -165,6 +181,26 @@ class Daemon:
         if self.source.delivery.rewinding:
             raise Broken(f"{sent.value!r} is sent although its source waits to go back (I3)")
         self.books.send(sent)
+
+    def _committed(self, checkpoints: list[Checkpoint]) -> None:
+        for one in checkpoints:
+            self.books.submit(one)
+            self.books.save(one)
+
+    def _pass_start(self) -> None:
+        """Let time pass while the start waits for brokers, which come back in the end."""
+        if self.running:
+            return
+        self.now += 0.1
+        if self.inotify.queue:
+            self.pump.wake()
+        if self.now >= self._started_at + AWAY:
+            self.brokers.up = True
+
+    def _transactional(self, *_: Any, run: str, accept: Any, clock: Any, **__: Any) -> TransactionalClient:
+        return TransactionalClient(
+            self.coordinator, self._wait, self._sent, self._called, run=run, accept=accept, clock=clock
+        )
 
     def clock(self) -> float:
         """Return the time."""
@@ -205,7 +241,9 @@ class Daemon:
             clock=self.clock,
             watcher=watcher,
         )
-        pump._woken, pump._halt = Unwaited(), Unwaited()
+        pump._woken, pump._halt = Unwaited(self._pass_start), Unwaited()
+        self._started_at = self.now
+        self.alive = True
         pump._open()
         self.source = pump._sources[SOURCE]
         self.running = True
@@ -229,16 +267,15 @@ class Daemon:
             raise Broken(f"{len(self.disk.fds)} files are still open after a stop")
 
     def kill(self) -> None:
-        """End it as SIGKILL does."""
+        """End it as SIGKILL does, wherever it is."""
         self.store._pending.clear()
-        self.running = False
-        self.client.tells_what_it_purges = False
+        self.running = self.alive = self._stopping = False
         self.disk.close_all()
         self._off()
         self.books.ended(cleanly=False)
 
     def _end(self) -> None:
-        self.running = False
+        self.running = self.alive = False
         self.client.tells_what_it_purges = False
         self.pump._close()
         self._off()
@@ -272,12 +309,18 @@ class Daemon:
         if self.pump._woken.is_set() or self.inotify.queue or self.discovery.next_due() <= self.now:
             return True
         ledger = self.pump._ledger
-        if self.source.hungry and not ledger.paused:
+        committing = self.pump._commits is not None and self.pump._commits.busy  # it waits for brokers
+        if self.source.hungry and not ledger.paused and not committing:
             return True
         if ledger.reported or ledger.nacks or self.client.answers:
             return True
+        if self.brokers.able and self._commit_due() <= self.now:
+            return True
         waits = self.source.delivery.rewinding and ledger.records
         return self.source.due() <= self.now and not waits
+
+    def _commit_due(self) -> float:
+        return math.inf if self.pump._commits is None else self.pump._commits.due()
 
     def work(self) -> None:
         """Go rounds until there is nothing to do."""
@@ -304,6 +347,8 @@ class Daemon:
                 due = min(due, self.pump._save_at)
             if self.store._pending:
                 due = min(due, self.store._not_before)
+            if (commit := self._commit_due()) > self.now:  # otherwise it waits for brokers
+                due = min(due, commit)
             self.now = min(until, max(due, self.now + 0.01))
             self.disk.now = int(self.now * 1e9)
             self.work()

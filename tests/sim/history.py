@@ -8,11 +8,14 @@ that was never a line, each path's lines in their order, no partial line is left
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from unittest import mock
 
-from shipper import tailer
+from shipper import commits, tailer
+from shipper.errors import StateError
 from shipper.model import TopicState
 from tests.sim import acts as script_module
 from tests.sim.acts import Act
@@ -22,6 +25,7 @@ from tests.sim.disk import Disk
 from tests.sim.kernel import Os, booted
 from tests.sim.state import State
 from tests.sim.story import tell
+from tests.sim.transactions import TransactionalClient
 from tests.sim.world import OUTSIDE, PATHS, World
 
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
@@ -38,25 +42,35 @@ class Failure:
     after: int
 
 
+class Killed(BaseException):
+    """The daemon is killed in the middle of something."""
+
+
 class History:
     """One world, from its first act to its end."""
 
     def __init__(self, script: Sequence[Act], say: Callable[[str], None] | None = None) -> None:
         setup = next((act for act in script if act[0] == "setup"), ("setup", 0, 0, 0))
         _, variant, before, _unused = (int(n) if n != "setup" else 0 for n in setup)
-        self._script = [act for act in script if act[0] != "setup"]
+        self._script = [act for act in script if act[0] != "setup" and act[0] not in script_module.FEATURES]
         self._say = say
         self._uids = 0
         self.disk = Disk()
         self.disk.reuses = variant % 2 == 0
         self.os = Os(self.disk, self._interrupt)
         self.state = State()
-        settings = {"max_in_flight": 2000} if variant > 1 else {}
+        settings: dict[str, Any] = {"max_in_flight": 2000} if variant > 1 else {}
+        features = {act[0]: act[1:] for act in script if act[0] in script_module.FEATURES}
+        if "exactly_once" in features:
+            settings["delivery"] = "exactly_once"
         self.daemon = Daemon(self.disk, self.os, self.state, ("/log/*.log",), called=self._count, **settings)
-        self.world = World(self.disk, self.daemon.clock, self._safe_values, self._in_flight)
+        self.world = World(self.disk, lambda: self.daemon.now, self._safe_values, self._in_flight)
+        self.daemon.books.bytes_gone = lambda: self.world.excused | self.world.at_risk
         self._races: list[list[int | Act]] = []
         self._racing = False
+        self._kill_in = 0  # calls
         self.calls = 0
+        self.twice_allowed: set[bytes] = set()  # with exactly_once
         self._before = before
         self._close = self.disk.close
         self.done = 0
@@ -70,10 +84,14 @@ class History:
         return arrived | {letter.value for letter in self.state.letters.values()}
 
     def _in_flight(self) -> set[bytes]:
-        return {sent.value for sent in self.daemon.client.queue} if self.daemon.running else set()
+        return self.daemon.client.holds if self.daemon.running else set()
 
     def _count(self) -> None:
         self.calls += 1
+        if self._kill_in and self.daemon.alive and not self._racing:
+            self._kill_in -= 1
+            if not self._kill_in:
+                raise Killed
         if self.calls > CALLS:
             raise Broken(f"the daemon goes on and on: it has made {CALLS:,} calls")
 
@@ -105,17 +123,21 @@ class History:
 
     def run(self) -> Failure | None:
         """Do all acts, and what belongs to the end; returns what does not hold."""
-        with booted(self.os, self._uid), mock.patch.object(tailer, "MAX_LINES", LINES_A_CHUNK):
+        with (
+            booted(self.os, self._uid),
+            mock.patch.object(tailer, "MAX_LINES", LINES_A_CHUNK),
+            mock.patch.object(commits, "TransactionalProducer", self.daemon._transactional),
+        ):
             self.disk.close = self._closing  # type: ignore[method-assign]  # the model hears of it
             try:
                 if self._before:
                     self.world.write(PATHS[0], self._before)
-                self.daemon.start()
-                self._look()
+                self._unless_killed(self.daemon.start)
+                self._unless_killed(self._look)
                 for act in self._script:
                     self.done += 1
                     self._tell_act(act)
-                    self._do(act)
+                    self._unless_killed(self._do, act)
                 self._finish()
             except Broken as broken:
                 return Failure(str(broken), "Broken", self.done)
@@ -127,6 +149,14 @@ class History:
                     self.daemon.running = False
                     self.daemon.store._database.close()
         return None
+
+    def _unless_killed(self, do: Callable[..., None], *given: Any) -> None:
+        try:
+            do(*given)
+        except Killed:
+            if self._say is not None:
+                self._say("           it is killed now")
+            self._kill()
 
     def _tell_act(self, act: Act, before: str = "") -> None:
         if self._say is not None:
@@ -190,7 +220,7 @@ class History:
         names = [name for name in self.world.siblings(PATHS[path]) if not name.endswith(b".gz")]
         if which < len(names):
             looks = peeks and self.daemon.running and not self._racing
-            self.world.compress(names[which], self._look if looks else lambda: None)
+            self.world.compress(names[which], lambda: self._unless_killed(self._look) if looks else None)
 
     def _move_out(self, path: int, which: int) -> None:
         names = [name for name in (PATHS[path], *self.world.siblings(PATHS[path])) if self.world.there(name)]
@@ -237,7 +267,7 @@ class History:
             self.daemon.pump.wake()
 
     def _kill(self) -> None:
-        if self.daemon.running:
+        if self.daemon.alive:
             self.daemon.kill()
             if self.daemon.books.may_repeat:
                 self.world.destroyed = True  # nobody knows of it by now that it has arrived
@@ -254,15 +284,26 @@ class History:
 
     def _start(self, looks: int) -> None:
         if not self.daemon.running:
-            self.daemon.start()
+            try:
+                self.daemon.start()
+            except StateError:
+                if not (self.daemon.once and self.state.full):  # what is read back is saved before anything is done
+                    raise
+                self._kill()
             if looks:
                 self._look()
 
     def _power_cut(self) -> None:
         self._kill()
+        if any(inode.durable != inode.data for inode in self.disk.files()):
+            self.twice_allowed |= set(self.world.owed)  # a file that is shorter than what was read is another one
         self.world.power_cut()
         self.daemon.books.gone(self.world.excused)
         self.daemon.books.may_repeat |= self.daemon.books.ever
+
+    def _kill_at(self, calls: int) -> None:
+        """Kill it at one of its next calls, to the operating system, the clock or the client."""
+        self._kill_in = calls + 1
 
     def _remount(self) -> None:
         if not self.daemon.running:
@@ -337,11 +378,37 @@ class History:
             self.daemon.beat()
             self.world.client_let_go()
 
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def _transactional(self) -> TransactionalClient | None:
+        client = self.daemon.client if self.daemon.running else None
+        return client if isinstance(client, TransactionalClient) else None
+
+    def _carry_out(self) -> None:
+        client = self._transactional()
+        if client is not None and client.asked and not client.carried_out and not client._fenced:
+            self.daemon.coordinator.carry_out(client)
+
+    def _commit_unknown(self, carried_out: int) -> None:
+        self.daemon.coordinator.lose_next = bool(carried_out)
+
+    def _outlive(self) -> None:
+        """The transaction has taken too long: the coordinator aborts it, and fences the client."""
+        client = self._transactional()
+        if client is not None and client.began_at is not None and not client.carried_out:
+            self.daemon.coordinator.owner = None
+
+    def _lose_state(self) -> None:
+        """Lose the state directory, unless a daemon runs; what was committed is known all the same."""
+        if self.daemon.coordinator.entries and not self.daemon.alive:
+            self.state.image = State.template
+
     # --- what must hold ----------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """Let every path be written once more, so that whatever was rotated away is replaced, and come to rest."""
         self._races.clear()
+        self._kill_in = 0
         self.state.full = False
         if not self.daemon.running:
             self.daemon.start()
@@ -363,6 +430,9 @@ class History:
         first: dict[bytes, int] = {}
         for place, line in enumerate(lines):
             first.setdefault(line, place)
+        twice = {line for line, count in Counter(lines).items() if count > 1} if self.daemon.once else set()
+        if twice := twice - self.twice_allowed:
+            raise Broken(f"committed more than once: {sorted(twice)}")
         excepted = self.daemon.brokers.passed | self.world.excused | self.world.muddled
         for path, written in self.world.order.items():
             order = [line for line in written if line in first and line not in excepted]
@@ -379,6 +449,6 @@ class History:
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
-def run(seed: int) -> Failure | None:
+def run(seed: int, *, wide: bool = False) -> Failure | None:
     """Run the history that ``seed`` names."""
-    return History(script_module.script(seed)).run()
+    return History(script_module.script(seed, wide=wide)).run()

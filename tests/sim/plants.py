@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from shipper.filesource import sightings
+from shipper.commits import Commits
+from shipper.filesource import FileSource, sightings
 from shipper.filesource.census import Census
 from shipper.filesource.delivery import Delivery
+from shipper.kafka.offsets import Recovered, Transaction
 from shipper.ledger import Chunk
 from shipper.tailer import Tailer
 
 _checkpoint, _call = Tailer.checkpoint, Chunk.__call__
+_prepare, _opened = Commits._prepare, Commits._opened
 
 
 def save_at_read() -> AbstractContextManager[Any]:
@@ -56,13 +59,51 @@ def resend_out_of_order() -> AbstractContextManager[Any]:
     return mock.patch.object(Delivery, "held", property(lambda self: False))
 
 
+def save_beside_the_transaction() -> AbstractContextManager[Any]:
+    """Checkpoints do not go with the transaction of their records, they are saved after it."""
+
+    def prepare(self: Commits, sources: Mapping[str, FileSource]) -> None:
+        assert self._sink is not None
+        real: Callable[..., None] = self._sink.prepare
+        with mock.patch.object(self._sink, "prepare", lambda *given: real(*given[:3], [], [])):
+            _prepare(self, sources)
+
+    return mock.patch.object(Commits, "_prepare", prepare)
+
+
+def take_an_unknown_outcome_for_a_commit() -> AbstractContextManager[Any]:
+    """When nobody knows how a commit has ended, it counts as carried out."""
+
+    def opened(self: Commits) -> Recovered | None:
+        found = _opened(self)
+        if found is not None and self._committing:
+            return replace(found, last=Transaction(self._run, self._number))
+        return found
+
+    return mock.patch.object(Commits, "_opened", opened)
+
+
+def take_an_unknown_outcome_for_an_abort() -> AbstractContextManager[Any]:
+    """When nobody knows how a commit has ended, everything is sent again."""
+
+    def opened(self: Commits) -> Recovered | None:
+        found = _opened(self)
+        return replace(found, last=None) if found is not None and self._committing else found
+
+    return mock.patch.object(Commits, "_opened", opened)
+
+
 PLANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "save-at-read": save_at_read,
     "skip-a-refused-record": skip_a_refused_record,
     "forget-a-rename": forget_a_rename,
     "trust-a-reused-inode": trust_a_reused_inode,
     "resend-out-of-order": resend_out_of_order,
+    "save-beside-the-transaction": save_beside_the_transaction,
+    "unknown-is-committed": take_an_unknown_outcome_for_a_commit,
+    "unknown-is-aborted": take_an_unknown_outcome_for_an_abort,
 }
+WIDE = ("save-beside-the-transaction", "unknown-is-committed", "unknown-is-aborted")  # found by the second kind only
 
 
 @contextlib.contextmanager

@@ -52,6 +52,14 @@ WORDS: dict[str, Callable[..., str]] = {
     "purge": lambda n: f"what is in flight is given back, {n} of it have arrived",
     "no_topic": lambda n: f"the topic is gone with what is in flight, {n} of it have arrived",
     "topic_back": lambda: "the topic is there",
+    "exactly_once": lambda: "delivery is exactly_once",
+    "kill_at": lambda n: f"the daemon is killed at its call number {n + 1} from now on",
+    "carry_out": lambda: "a commit that was asked for is carried out, and its answer is late",
+    "commit_unknown": lambda done: (
+        f"nobody is told how the next commit ends: it is {'' if done else 'not '}carried out"
+    ),
+    "outlive": lambda: "a transaction has taken too long: it is aborted, and its client fenced",
+    "lose_state": lambda: "if no daemon runs, its state directory is lost",
     "fatal": lambda n, t: f"the client gives up{', and tells of all it had' if t else ''}; {n} of that have arrived",
 }
 
