@@ -385,9 +385,10 @@ class Pump:
             self._commits.hurry = True
         while self._ledger.records and self._clock() < deadline:
             self.rounds += 1
-            busy = self._commits is not None and self._commits.busy
+            # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
+            ending = self._commits is not None and self._commits.busy and not self._commits.opening
             try:
-                self._sink.poll(0.0 if busy else min(0.1, max(0.0, deadline - self._clock())))
+                self._sink.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
                 moved, nacks = self._ledger.settle()
                 if self._commits is not None:
                     moved = self._commits.step(self._sources, refused=bool(nacks))

@@ -174,3 +174,13 @@ def test_two_rotations_while_a_truncated_file_is_searched_for() -> None:
         ("race", 20, "rotate_chain", 1, 2),
         ("wait", 0),
     )
+
+
+def test_a_stop_while_a_transactional_client_cannot_be_opened_waits_instead_of_asking_on_and_on() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("exactly_once",),
+        ("fatal", 0, 0),  # the client gives up, and another is to be opened
+        ("brokers_away",),
+        ("stop",),
+    )
