@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from shipper.model import show_path
@@ -236,10 +236,21 @@ class Events:
         then = "nothing of this source is sent until the scan is saved; it is tried again"
         self.emit("error", "source.scan_unsaved", every=60, key=(source,), source=source, reason=reason, then=then)
 
-    def file_found(self, source: str, path: bytes, size: int) -> None:
-        """Count a new file generation."""
+    def file_found(self, source: str, path: bytes, inode: int, generation: int, size: int) -> None:
+        """Count a new file generation, and tell its place among those of its path."""
         self.count("file.found", source)
-        self.emit("debug", "file.found", source=source, path=path, size=size)
+        found: dict[str, Any] = {"inode": inode, "generation": generation, "size": size}
+        self.emit("debug", "file.found", source=source, path=path, **found)
+
+    def file_read(self, source: str, path: bytes, inode: int, generation: int, start: int, end: int) -> None:
+        """Tell which bytes of a file go to the client now: the order of these events is the order of the records."""
+        read: dict[str, Any] = {"inode": inode, "generation": generation, "start": start, "end": end}
+        self.emit("debug", "file.read", source=source, path=path, **read)
+
+    def file_undecided(self, source: str, path: bytes, inode: int, why: str, held: Iterable[bytes]) -> None:
+        """Tell that it cannot be said yet what a file is, and which paths' later generations wait for that."""
+        waiting = [show_path(path) for path in held]
+        self.emit("debug", "file.undecided", source=source, path=path, inode=inode, why=why, waiting=waiting)
 
     def file_rotated(self, source: str, path: bytes, now: bytes, generation: int, unread: int) -> None:
         """Tell that a file has another name now."""

@@ -133,7 +133,7 @@ class Census:
         self.bind(tailer, one.file_id, one.path)
         self.changed(tailer)
         self.unpinned[tailer] = None
-        self._events.file_found(self.source, one.path, one.size)
+        self._events.file_found(self.source, one.path, one.file_id.ino, tailer.generation, one.size)
         self.advance(lineage)
         return tailer
 

@@ -221,12 +221,21 @@ class Intake:
             self._events.file_unreadable(self._census.source, one.path, case.reason)
         if why is Why.INCOMPLETE and not case.told:
             missing = [r.path for r in relatives if any(t.detached and t.state not in DONE for t in r.gens)]
-            plain = one.path.removesuffix(b"." + one.compression.encode())
-            if one.path != one.base and plain not in self._census.by_name:
-                missing.append(one.base)  # else what is being compressed is known itself
-            case.held = tuple(dict.fromkeys([*case.held, *missing]))
-            for path in case.held:
-                self._census.hold(path, one)
+            if one.path != one.base and not self._is_known_plain(one):
+                missing.append(one.base)
+            self._hold(case, missing)
+        if before is not case:
+            self._events.file_undecided(self._census.source, one.path, one.file_id.ino, why.value, case.held)
+
+    def _is_known_plain(self, one: Seen) -> bool:
+        """Whether what is being compressed is a known file, and there itself."""
+        return one.path.removesuffix(b"." + one.compression.encode()) in self._census.by_name
+
+    def _hold(self, case: Case, paths: Iterable[bytes]) -> None:
+        """Let the later generations of some paths wait for a file that is being compressed."""
+        case.held = tuple(dict.fromkeys([*case.held, *paths]))
+        for path in case.held:
+            self._census.hold(path, case.one)
 
     def _drop(self, file_id: FileId) -> None:
         """Forget a file of which nothing could be said."""
@@ -262,10 +271,20 @@ class Intake:
     def give_up(self, tailer: Tailer, why: str) -> None:
         """Take note that a file's bytes are nowhere, unless they may be in one that is still being compressed."""
         now = self._clock()
-        if tailer.state not in DONE and self._census.lineages[tailer.path].holds:
+        if tailer.state not in DONE and self._may_be_in_what_is_incomplete(tailer):
             self._schedule.later(tailer, now + BEAT)
         else:
             self._census.lose(tailer, why, now)
+
+    def _may_be_in_what_is_incomplete(self, tailer: Tailer) -> bool:
+        """Whether a file's bytes may be in one that is still being compressed."""
+        lineage = self._census.lineages[tailer.path]
+        for case in self._undecided.cases.values():
+            # While the file that is being compressed was there itself, nothing had to wait for its compressed form.
+            incomplete = case.why is Why.INCOMPLETE and not case.told and not self._is_known_plain(case.one)
+            if incomplete and lineage in self._relatives(case.one):
+                self._hold(case, [tailer.path])
+        return bool(lineage.holds)
 
     def _neighbours(self, directories: Iterable[bytes]) -> dict[FileId, Seen]:
         """Return the files in some directories as they are now, having noted which of them were renamed.

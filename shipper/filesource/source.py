@@ -238,6 +238,8 @@ class FileSource:
         if tailer.state is File.FINISHED:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
         self._events.records_sent(self.name, count, batch.size)
+        inode, generation = tailer.file_id.ino, tailer.generation
+        self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)
         if headers:
             self.sink.send_each(tailer.topic, messages, headers, chunk, alone=narrow)
         else:

@@ -9,6 +9,7 @@ new configuration).
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class TimedReader(Reader):
         super().__init__(bootstrap, topic)
         self.arrived: set[bytes] = set()
         self.made_at: dict[tuple[int, int], int] = {}  # (partition, kafka offset): milliseconds since 1970
+        self.came_from: dict[tuple[int, int], str] = {}  # the same: file, generation and offset, where headers tell
 
     def read(self) -> None:
         """Read what has come, waiting a little."""
@@ -41,6 +43,8 @@ class TimedReader(Reader):
         if place in self.made_at:
             return False  # the client began again after a fault
         self.made_at[place] = message.timestamp()[1]
+        headers = dict(message.headers() or ())
+        self.came_from[place] = " ".join(os.fsdecode(value) for value in headers.values() if isinstance(value, bytes))
         self.arrived.add(record.value)
         return True
 

@@ -219,4 +219,6 @@ class Stage:
                 when = datetime.fromtimestamp(made_at / 1000, UTC)
                 run = sender(self._daemon.runs, made_at)
                 place = f"{record.partition}/{record.kafka_offset}"
-                file.write(f"{when:%H:%M:%S.%f} run {run} {place} {record.key!r} {record.value[:60]!r}\n")
+                came_from = self._reader.came_from[record.partition, record.kafka_offset]
+                told = f"{place} {record.key!r} {record.value[:60]!r} {came_from}"
+                file.write(f"{when:%H:%M:%S.%f} run {run} {told}\n")

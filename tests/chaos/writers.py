@@ -185,6 +185,8 @@ class Writer(Actor):
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._content += data
         assert os.write(self._file, data) == len(data)
+        last = self._lines[-1].split()[1].decode()
+        self.tell("wrote", f"{len(data)} bytes, up to line {last}, inode {os.fstat(self._file).st_ino}")
         if not self._habits.held and data.endswith(b"\n"):
             self._close()
 

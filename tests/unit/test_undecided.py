@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shipper.files import Files, PackedReader
+from shipper.model import TopicState
 from tests.unit.rig import PumpRig
 
 WHOLE = gzip.compress(b"two\n", mtime=0)
@@ -254,3 +255,26 @@ def test_a_rotated_file_that_was_written_over_is_read_when_that_is_over(tmp_path
         rotated.write_bytes(b"something else\n")
         rig.pass_time(20)
         assert rig.lines == ["one", "two", "something else"]
+
+
+def test_a_file_that_is_deleted_unread_when_it_is_compressed_is_not_given_up(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)
+        log, rotated, packed = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.1.gz"))
+        rig.start()
+        (rig.logs / "busy.log").write_bytes(b"zero\n")
+        rig.sink.topics["t"] = TopicState.MISSING  # so that only one of the files is open, and neither is read
+        rig.pass_time(1)
+        log.write_bytes(b"two\n")
+        rig.pass_time(1)
+        log.rename(rotated)
+        log.write_bytes(b"three\n")
+        packed.write_bytes(WHOLE[:-4])
+        rig.pass_time(1)
+        packed.write_bytes(WHOLE)
+        rotated.unlink()
+        rig.beat()
+        rig.sink.topics["t"] = TopicState.READY
+        rig.pass_time(10)
+        assert [line for line in rig.lines if line != "zero"] == ["two", "three"]
+        assert "file.lost" not in rig.names()
