@@ -23,7 +23,7 @@ from shipper.discovery.rules import Rules, Watched
 from shipper.discovery.tree import Node, Tree
 from shipper.discovery.watch import Directory, Drained, Watcher
 from shipper.events import Events
-from shipper.model import Clock, Observation, Seen
+from shipper.model import Clock, FileId, Observation, Seen
 
 __all__ = ["Collected", "Discovery", "Watched", "list_files", "look_around"]
 
@@ -83,6 +83,8 @@ class Discovery:
             found.modified.update(directory.paths(name))
         if scan:
             self._scan(drained, found, began)
+            if self._coverage.polled:
+                self._poll(found)
         else:
             self._apply(drained, found)
             if began >= self._poll_due:
@@ -163,17 +165,35 @@ class Discovery:
         self._events.scan_done(now - began, found.files(), len(self._tree.nodes))
 
     def _poll(self, found: Findings) -> None:
-        """Look at the directories of which the kernel does not tell."""
+        """Look at the directories of which the kernel does not tell, until every name leads where it did before.
+
+        What was the same at two looks was so at the moment between them: no rotation is seen by halves.
+        """
         began = self._clock()
-        for directory in list(self._coverage.polled):
-            if isinstance(directory, Node):
-                self._tree.refresh(directory, found)
-            elif isinstance(directory, Target):
-                self._tree.links.list(directory, found)
-                for links in list(directory.names.values()):
-                    self._again(links, found, always=False)
+        for _ in range(CATCH_UP_ROUNDS):
+            before = self._polled()
+            for directory in list(self._coverage.polled):
+                if isinstance(directory, Node):
+                    self._tree.refresh(directory, found)
+                elif isinstance(directory, Target):
+                    self._tree.links.list(directory, found)
+                    for links in list(directory.names.values()):
+                        self._again(links, found, always=False)
+            if self._polled() == before:
+                break
         now = self._clock()
         self._poll_due = now + max(POLL_INTERVAL, (now - began) * POLL_SHARE)
+
+    def _polled(self) -> dict[bytes, dict[bytes, FileId]]:
+        """Return where the names in the directories lead that are polled, as they were last looked at."""
+        names: dict[bytes, dict[bytes, FileId]] = {}
+        for directory in self._coverage.polled:
+            if isinstance(directory, Node):
+                names[directory.path] = {name: at.file_id for name, at in directory.files.items()}
+            elif isinstance(directory, Target):
+                siblings = names.setdefault(directory.path, {})
+                siblings |= {name: at.file_id for name, (at, _) in directory.files.items()}
+        return names
 
     def _apply(self, drained: Drained, found: Findings) -> None:
         """Look at what events named: directories first, so that the names in them are looked at where they are now."""

@@ -115,12 +115,13 @@ def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict |
     if tailer.compression:
         return Verdict.COPY if same_bytes(reader, own, size) else None
     stat = own.stat()
-    read = tailer.read.offset
-    if stat.size < read:  # truncated just now, which will be noticed when it is read
-        return Verdict.COPY if size >= read and matches(reader, tailer.fingerprint(tailer.read)) else None
-    if size < stat.size or stat.links:
-        return Verdict.COPY if size <= stat.size and same_bytes(reader, own, size) else None
-    replaced = stat.size > 0 and same_bytes(reader, own, stat.size)
+    known = tailer.fingerprint(tailer.read)
+    in_place = size < stat.size or stat.links > 0
+    if in_place and size <= stat.size and same_bytes(reader, own, size):
+        return Verdict.COPY
+    if size >= max(known.head_len, known.mark_at) and matches(reader, known) and not matches(own, known):
+        return Verdict.COPY  # of what was truncated just now, which will be noticed when it is read
+    replaced = not in_place and stat.size > 0 and same_bytes(reader, own, stat.size)
     return Verdict.CONTINUES if replaced else None
 
 

@@ -310,6 +310,31 @@ def test_polling_finds_the_same(tmp_path: Path, open_desk: Open) -> None:
     assert not desk.seen["s"]
 
 
+def test_a_rotation_in_the_middle_of_a_poll_is_seen_whole(
+    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
+    desk = open_desk("*.log", watch="poll")
+    write(log)
+    desk.later(1)
+    first = log.stat().st_ino
+    listed = scan_module.listing
+
+    def rotate_after_listing(directory: bytes) -> list[os.DirEntry[bytes]]:
+        entries = listed(directory)
+        if directory == os.fsencode(tmp_path) and not rotated.exists():
+            log.rename(rotated)  # in the listing its old name leads to its successor, and its new name is not there
+            write(log)
+        return entries
+
+    monkeypatch.setattr(tree, "listing", rotate_after_listing)
+    desk.later(1)
+    assert {desk.name(s.path): s.file_id.ino for s in desk.last[0].seen} == {
+        "app.log": log.stat().st_ino,
+        "app.log.1": first,
+    }
+
+
 def test_network_file_systems_are_polled(tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     device = tmp_path.stat().st_dev
     monkeypatch.setattr(coverage, "network_devices", lambda: frozenset({device}))

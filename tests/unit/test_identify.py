@@ -132,6 +132,15 @@ def test_a_copy_of_what_was_truncated_a_moment_ago_is_one(case: Case) -> None:
     assert case.verdict(CONTENT + b"more\n", tailer) is Verdict.COPY
 
 
+@pytest.mark.parametrize("written_since", [b"", b"another line\n" * 500])
+@pytest.mark.parametrize("read", [0, 1900])
+def test_so_it_is_where_little_was_read_or_more_was_written_since(case: Case, read: int, written_since: bytes) -> None:
+    tailer = case.known(CONTENT, read=read)
+    assert tailer.verify()
+    Path(os.fsdecode(tailer.path)).write_bytes(written_since)
+    assert case.verdict(CONTENT, tailer) is Verdict.COPY
+
+
 @both
 def test_a_generation_that_is_gone_goes_on_in_what_holds_its_bytes(case: Case, packed: bool) -> None:
     for read in (1900, len(CONTENT)):
