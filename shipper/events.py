@@ -16,6 +16,11 @@ from shipper.model import show_path
 
 LEVELS = ("debug", "info", "warning", "error")
 
+NOTED = {
+    "parse_error": ("warning", "they are sent as they are, with the fallback key and the header shipper.parse_error"),
+}
+"""What is said of records while they are shaped, and how loudly; what is not here is only counted."""
+
 Write = Callable[[str, str, dict[str, Any]], None]  # level, event name, fields
 
 
@@ -393,6 +398,19 @@ class Events:
         """Count records handed to the client, and their bytes."""
         self.count("records.read", source, records)
         self.count("bytes.read", source, size)
+
+    def records_dropped(self, source: str, rule: str, events: int) -> None:
+        """Count what a rule of the configuration has dropped."""
+        self.count("records.dropped", source, events)
+        self.count(f"records.dropped.{rule}", source, events)
+
+    def records_noted(self, source: str, what: str, records: int) -> None:
+        """Count records of which something is to be known, as ``parse_error``; said now and then."""
+        self.count(f"records.{what}", source, records)
+        told = NOTED.get(what)
+        if told is not None:
+            level, then = told
+            self.emit(level, f"records.{what}", every=600, key=(source,), source=source, records=records, then=then)
 
     def records_acked(self, source: str, records: int) -> None:
         """Count records that the brokers acknowledged."""

@@ -33,19 +33,23 @@ class Nack(NamedTuple):
 
     chunk: Chunk
     error: Any
-    value: bytes | None
+    topic: str
 
 
 class Alone(NamedTuple):
     """The only record of a chunk that is also the only one of its batch: what is said of the batch is said of it.
 
-    ``offset`` is where its line begins; ``part`` counts from 1 for a part of a long line, and is 0 otherwise.
+    ``offset`` is where its line begins; ``part`` counts from 1 for a part of a long line, or for one of several records
+    of a line, and is 0 otherwise. ``timestamp``: milliseconds since 1970, or 0 for the time of sending.
     """
 
     offset: int
     part: int
+    topic: str
+    key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+    timestamp: int
 
 
 class Chunk:
@@ -77,7 +81,7 @@ class Chunk:
         """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
         if err is not None:
             self.failed = True
-            self._ledger.nacks.append(Nack(self, err, msg.value() if msg is not None else None))
+            self._ledger.nacks.append(Nack(self, err, msg.topic() or "" if msg is not None else ""))
         self.left -= 1
         if not self.left:
             self._ledger.reported.append(self)

@@ -200,12 +200,17 @@ class Sink(Protocol):
         self,
         topic: str,
         messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
+        headers: Sequence[list[tuple[str, bytes]]] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
+        topics: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
     ) -> None:
-        """Queue all of ``messages``, each with its own headers; otherwise as :meth:`send`."""
+        """Queue all of ``messages``, each with its own headers, topic (else ``topic``) and time; else as :meth:`send`.
+
+        A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
+        """
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events; raises ProducerFatal."""

@@ -46,10 +46,11 @@ class Refusals:
             kind = classify(nack.error)
             source = self._sources[tailer.source]
             if kind is not DeliveryClass.REFUSED_RECORD:
+                topic = nack.topic or tailer.topic
                 if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
-                    sink.hold(tailer.topic)
+                    sink.hold(topic)
                 if kind is DeliveryClass.CREDENTIALS:
-                    self._events.topic_denied(tailer.topic, f"this user may not write to it: {explain(nack.error)}")
+                    self._events.topic_denied(topic, f"this user may not write to it: {explain(nack.error)}")
                 self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
                 source.delivery.refuse(RETRY_TOPIC)
             elif source.delivery.rewinding:
@@ -59,7 +60,7 @@ class Refusals:
             else:
                 self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
                 if not source.delivery.pace.limit:
-                    sink.hold(tailer.topic)  # for its size, perhaps: how large may it be now?
+                    sink.hold(nack.topic or tailer.topic)  # for its size, perhaps: how large may it be now?
                 source.delivery.narrow(nack.chunk.size, RETRY_SMALLER)
 
     def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
@@ -74,8 +75,8 @@ class Refusals:
             part=alone.part,
             source=source.name,
             path=tailer.path,
-            topic=tailer.topic,
-            key=tailer.key,
+            topic=alone.topic,
+            key=alone.key,
             headers=alone.headers,
             reason=nack.error.name(),
             meaning=explain(nack.error),

@@ -49,6 +49,14 @@ class Batch(NamedTuple):
         return [start + distance for distance in starts(self.block, self.at, self.at + self.size)]
 
 
+class Place(NamedTuple):
+    """Where a read begins: the read offset, and where in a long line it goes on."""
+
+    read: Position
+    next: int
+    part: int
+
+
 class Tailer:
     """One generation of one file."""
 
@@ -74,6 +82,7 @@ class Tailer:
         "quiet_size",
         "read",
         "reader",
+        "record",
         "retry_at",
         "retry_delay",
         "searched",
@@ -114,6 +123,7 @@ class Tailer:
         self.reader: PlainReader | PackedReader | None = None
         self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
+        self.record = 0  # how many records of the line at the read offset were sent, while they go one by one
         self.searched = 0  # there is no line end between ``next`` and here
         self.at_end = False
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
@@ -292,7 +302,33 @@ class Tailer:
         self.read = self.track.acked
         self.next = self.read.offset
         self.part = 0
+        self.record = 0
+        self.searched = 0
         self.at_end = False
+
+    @property
+    def place(self) -> Place:
+        """Where the next read begins."""
+        return Place(self.read, self.next, self.part)
+
+    def put_back(self, place: Place) -> None:
+        """Have what was taken last read again; nothing of it may have been sent that does not end at ``place``."""
+        self.read, self.next, self.part = place
+        self.searched = 0
+        self.at_end = False
+
+    def shorten(self, batch: Batch, start: int, count: int) -> Batch:
+        """Return the first ``count`` lines of ``batch``, which was taken last and began at ``start``.
+
+        The others are read again.
+        """
+        size = batch.offsets(start)[count] - start
+        if self.marks and self.marks[-1] == batch.end:
+            self.marks.pop()
+        self.next = start
+        self.searched = 0
+        self.at_end = False
+        return self._took(batch.block, batch.at, batch.at + size, batch.lines[:count])
 
     def _has_end(self) -> bool:
         """Whether there is a line end beyond ``next``; what was searched once is not searched again."""

@@ -59,8 +59,8 @@ class Delivery:
 
     @property
     def inside_line(self) -> bool:
-        """Whether some parts of a line have been sent, and not all of them."""
-        return not self.rewinding and any(tailer.part for tailer in self.unsettled)
+        """Whether some parts or records of a line have been sent, and not all of them."""
+        return not self.rewinding and any(tailer.part or tailer.record for tailer in self.unsettled)
 
     @property
     def on_trial(self) -> bool:

@@ -16,11 +16,14 @@ from shipper.filesource.lineage import Lineage
 from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Clock
-from shipper.tailer import Batch, Tailer
+from shipper.tailer import Batch, Place, Tailer
 
 
 class Endings:
-    """Ends the generations of one source; ``send`` is called with a last line, and the offset where it begins."""
+    """Ends the generations of one source; ``send`` is called with a last line, and the place where it was read.
+
+    It returns False where nothing was sent: the file waits for a topic then, and is read again.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class Endings:
         events: Events,
         clock: Clock,
         *,
-        send: Callable[[Tailer, Batch, int], None],
+        send: Callable[[Tailer, Batch, Place], bool],
         silence: float,
     ) -> None:
         self.name = census.source
@@ -85,12 +88,12 @@ class Endings:
         if self._delivery.held:  # what was sent just now may be refused
             self._schedule.now(tailer)
             return True
-        start = tailer.read.offset
+        before = tailer.place
         last = tailer.take_last()
         if last is None:
             return False
-        self._send(tailer, last, start)
-        self._schedule.now(tailer)
+        if self._send(tailer, last, before):
+            self._schedule.now(tailer)
         return True
 
     def _note_size(self, tailer: Tailer, now: float) -> None:

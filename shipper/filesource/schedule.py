@@ -25,9 +25,9 @@ class Schedule:
         """Look at ``tailer`` at ``due``."""
         self._waiting[tailer] = due
 
-    def block(self, tailer: Tailer) -> None:
-        """Look at ``tailer`` when its topic is there."""
-        self._blocked.setdefault(tailer.topic, {})[tailer] = None
+    def block(self, tailer: Tailer, topic: str) -> None:
+        """Look at ``tailer`` when ``topic`` is there."""
+        self._blocked.setdefault(topic, {})[tailer] = None
 
     def drop(self, tailer: Tailer) -> None:
         """Forget ``tailer``."""

@@ -16,20 +16,13 @@ from shipper.filesource.endings import Endings
 from shipper.filesource.holding import Holding
 from shipper.filesource.intake import Intake
 from shipper.filesource.schedule import Schedule
+from shipper.filesource.sending import Sending
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
-from shipper.ledger import RECORD_OVERHEAD, Alone
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState
-from shipper.records import (
-    PROVENANCE_BYTES,
-    PROVENANCE_OVERHEAD,
-    Headers,
-    Naming,
-    part_headers,
-    provenance_headers,
-)
-from shipper.tailer import BLOCK, Batch, ContentChanged, Tailer
+from shipper.records import Naming, Stage
+from shipper.tailer import BLOCK, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.2  # the same, while too many files are open
@@ -43,7 +36,6 @@ class FileSource:
 
     def __init__(self, config: SourceConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
         self.name = config.name
-        self.sink = sink
         self._descriptors = tools.descriptors
         self._ledger = tools.ledger
         self._events = tools.events
@@ -57,6 +49,16 @@ class FileSource:
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         self.delivery = Delivery(census, schedule, tools.ledger, tools.events, tools.clock)
+        self._sending = Sending(
+            config,
+            Stage(config, tools.host),
+            sink,
+            schedule,
+            self.delivery,
+            tools.ledger,
+            tools.events,
+            tools.clock,
+        )
         self._endings = Endings(
             census,
             schedule,
@@ -64,13 +66,19 @@ class FileSource:
             self.delivery,
             tools.events,
             tools.clock,
-            send=self._send_last,
+            send=self._sending.send,
             silence=config.partial_timeout,
         )
-        self._provenance = config.provenance == "headers"
-        self._beside = PROVENANCE_BYTES if self._provenance else 0  # bytes of a record besides its key and line
-        self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
         census.restore(state.files)
+
+    @property
+    def sink(self) -> Sink:
+        """Where its records go."""
+        return self._sending.sink
+
+    @sink.setter
+    def sink(self, sink: Sink) -> None:
+        self._sending.sink = sink
 
     # --- what discovery saw ------------------------------------------------------------------------------------------
 
@@ -166,24 +174,17 @@ class FileSource:
             if tailer.reader is None and not self._descriptors.open(tailer):
                 self._schedule.later(tailer, self._clock() + RENAMED_RETRY)  # discovery will tell where it is
                 return False
-            if self.sink.topic_state(tailer.topic) is not TopicState.READY:
-                self._schedule.block(tailer)
+            if (most := self._sending.most(tailer)) is None:
                 return False
             self._descriptors.touch(tailer)
-            fits = self.sink.fits(tailer.topic)
-            if fits != self._fits.setdefault(tailer.topic, fits):
-                if self.delivery.unsettled:  # it may have gone another way, and must not be overtaken
-                    self._schedule.later(tailer, self._clock() + RETRY_SHORT)
-                    return False
-                self._fits[tailer.topic] = fits
-            most = fits - len(tailer.key) - self._beside
-            start = tailer.read.offset
-            block = 1 if self.delivery.buried(tailer, start) else self.delivery.pace.limit or BLOCK  # 1: that line only
+            before = tailer.place
+            single = tailer.record or self.delivery.buried(tailer, before.read.offset)  # that line only
+            block = 1 if single else self.delivery.pace.limit or BLOCK
             batch = tailer.take(block, most, whole=self._ledger.transactional)
             tailer.warned = False
             tailer.retry_delay = 0.0
-            if batch is not None:
-                self._send(tailer, batch, start, most)
+            if batch is not None and not self._sending.send(tailer, batch, before):
+                return False  # it waits for a topic
             if tailer.at_end:
                 self._endings.ended(tailer, lineage)
             else:
@@ -204,49 +205,6 @@ class FileSource:
         self._unquiet = 0 if self._quiet() else self._unquiet + 1
         self._looks_first = 0 < self._unquiet <= QUIET_TRIES
         return not self._looks_first
-
-    def _send(self, tailer: Tailer, batch: Batch, start: int, most: int) -> None:
-        """Hand a batch that begins at ``start`` to the client.
-
-        One list element a line is all the work that Python does for it, and its headers where it has some. A record
-        that may be refused is alone in its batch: while what was refused is narrowed down, and when it has more bytes
-        than ``most``.
-        """
-        key = tailer.key
-        messages = [{"value": line, "key": key} for line in batch.lines]
-        count = len(messages)
-        weight = batch.size + count * (len(key) + RECORD_OVERHEAD)
-        headers: list[Headers] = []
-        if self._provenance:
-            headers = provenance_headers(tailer.uid, tailer.generation, batch.offsets(start))
-            weight += count * PROVENANCE_OVERHEAD
-        if batch.part:
-            headers = [[*(headers[0] if headers else ()), *part_headers(batch.part, last=batch.last)]]
-        if count == 1 and batch.part in self.delivery.buried(tailer, start):
-            self._ledger.track(tailer.track, batch.end, 0, 0)  # passed by the next commit
-            self.delivery.sent(tailer)
-            return
-        narrow = count == 1 and self.delivery.pace.limit > 0
-        # A transactional client has one size of batches: only what is narrowed down is alone there.
-        large = count == 1 and len(batch.lines[0]) > most and not self._ledger.transactional
-        alone = (
-            Alone(start, batch.part, batch.lines[0], tuple(headers[0] if headers else ())) if narrow or large else None
-        )
-        chunk = self._ledger.track(tailer.track, batch.end, count, weight, alone)
-        self.delivery.sent(tailer, trial=large)
-        tailer.grew_at = self._clock()
-        if tailer.state is File.FINISHED:
-            self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
-        self._events.records_sent(self.name, count, batch.size)
-        inode, generation = tailer.file_id.ino, tailer.generation
-        self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)
-        if headers:
-            self.sink.send_each(tailer.topic, messages, headers, chunk, alone=narrow)
-        else:
-            self.sink.send(tailer.topic, messages, chunk, alone=narrow)
-
-    def _send_last(self, tailer: Tailer, last: Batch, start: int) -> None:
-        self._send(tailer, last, start, self.sink.fits(tailer.topic) - len(tailer.key) - self._beside)
 
     def _cannot_read(self, tailer: Tailer, error: Exception) -> None:
         """Try again later, sooner at first; say so once."""

@@ -14,8 +14,9 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple, Protocol
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -36,6 +37,44 @@ warnings.filterwarnings("ignore", "Producer abort_transaction failed during clos
 
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
+
+
+class Run(NamedTuple):
+    """Records of one topic, in order; what is ``None`` no record has."""
+
+    topic: str
+    messages: Sequence[dict[str, Any]]
+    headers: Sequence[list[tuple[str, bytes]]] | None
+    timestamps: Sequence[int] | None
+
+    def cut(self, start: int, stop: int | None) -> Run:
+        """Return some of the records."""
+        at = slice(start, stop)
+        headers, timestamps = self.headers and self.headers[at], self.timestamps and self.timestamps[at]
+        return Run(self.topic, self.messages[at], headers, timestamps)
+
+
+def runs(
+    topic: str,
+    messages: Sequence[dict[str, Any]],
+    headers: Sequence[list[tuple[str, bytes]]] | None,
+    topics: Sequence[str] | None,
+    timestamps: Sequence[int] | None,
+) -> Iterator[Run]:
+    """Yield the records of each topic, in order: the one whose record comes last is the last one."""
+    if topics is None:
+        yield Run(topic, messages, headers, timestamps)
+        return
+    places: dict[str, list[int]] = {}
+    for index, one in enumerate(topics):
+        places.setdefault(one, []).append(index)
+    for one, at in sorted(places.items(), key=lambda item: item[1][-1]):
+        yield Run(
+            one,
+            [messages[i] for i in at],
+            headers and [headers[i] for i in at],
+            timestamps and [timestamps[i] for i in at],
+        )
 
 
 class Producer:
@@ -133,27 +172,28 @@ class Producer:
         self,
         topic: str,
         messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
+        headers: Sequence[list[tuple[str, bytes]]] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
+        topics: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
     ) -> None:
-        """Queue ``messages``, each with its own headers; otherwise as :meth:`send`."""
-        self._produce(self._client(topic, alone=alone), topic, messages, headers, report)
+        """Queue ``messages``, each with its own headers, topic and time; otherwise as :meth:`send`."""
+        for one in runs(topic, messages, headers, topics, timestamps):
+            if one.headers is None and one.timestamps is None:
+                self.send(one.topic, one.messages, report, alone=alone)
+            else:
+                self._produce(self._client(one.topic, alone=alone), one, report)
 
-    def _produce(
-        self,
-        client: Any,
-        topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
-        report: DeliveryReport | None,
-    ) -> None:
-        """Give messages to ``client`` one by one, which is what headers take; note what it does not take."""
-        produce = client.produce
-        for message, named in zip(messages, headers, strict=True):
+    def _produce(self, client: Any, run: Run, report: DeliveryReport | None) -> None:
+        """Give messages to ``client`` one by one, which is what headers and times take; note what it does not take."""
+        produce, topic = client.produce, run.topic
+        headers = run.headers or repeat(None, len(run.messages))
+        times = run.timestamps or repeat(0, len(run.messages))
+        for message, named, at in zip(run.messages, headers, times, strict=True):
             try:
-                produce(topic, message["value"], message["key"], headers=named, on_delivery=report)
+                produce(topic, message["value"], message["key"], headers=named, timestamp=at, on_delivery=report)
             except KafkaException as raised:
                 self._refused(topic, message, report, raised.args[0])
             except BufferError:

@@ -32,7 +32,7 @@ from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
-from shipper.kafka.producer import Joinable, Producer
+from shipper.kafka.producer import Joinable, Producer, runs
 from shipper.kafka.settings import shared_settings
 from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, TopicState
 
@@ -160,21 +160,26 @@ class TransactionalProducer(Producer):
         self,
         topic: str,
         messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
+        headers: Sequence[list[tuple[str, bytes]]] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,  # noqa: ARG002 - see send
+        topics: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
     ) -> None:
-        """Queue ``messages``, each with its own headers; ``report`` as in :meth:`send`."""
+        """Queue ``messages``, each with its own headers, topic and time; ``report`` as in :meth:`send`."""
         if not messages:
             return
         self.begin()
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
+        *first, last = runs(topic, messages, headers, topics, timestamps)
+        for run in first:
+            self._produce(self._txn, run, report if self.each else None)
         if not self.each:
-            self._produce(self._txn, topic, messages[:-1], headers[:-1], None)
-            messages, headers = messages[-1:], headers[-1:]
-        self._produce(self._txn, topic, messages, headers, report)
+            self._produce(self._txn, last.cut(0, -1), None)
+            last = last.cut(-1, None)
+        self._produce(self._txn, last, report)
         if len(self._failed) > failed:
             self._not_taken = explain(self._failed[-1][1])
 

@@ -77,6 +77,10 @@ class Message(NamedTuple):
 
     payload: bytes
 
+    def topic(self) -> str:
+        """Return where it went; nobody here has a second topic."""
+        return ""
+
     def value(self) -> bytes:
         """Return its value."""
         return self.payload
@@ -153,10 +157,12 @@ class Client:
         self,
         topic: str,
         messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
+        headers: Sequence[list[tuple[str, bytes]]] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
+        topics: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
     ) -> None:
         self.send(topic, messages, report)
 

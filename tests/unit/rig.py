@@ -35,6 +35,10 @@ class Message(NamedTuple):
     """What a delivery report is about."""
 
     payload: bytes
+    where: str
+
+    def topic(self) -> str:
+        return self.where
 
     def value(self) -> bytes:
         return self.payload
@@ -59,6 +63,7 @@ class FakeSink:
         self.queue: list[Sent] = []
         self.arrived: list[bytes] = []
         self.headers: list[Sequence[tuple[str, bytes]]] = []
+        self.timestamps: list[int] = []
         self.held: list[str] = []
         self.most = sys.maxsize  # what fits
         self.fatal = False
@@ -101,13 +106,17 @@ class FakeSink:
         self,
         topic: str,
         messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]],
+        headers: Sequence[list[tuple[str, bytes]]] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
+        topics: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
     ) -> None:
-        self.headers += headers
-        self.send(topic, messages, report)
+        self.headers += headers or ()
+        self.timestamps += timestamps or ()
+        for message, one in zip(messages, topics or [topic] * len(messages), strict=True):
+            self.send(one, [message], report)
 
     def poll(self, timeout: float) -> int:
         self.on_poll()
@@ -123,14 +132,14 @@ class FakeSink:
         queue, self.queue = self.queue, []
         for sent in queue:
             self.arrived.append(sent.value)
-            sent.report(None, Message(sent.value))
+            sent.report(None, Message(sent.value, sent.topic))
         return len(queue)
 
     def refuse(self, code: int = KafkaError._PURGE_QUEUE) -> None:
         """Report all that is in the queue as not taken."""
         queue, self.queue = self.queue, []
         for sent in queue:
-            sent.report(KafkaError(code), Message(sent.value))
+            sent.report(KafkaError(code), Message(sent.value, sent.topic))
 
 
 class PumpRig:

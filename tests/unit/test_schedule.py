@@ -73,7 +73,7 @@ def test_those_who_wait_come_at_their_time(three: list[Tailer]) -> None:
 def test_those_who_wait_for_a_topic_come_when_it_is_there() -> None:
     schedule = Schedule()
     for one in (tailer("a", "x"), tailer("b", "y"), tailer("c", "x")):
-        schedule.block(one)
+        schedule.block(one, one.topic)
     schedule.ripen(0.0, never)
     assert turns(schedule) == []
     assert schedule.blocked_on == "x"
@@ -90,7 +90,7 @@ def test_who_is_dropped_never_has_a_turn(three: list[Tailer]) -> None:
     ready, waiting, blocked = three
     schedule.now(ready)
     schedule.later(waiting, 1.0)
-    schedule.block(blocked)
+    schedule.block(blocked, blocked.topic)
     for one in three:
         schedule.drop(one)
     schedule.ripen(2.0, always)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from shipper import template
 from shipper.config import SourceConfig
 from shipper.model import path_text
-
-Headers = list[tuple[str, bytes]]
+from shipper.records.record import Headers
 
 FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
 PART, PARTS = "shipper.part", "shipper.parts"
+RECORD = "shipper.record"  # the number of one of several records of a line, from 1
 PROVENANCE_BYTES = 128  # of a record's headers in a batch, at most
 PROVENANCE_OVERHEAD = 352  # what the client needs for them (measured)
 

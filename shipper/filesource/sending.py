@@ -1,0 +1,228 @@
+"""Hands what was read to the client: shapes it, books it, keeps what may be refused by itself.
+
+A batch is one chunk. It is shortened before an event that cannot go with those before it: one with a record whose topic
+is not ready, which its file then waits for (I3), or with one that may be refused for its size, which goes alone. What
+was not sent is read again. Of an event that is several records each goes alone then, as the parts of a long line do.
+Pump thread only.
+"""
+
+from __future__ import annotations
+
+from shipper.config import SourceConfig
+from shipper.events import Events
+from shipper.filesource.delivery import Delivery
+from shipper.filesource.schedule import Schedule
+from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger
+from shipper.lifecycle import File
+from shipper.model import Clock, Sink, TopicState
+from shipper.records import PROVENANCE_BYTES, Shaped, Stage
+from shipper.tailer import Batch, Place, Tailer
+
+RETRY_SHORT = 0.2  # seconds until it is asked again whether what is in flight has arrived
+
+
+class Sending:
+    """What one source sends. ``sink`` changes when a client is replaced."""
+
+    def __init__(
+        self,
+        config: SourceConfig,
+        stage: Stage,
+        sink: Sink,
+        schedule: Schedule,
+        delivery: Delivery,
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self.name = config.name
+        self.sink = sink
+        self._stage = stage
+        self._schedule = schedule
+        self._delivery = delivery
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
+        self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
+
+    def most(self, tailer: Tailer) -> int | None:
+        """Return how many bytes of a line go with others; ``None`` where ``tailer`` waits until it may be read."""
+        fits = self._limit(tailer.topic)
+        if fits is None:
+            self._wait(tailer, tailer.topic)
+            return None
+        return fits - len(tailer.key) - self._beside
+
+    def send(self, tailer: Tailer, batch: Batch, before: Place) -> bool:
+        """Send ``batch``, or as much of its beginning as goes together; ``before`` is the place where it was read.
+
+        Returns False where nothing was sent: ``tailer`` waits for a topic, and reads it again then.
+        """
+        start = before.read.offset
+        shaped = self._shape(tailer, batch, start)
+        keep, waits_for, large = self._together(tailer, batch, shaped)
+        if waits_for and not keep:
+            tailer.put_back(before)
+            self._wait(tailer, waits_for)
+            return False
+        if keep < len(batch.lines):
+            batch = tailer.shorten(batch, start, keep)
+            shaped = self._shape(tailer, batch, start)
+        single = len(batch.lines) == 1
+        narrow = single and self._delivery.pace.limit > 0
+        # A transactional client has one size of batches: only what is narrowed down is alone there.
+        large = large and not self._ledger.transactional
+        buried = self._delivery.buried(tailer, start)
+        if single and len(shaped.messages) > 1 and (narrow or large or buried or tailer.record):
+            self._send_one(tailer, batch, before, shaped, buried, narrow=narrow)
+        elif single and len(shaped.messages) == 1 and batch.part in buried:
+            self._pass(tailer, batch)
+        else:
+            alone = _alone(tailer, shaped, 0, start, batch.part) if shaped.messages and (narrow or large) else None
+            chunk = self._book(tailer, batch, shaped, alone, start, trial=large)
+            self._hand_over(tailer, shaped, chunk, alone=narrow)
+        return True
+
+    def _shape(self, tailer: Tailer, batch: Batch, start: int) -> Shaped:
+        return self._stage.shape(
+            tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last
+        )
+
+    # --- what goes together ------------------------------------------------------------------------------------------
+
+    def _limit(self, topic: str) -> int | None:
+        """Return how many bytes of a record fit ``topic``; ``None`` where it cannot be sent to now."""
+        if self.sink.topic_state(topic) is not TopicState.READY:
+            return None
+        fits = self.sink.fits(topic)
+        if fits != self._fits.setdefault(topic, fits):
+            if self._delivery.unsettled:  # it may have gone another way, and must not be overtaken
+                return None
+            self._fits[topic] = fits
+        return fits
+
+    def _wait(self, tailer: Tailer, topic: str) -> None:
+        """Let ``tailer`` be read when ``topic`` can be sent to."""
+        if self.sink.topic_state(topic) is not TopicState.READY:
+            self._schedule.block(tailer, topic)
+        else:
+            self._schedule.later(tailer, self._clock() + RETRY_SHORT)
+
+    def _together(self, tailer: Tailer, batch: Batch, shaped: Shaped) -> tuple[int, str, bool]:
+        """Return how many events of ``batch`` go as one chunk; the topic that the next one waits for, or "".
+
+        And whether the one event that goes is too large to go with others.
+        """
+        count = len(batch.lines)
+        if tailer.record:
+            count = 1  # an event of which some records were sent: the rest goes first
+        if shaped.sizes is None and shaped.topics is None:
+            limit = self._fits.get(tailer.topic, 0) - len(tailer.key) - self._beside
+            return count, "", count == 1 and len(batch.lines[0]) > limit
+        topics = {tailer.topic} if shaped.topics is None else set(shaped.topics)
+        limits = {topic: self._limit(topic) for topic in topics}
+        stops = _stops(tailer.topic, shaped, limits)
+        if not stops or (first := min(stops))[0] >= count:
+            return count, "", False
+        event, large, waits_for = first
+        return (1, "", True) if large and not event else (event, waits_for, False)
+
+    # --- one chunk ---------------------------------------------------------------------------------------------------
+
+    def _pass(self, tailer: Tailer, batch: Batch) -> None:
+        """Pass over what is safe in the dead letters: the next commit does."""
+        self._ledger.track(tailer.track, batch.end, 0, 0)
+        self._delivery.sent(tailer)
+
+    def _send_one(
+        self, tailer: Tailer, batch: Batch, before: Place, shaped: Shaped, buried: set[int], *, narrow: bool
+    ) -> None:
+        """Send the next one of the records of an event by itself; the event ends with the last of them."""
+        index = min(tailer.record, len(shaped.messages) - 1)  # a processor may have changed its mind
+        if index + 1 < len(shaped.messages):
+            tailer.put_back(before)
+            tailer.record = index + 1
+            batch = batch._replace(end=before.read, size=0)
+        else:
+            tailer.record = 0
+        if index + 1 in buried:
+            self._pass(tailer, batch)
+            return
+        one = shaped.one(index)
+        topic = tailer.topic if one.topics is None else one.topics[0]
+        large = one.largest > self._fits[topic] and not self._ledger.transactional
+        alone = _alone(tailer, one, 0, before.read.offset, index + 1) if narrow or large else None
+        chunk = self._book(tailer, batch, one, alone, before.read.offset, trial=large)
+        self._hand_over(tailer, one, chunk, alone=narrow)
+
+    def _book(
+        self, tailer: Tailer, batch: Batch, shaped: Shaped, alone: Alone | None, start: int, *, trial: bool
+    ) -> Chunk:
+        """Book a chunk, and tell of it."""
+        count = len(shaped.messages)
+        chunk = self._ledger.track(tailer.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
+        self._delivery.sent(tailer, trial=trial)
+        tailer.grew_at = self._clock()
+        if tailer.state is File.FINISHED:
+            self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
+        self._events.records_sent(self.name, count, batch.size)
+        inode, generation = tailer.file_id.ino, tailer.generation
+        self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)
+        for rule, dropped in shaped.dropped.items():
+            self._events.records_dropped(self.name, rule, dropped)
+        for what, noted in shaped.noted.items():
+            self._events.records_noted(self.name, what, noted)
+        return chunk
+
+    def _hand_over(self, tailer: Tailer, shaped: Shaped, chunk: Chunk, *, alone: bool) -> None:
+        if shaped.headers is None and shaped.topics is None and shaped.timestamps is None:
+            if shaped.messages:
+                self.sink.send(tailer.topic, shaped.messages, chunk, alone=alone)
+            return
+        self.sink.send_each(
+            tailer.topic,
+            shaped.messages,
+            shaped.headers,
+            chunk,
+            alone=alone,
+            topics=shaped.topics,
+            timestamps=shaped.timestamps,
+        )
+
+
+def _stops(topic: str, shaped: Shaped, limits: dict[str, int | None]) -> list[tuple[int, bool, str]]:
+    """Return the event of the first record that has to wait for a topic, and of the first one that is too large.
+
+    Each as the event's index, whether it is too large, and the topic that it waits for.
+    """
+    found: list[tuple[int, bool, str]] = []
+    events = shaped.events or range(len(shaped.messages))
+    count = len(shaped.messages)
+    topics = shaped.topics or [topic] * count
+    if None in limits.values():
+        index = next((i for i, one in enumerate(topics) if limits[one] is None), count)
+        if index < count:
+            found.append((events[index], False, topics[index]))
+    if shaped.sizes:
+        least = min((limit for limit in limits.values() if limit is not None), default=0)
+        if max(shaped.sizes) > least:
+            for index, (one, size) in enumerate(zip(topics, shaped.sizes, strict=True)):
+                limit = limits[one]
+                if limit is not None and size > limit:
+                    found.append((events[index], True, ""))
+                    break
+    return found
+
+
+def _alone(tailer: Tailer, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
+    message = shaped.messages[index]
+    return Alone(
+        offset,
+        part,
+        tailer.topic if shaped.topics is None else shaped.topics[index],
+        message["key"],
+        message["value"],
+        tuple(shaped.headers[index]) if shaped.headers is not None else (),
+        shaped.timestamps[index] if shaped.timestamps is not None else 0,
+    )

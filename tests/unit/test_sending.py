@@ -1,0 +1,176 @@
+"""What goes together as one chunk, and what waits or goes alone, where the record stage makes more of a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipper.deadletters import Letter, open_letters
+from shipper.records import steps
+from shipper.records.record import Record, Tally
+from shipper.records.steps import Steps
+from tests.unit.rig import PumpRig
+from tests.unit.test_pump import pass_until, refuse_batches_with
+
+With = Callable[..., None]
+
+
+@pytest.fixture
+def with_steps(monkeypatch: pytest.MonkeyPatch) -> With:
+    """Have every source made with these steps; each is called with the tally."""
+
+    def use(**make: Callable[[Tally], Any]) -> None:
+        def build(source: object, wanted: object, tally: Tally) -> Steps:
+            return Steps(**{name: one(tally) for name, one in make.items()})
+
+        monkeypatch.setattr(steps, "build", build)
+
+    return use
+
+
+def only(word: bytes) -> Callable[[Tally], Any]:
+    """Return a filter that drops what does not hold ``word``."""
+
+    def make(tally: Tally) -> Any:
+        def keep(events: list[bytes], offsets: object) -> list[int] | None:
+            kept = [i for i, event in enumerate(events) if word in event]
+            tally.dropped["include_lines"] += len(events) - len(kept)
+            return kept
+
+        return keep
+
+    return make
+
+
+def words(tally: Tally) -> Any:
+    """Return a processor that makes a record of each word of a line, and none of an empty line."""
+
+    def process(record: Record) -> list[Record]:
+        return [Record(word) for word in record.message.split()]
+
+    return process
+
+
+def letters(rig: PumpRig) -> list[Letter]:
+    found = open_letters(rig.config.shipper.state_dir)
+    assert found is not None
+    try:
+        return [letter for _, letter in found]
+    finally:
+        found.close()
+
+
+def counted(rig: PumpRig) -> dict[str, int]:
+    return {name: count for (name, _), count in rig.events.counters.items() if name.startswith("records.")}
+
+
+def test_what_is_dropped_is_counted_and_passed_by_the_offset(tmp_path: Path, with_steps: With) -> None:
+    with_steps(filter=only(b"e"))
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"one\ntwo\nthree\nno\nno\n")
+        rig.start()
+        assert rig.lines == ["one", "three"]
+        assert counted(rig)["records.dropped"] == counted(rig)["records.dropped.include_lines"] == 3
+        rig.stop()
+        assert [saved.offset for saved in rig.saved()] == [20]
+
+
+def test_a_file_of_which_all_is_dropped_is_read_to_its_end(tmp_path: Path, with_steps: With) -> None:
+    with_steps(filter=only(b"never"))
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"one\ntwo\n")
+        rig.start()
+        rig.stop()
+        assert rig.lines == []
+        assert [saved.offset for saved in rig.saved()] == [8]
+
+
+def test_offsets_are_those_of_the_lines_that_are_left(tmp_path: Path, with_steps: With) -> None:
+    with_steps(filter=only(b"e"))
+    with PumpRig(tmp_path, provenance="headers") as rig:
+        (rig.logs / "app.log").write_bytes(b"one\ntwo\nthree\n")
+        rig.start()
+        assert [dict(one)["shipper.offset"] for one in rig.sink.headers] == [b"0", b"8"]
+
+
+def test_several_records_of_a_line_are_told_apart(tmp_path: Path, with_steps: With) -> None:
+    with_steps(process=words)
+    with PumpRig(tmp_path, provenance="headers") as rig:
+        (rig.logs / "app.log").write_bytes(b"a b\n\nc\n")
+        rig.start()
+        assert rig.lines == ["a", "b", "c"]
+        said = [(one["shipper.offset"], one.get("shipper.record")) for one in map(dict, rig.sink.headers)]
+        assert said == [(b"0", b"1"), (b"0", b"2"), (b"5", None)]
+        assert counted(rig)["records.dropped.processor"] == 1
+
+
+@pytest.mark.parametrize("bad", [b"a", b"bad", b"z"])
+def test_several_records_of_a_line_are_narrowed_down_like_parts(tmp_path: Path, with_steps: With, bad: bytes) -> None:
+    with_steps(process=words)
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"first\na bad z\nlast one\n")
+        rig.start(up=False)
+        refuse_batches_with(rig, bad)
+        pass_until(rig, "the last line", lambda: "one" in rig.lines)
+        (letter,) = letters(rig)
+        number = [b"a", b"bad", b"z"].index(bad) + 1
+        assert (letter.offset, letter.part, letter.value) == (6, number, bad)
+        arrived = Counter(rig.lines)
+        assert set(arrived) == {"first", "a", "bad", "z", "last", "one"} - {bad.decode()}
+        rig.stop()
+        assert [saved.offset for saved in rig.saved()] == [23]
+
+
+def test_a_record_that_is_made_too_large_goes_alone(tmp_path: Path, with_steps: With) -> None:
+    def double(tally: Tally) -> Any:
+        return lambda record: [Record(record.message * 20)]
+
+    with_steps(process=double)
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"a\nb\n" + b"c" * 100 + b"\nd\n")
+        make = rig.make_sink
+
+        def small() -> object:
+            made = make()
+            made.most = 1000
+            return made
+
+        rig.make_sink = small  # type: ignore[method-assign, assignment]
+        rig.start(up=False)
+        sizes = [len(sent.value) for sent in rig.sink.queue]
+        assert sizes == [20, 20, 2000]  # what follows waits for what becomes of it
+        refuse_batches_with(rig, b"c" * 2000)
+        pass_until(rig, "the last line", lambda: rig.lines == ["a" * 20, "b" * 20, "d" * 20])
+        (letter,) = letters(rig)
+        assert (letter.offset, letter.value) == (4, b"c" * 2000)  # as it was sent
+
+
+def test_a_dead_letter_keeps_the_record_as_it_was_sent(tmp_path: Path, with_steps: With) -> None:
+    def loud(tally: Tally) -> Any:
+        return lambda record: [Record(record.message, headers=[("loud", b"1")], key=b"k", value=record.message.upper())]
+
+    with_steps(process=loud)
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"good\nbad\n")
+        rig.start(up=False)
+        refuse_batches_with(rig, b"BAD")
+        pass_until(rig, "the letter", lambda: "records.deadlettered" not in counted(rig) and rig.names("record.dead"))
+        (letter,) = letters(rig)
+        assert (letter.key, letter.value, letter.headers) == (b"k", b"BAD", (("loud", b"1"),))
+
+
+def test_a_last_line_of_several_records_is_narrowed_down_too(tmp_path: Path, with_steps: With) -> None:
+    with_steps(process=words)
+    with PumpRig(tmp_path) as rig:
+        log = rig.logs / "app.log"
+        log.write_bytes(b"first\na bad z")
+        rig.start(up=False)
+        refuse_batches_with(rig, b"bad")
+        log.unlink()
+        pass_until(rig, "the last record", lambda: "z" in rig.lines and rig.source.files == 0)
+        assert set(rig.lines) == {"first", "a", "z"}
+        assert [letter.part for letter in letters(rig)] == [2]
