@@ -7,6 +7,7 @@ it is verified here, before it is believed to be renamed. Opens and reads, chang
 from __future__ import annotations
 
 from shipper.files import BROKEN, Files, matches, open_reader
+from shipper.lifecycle import File
 from shipper.model import Checkpoint, Fingerprint, Seen
 from shipper.tailer import Tailer
 
@@ -15,8 +16,9 @@ def is_still(files: Files, tailer: Tailer, one: Seen) -> bool:
     """Whether ``one``, which has the id of ``tailer``, is its file."""
     if tailer.reader is not None or one.path == tailer.seen_as:
         return True
-    if not tailer.head_len:  # nothing is known of its bytes
-        return (one.base, one.compression) == (tailer.path, tailer.compression)
+    if not tailer.head_len:  # nothing is known of its bytes; of a finished one, as it had none or they are gone
+        same = (one.base, one.compression) == (tailer.path, tailer.compression)
+        return same and tailer.state not in (File.FINISHED, File.LOST)
     return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression)
 
 

@@ -91,6 +91,7 @@ class History:
         if self._kill_in and self.daemon.alive and not self._racing:
             self._kill_in -= 1
             if not self._kill_in:
+                self.daemon.alive = False
                 raise Killed
         if self.calls > CALLS:
             raise Broken(f"the daemon goes on and on: it has made {CALLS:,} calls")
@@ -116,7 +117,7 @@ class History:
     def _closing(self, fd: int) -> None:
         inode = self.disk.fds.get(fd)
         self._close(fd)
-        if inode is not None and self.daemon.running:
+        if inode is not None and self.daemon.running and self.daemon.alive:
             self.world.closed(inode, self.daemon.books.safe)
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -156,6 +157,7 @@ class History:
         except Killed:
             if self._say is not None:
                 self._say("           it is killed now")
+            self.daemon.alive = True
             self._kill()
 
     def _tell_act(self, act: Act, before: str = "") -> None:

@@ -184,3 +184,13 @@ def test_a_stop_while_a_transactional_client_cannot_be_opened_waits_instead_of_a
         ("brokers_away",),
         ("stop",),
     )
+
+
+def test_the_id_of_a_file_that_is_gone_and_was_never_opened_tells_nothing_of_who_has_it_after_a_restart() -> None:
+    holds(
+        ("race", 4, "restore", 1, 4),  # b.log is replaced by a file with the same bytes before it was opened
+        ("write", 1, 1, 0),
+        ("wait", 0),
+        ("copytruncate", 1, 0, 0),  # its copy is given the id of the first file
+        ("stop",),
+    )
