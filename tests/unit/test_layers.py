@@ -33,7 +33,7 @@ TABLE = {
     "errors": Row("", "", "everything may raise them, so they know nothing"),
     "model": Row("", "", "values cross every border, so they know nothing"),
     "template": Row("", "", "syntax only: config checks it, records fill it"),
-    "framing": Row("", "", "bytes in, lines out: pure, so that it can be tested with every cut"),
+    "framing": Row("", "msgspec", "bytes in, events out: pure, so that it can be tested with every cut"),
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
     "events": Row("model", "", "the only one that logs, through the callable it is given: it chooses no format"),

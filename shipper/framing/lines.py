@@ -1,4 +1,4 @@
-r"""Bytes in, complete lines and an end out. Pure; O(bytes).
+r"""Bytes in, complete lines and an end out: the path of every line that nothing more is asked of. Pure; O(bytes).
 
 A line ends with ``\n`` or ``\r\n``; exactly one of these is removed, all else is passed through byte for byte. What
 follows the last line end is a partial line and is left where it is.
