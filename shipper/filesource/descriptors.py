@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from shipper.events import Events
 from shipper.files import Files, PackedReader, PlainReader, open_reader
@@ -59,6 +61,22 @@ class Descriptors:
         """
         if not self.room():
             raise OSError(errno.EMFILE, "as many files are open as may be")
+        return self._open_now(tailer)
+
+    @contextmanager
+    def borrow(self, tailer: Tailer) -> Iterator[bool]:
+        """Have ``tailer``'s file open for a moment, beyond the limit if need be; False where its name leads elsewhere.
+
+        Raises OSError; with EMFILE where the system gives no more.
+        """
+        beyond = tailer.reader is None and not self.room()
+        try:
+            yield tailer.reader is not None or self._open_now(tailer)
+        finally:
+            if beyond:
+                self.close(tailer)
+
+    def _open_now(self, tailer: Tailer) -> bool:
         try:
             opened = tailer.open(self._files)
         except OSError as error:

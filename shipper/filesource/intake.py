@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 from shipper.discovery import rotation
 from shipper.events import Events
@@ -25,7 +25,7 @@ from shipper.files import (
 )
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.identify import Verdict, begins_as, identify, length, same_bytes
+from shipper.filesource.identify import Answer, Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.reuse import is_still
 from shipper.filesource.schedule import Schedule
@@ -62,6 +62,7 @@ class Intake:
         self._undecided = Undecided()
         self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
+        self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self.live = False  # what is there at the start has been taken in
 
     def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
@@ -70,13 +71,13 @@ class Intake:
         Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
         hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
         """
-        waiting = [*self._released(doubtful), *unknown]
+        waiting = [*self._released(doubtful), *unknown, *self._take_parted()]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
             opened = (t for t in lineage.past if t.reader is not None)
             waiting = self._released([*lineage.gens, *opened]) + waiting
         for _ in range(MOVES):
-            waiting = self._decide_all(waiting)
+            waiting = [*self._decide_all(waiting), *self._take_parted()]
             if not waiting:
                 break
             waiting = self._seen_now(waiting)
@@ -85,6 +86,10 @@ class Intake:
         self._current.clear()
         while self._held:
             self._held.popitem()[1].close()
+
+    def _take_parted(self) -> list[Seen]:
+        parted, self._parted = self._parted, []
+        return parted
 
     def _in_order(self, waiting: Iterable[Seen]) -> list[Seen]:
         """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names.
@@ -341,8 +346,9 @@ class Intake:
             if tailer.detached or tailer.state is File.LOST:
                 continue
             try:
-                if (tailer.reader is not None or self._descriptors.open(tailer)) and not tailer.verify():
-                    released += self._release(tailer)
+                with self._descriptors.borrow(tailer) as opened:
+                    if opened and not tailer.verify():
+                        released += self._release(tailer)
             except BROKEN:
                 continue  # told when it is read
         return released
@@ -377,7 +383,7 @@ class Intake:
         for tailer in [t for r in relatives for t in r.gens if self._is_mounted_over(t, one, reader, size)]:
             census.unbind(tailer)  # nothing comes to it any more
         left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
-        verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
+        verdict, of = self._identify(reader, size, relatives, left)
         if verdict is Verdict.UNSURE and one.path == one.base and all(r.path == one.base for r in relatives):
             verdict = Verdict.NEW  # an empty file begins here; by its name it is not where a copy is being written
         if not one.adoptable and verdict is not Verdict.CONTINUES:
@@ -386,9 +392,7 @@ class Intake:
             # What is copied comes first, so that no copy is ever left without it.
             self._decide(self._current[one.base])
             relatives = self._relatives(one)
-            for tailer in (t for r in relatives for t in r.gens if t.reader is None and not t.detached):
-                self._descriptors.open(tailer)
-            verdict, of = identify(reader, size, [t for r in relatives for t in r.members()], left, _size_now)
+            verdict, of = self._identify(reader, size, relatives, left)
         if verdict is Verdict.UNSURE:
             raise _Unsure(Why.EMPTY)
         if verdict is Verdict.COPY:
@@ -406,6 +410,28 @@ class Intake:
             self._new(one, reader)
             return True
         return False
+
+    def _identify(
+        self, reader: PlainReader | PackedReader, size: int, relatives: list[Lineage], left: list[Checkpoint]
+    ) -> Answer:
+        """Hold an unknown file against what is known; raises OSError where too many files are open to tell."""
+        with contextlib.closing(self._at_hand([t for r in relatives for t in r.members()])) as tailers:
+            return identify(reader, size, tailers, left, _size_now)
+
+    def _at_hand(self, tailers: Iterable[Tailer]) -> Generator[Tailer]:
+        """Yield generations, each unfinished one open while it is judged: without its own bytes it counts as gone."""
+        for tailer in tailers:
+            if tailer.reader is not None or tailer.detached or tailer.state in DONE:
+                yield tailer
+                continue
+            with contextlib.ExitStack() as stack:
+                try:
+                    if stack.enter_context(self._descriptors.borrow(tailer)) and not tailer.verify():
+                        self._parted += self._release(tailer)
+                except BROKEN as error:
+                    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                        raise
+                yield tailer
 
     def _is_mounted_over(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader, size: int) -> bool:
         """Whether a file is open whose file system is not under its name any more, and ``one``, which is, holds it all.

@@ -6,6 +6,10 @@ import gzip
 import os
 from pathlib import Path
 
+import pytest
+
+from shipper.model import TopicState
+from shipper.tailer import Tailer
 from tests.unit.rig import PumpRig
 
 
@@ -49,3 +53,63 @@ def test_truncated_while_stopped_after_the_copy_was_left_alone_and_before_anythi
         rig.start().pass_time(10)
         assert rig.lines == ["one", "two", "three"]
         assert "file.lost" not in rig.names()
+
+
+@pytest.mark.parametrize("copied", [1000, 2400])
+def test_a_copy_is_known_although_no_more_files_may_be_open(tmp_path: Path, copied: int) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)
+        log, copy = rig.logs / "app.log", rig.logs / "app.log.1"
+        old, new = (
+            b"".join(b"old %d\n" % n for n in range(100, 350)),
+            b"".join(b"new %d\n" % n for n in range(100, 150)),
+        )
+        log.write_bytes(old)
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        (rig.logs / "busy.log").write_bytes(b"unread\n")  # it takes the descriptor, and app.log cannot get it back
+        rig.pass_time(1)
+        log.write_bytes(old + new)
+        rig.pass_time(1)
+        copy.write_bytes((old + new)[:copied])
+        rig.pass_time(1)
+        with log.open("ab") as writer:
+            writer.write(b"more\n")
+        rig.pass_time(1)
+        rig.sink.topics["t"] = TopicState.READY
+        rig.pass_time(10)
+        assert [line for line in rig.lines if line != "unread"] == [*(old + new).decode().splitlines(), "more"]
+        assert "file.continued" not in rig.names()
+
+
+def test_what_is_truncated_while_its_copy_is_judged_is_not_lost_sight_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)
+        log, copy = rig.logs / "app.log", rig.logs / "app.log.1"
+        old, new = (
+            b"".join(b"old %d\n" % n for n in range(100, 350)),
+            b"".join(b"new %d\n" % n for n in range(100, 150)),
+        )
+        log.write_bytes(old)
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        (rig.logs / "busy.log").write_bytes(b"unread\n")  # it takes the descriptor, and app.log cannot get it back
+        rig.pass_time(1)
+        log.write_bytes(old + new)
+        rig.pass_time(1)
+        verify = Tailer.verify
+
+        def verify_and_truncate(tailer: Tailer) -> bool:
+            good = verify(tailer)
+            if tailer.seen_as == os.fsencode(log) and copy.exists() and log.stat().st_size > 100:
+                log.write_bytes(b"next\n")
+            return good
+
+        monkeypatch.setattr(Tailer, "verify", verify_and_truncate)
+        copy.write_bytes(old + new)
+        rig.beat()
+        rig.sink.topics["t"] = TopicState.READY
+        rig.pass_time(1)
+        assert [line for line in rig.lines if line != "unread"] == [*(old + new).decode().splitlines(), "next"]
