@@ -5,6 +5,7 @@ ShipperError            base; ``exit_code`` is what the command line ends with
 ├── StateError          the state directory cannot be used (1)
 │   └── StateBusy       another daemon holds it (75)
 ├── EditError           a checkpoint cannot be changed as was asked (1)
+├── StatusError         no running daemon answers (1)
 ├── InstanceTaken       another daemon delivers under the same instance name (75)
 ├── ConnectError        the brokers could not be reached or refused us, in a one-shot command (1)
 ├── ProducerFatal       the Kafka client gave up for good: a new one must be built; never reaches the user
@@ -58,6 +59,10 @@ class StateBusy(StateError):
 
 class EditError(ShipperError):
     """A checkpoint cannot be changed as was asked."""
+
+
+class StatusError(ShipperError):
+    """No running daemon answers."""
 
 
 class InstanceTaken(ShipperError):

@@ -440,6 +440,10 @@ class Events:
         level = "info" if saved and not in_flight else "warning"
         self.emit(level, "service.stopped", delivered=delivered, undelivered=in_flight, unread=unread, saved=saved)
 
+    def status_unavailable(self, path: bytes, reason: str) -> None:
+        """Tell that nobody can ask the daemon for its status."""
+        self.emit("warning", "status.unavailable", path=path, reason=reason, then="the daemon goes on without")
+
     def manager_unreachable(self, reason: str) -> None:
         """Tell that the service manager did not take a message."""
         self.emit("warning", "manager.unreachable", every=300.0, reason=reason)

@@ -7,20 +7,24 @@ nothing of a source is acknowledged.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from shipper import __version__
 from shipper.events import Events
 from shipper.filesource import FileSource
 from shipper.ledger import Ledger
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
-from shipper.model import Clock, Sink
+from shipper.model import Clock, Sink, TopicState
+from shipper.status import Status, of_files, of_source
 
 # Seconds without an acknowledgement after which a source is stalled: longer than the election of a leader takes, or the
 # restart of a broker, and short enough to be told before readers ask. A commit may take its interval besides.
 STALLED_AFTER = 10.0
 STALLED_AGAIN = 300.0  # seconds until a stall that lasts is told again
+HOPELESS = (TopicState.MISSING, TopicState.DENIED)  # somebody has to do something about it
 STALL_BEAT = 1.0  # seconds between two looks for a stall: they go through what is in flight
 
 
@@ -158,11 +162,38 @@ class Health:
         going = f"{rate:,.0f} lines/s from {files:,} files, {unread:,} bytes to read"
         return "; ".join([*wrong, going])
 
+    def status(self, status: BrokerStatus, now: float, host: str, most: int, open_files: tuple[int, int]) -> Status:
+        """Return how it stands. ``most``: bytes that may be in flight; ``open_files``: how many are, and may be."""
+        sources = list(self._sources.values())
+        counters = self._events.counters
+        files, left_out = of_files(sources)
+        return Status(
+            version=__version__,
+            host=host,
+            pid=os.getpid(),
+            at=now,
+            started=self._started_at,
+            state=self.state.value,
+            brokers=status.brokers,
+            trouble="" if status.up else status.reason,
+            in_flight=self._ledger.in_flight,
+            in_flight_most=most,
+            records_in_flight=self._ledger.records,
+            open_files=open_files[0],
+            open_files_most=open_files[1],
+            sources=[of_source(source, counters, self._wrong(source)) for source in sources],
+            files=files,
+            files_left_out=left_out,
+        )
+
     def _wrong(self, source: FileSource) -> str:
         wait = self._waits.get(source.name)
         if wait is not None and wait.told_at is not None:
             return f"stalled: {wait.why}"
-        return source.why_idle if source.delivery.blocked else ""
+        if source.delivery.blocked:
+            return source.why_idle
+        awaited = source.topic_awaited
+        return f"topic {awaited[0]} is {awaited[1].value}" if awaited is not None and awaited[1] in HOPELESS else ""
 
     def tell(self, status: BrokerStatus) -> None:
         """Log how it stands."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from os import fsencode
 
@@ -23,7 +25,7 @@ from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.filesource.holding import Holding
-from shipper.health import Health, SinkWithStatus
+from shipper.health import BrokerStatus, Health, SinkWithStatus
 from shipper.instance import instance_of
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
@@ -31,6 +33,7 @@ from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, SourceState
 from shipper.records import Naming
 from shipper.refusals import Refusals
+from shipper.status import Status
 from shipper.tailer import Tailer
 from shipper.turns import Turns
 
@@ -76,6 +79,7 @@ class Pump:
         self._halt = threading.Event()
         self._report = False
         self._asked = False
+        self._questions: deque[Future[Status]] = deque()  # from other threads
         self.rounds = 0  # how often the thread has gone round: one that hangs goes round no more
         self.standing = ""  # how it stands, in words, as it was when last asked
         self._thread: threading.Thread | None = None
@@ -154,6 +158,16 @@ class Pump:
         """Let it say in ``standing`` how it stands."""
         self._asked = True
         self.wake()
+
+    def status(self, timeout: float) -> Status | None:
+        """Return how it stands; None where it has not answered within ``timeout`` seconds."""
+        asked: Future[Status] = Future()
+        self._questions.append(asked)
+        self.wake()
+        try:
+            return asked.result(timeout)
+        except TimeoutError:
+            return None
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for its end; False where it has not come."""
@@ -269,9 +283,16 @@ class Pump:
         if self._report:
             self._report = False
             self._health.tell(status)
+        self._answer(status, now)
         if self._asked:
             self._asked = False
             self.standing = self._health.words(status, now)
+
+    def _answer(self, status: BrokerStatus, now: float) -> None:
+        while self._questions:
+            open_files = (len(self._descriptors), self._descriptors.limit)
+            answer = self._health.status(status, now, self._host, self._config.kafka.max_in_flight, open_files)
+            self._questions.popleft().set_result(answer)
 
     def _collect(self) -> None:
         collected = self._discovery.collect()

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
+from shipper.admin.app import App
+from shipper.admin.server import AdminServer
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
@@ -83,26 +85,32 @@ def run(load: Callable[[], Config], write: Write) -> int:
 def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, events: Events, flags: Flags) -> int:
     """Run one pump after the other: a reload drains the old one and starts another."""
     manager = Manager(events)
-    while True:
-        pump = Pump(config, store, events)
-        events.service_starting(str(config.shipper.state_dir), len(config.sources))
-        pump.start()
-        new = _wait(pump, config, load, events, flags, manager)
-        if new is None:
-            manager.stopping()
-        pump.stop()
-        if not _join(pump, config.shipper.shutdown_timeout + GRACE, manager):
-            events.pump_hangs()
-            return Exit.FAILED
-        if pump.error is not None:
-            if isinstance(pump.error, ShipperError):
-                raise pump.error
-            raise RuntimeError("the pump has ended unexpectedly") from pump.error
-        left = pump.left
-        if new is None:
-            events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
-            return Exit.DONE
-        config = new
+    pumps = [Pump(config, store, events)]  # the one of now
+    admin = AdminServer(config.shipper.state_dir, App(lambda: pumps[0]), events)
+    try:
+        while True:
+            pump = pumps[0]
+            events.service_starting(str(config.shipper.state_dir), len(config.sources))
+            pump.start()
+            new = _wait(pump, config, load, events, flags, manager)
+            if new is None:
+                manager.stopping()
+            pump.stop()
+            if not _join(pump, config.shipper.shutdown_timeout + GRACE, manager):
+                events.pump_hangs()
+                return Exit.FAILED
+            if pump.error is not None:
+                if isinstance(pump.error, ShipperError):
+                    raise pump.error
+                raise RuntimeError("the pump has ended unexpectedly") from pump.error
+            left = pump.left
+            if new is None:
+                events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
+                return Exit.DONE
+            config = new
+            pumps[0] = Pump(config, store, events)
+    finally:
+        admin.close()
 
 
 def _join(pump: Pump, seconds: float, manager: Manager) -> bool:

@@ -20,7 +20,7 @@ from shipper.filesource.sending import Sending
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
-from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState
+from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
 from shipper.tailer import BLOCK, ContentChanged, Tailer
 
@@ -100,7 +100,7 @@ class FileSource:
         Each is held against its content; one that is ``detached`` then is gone.
         """
         checked: set[Tailer] = set()
-        while unchecked := [t for t in self._generations() if t not in checked]:
+        while unchecked := [t for t in self.generations() if t not in checked]:
             for tailer in unchecked:
                 checked.add(tailer)
                 if tailer.detached or tailer.compression:
@@ -112,9 +112,10 @@ class FileSource:
                         self._descriptors.close(tailer)
                 except BROKEN as error:
                     self._events.file_unreadable(self.name, tailer.seen_as, str(error))
-        return self._generations()
+        return self.generations()
 
-    def _generations(self) -> list[Tailer]:
+    def generations(self) -> list[Tailer]:
+        """Return every generation that is known, as far as it is known without a look."""
         lineages = self._census.lineages.values()
         return [t for lineage in lineages for t in sorted({*lineage.past, *lineage.gens}, key=lambda t: t.generation)]
 
@@ -264,6 +265,12 @@ class FileSource:
         self._census.take_back()
 
     @property
+    def topic_awaited(self) -> tuple[str, TopicState] | None:
+        """A topic that is not ready and that something waits for, if there is one."""
+        topic = self._schedule.blocked_on
+        return (topic, self.sink.topic_state(topic)) if topic is not None else None
+
+    @property
     def why_idle(self) -> str:
         """Say in words why nothing is read now, or that something is."""
         if self._sightings.blocked:
@@ -272,9 +279,31 @@ class FileSource:
             return f"blocked: {self.delivery.blocked}"
         if self.delivery.rewinding:
             return "something was not taken; it is sent again soon"
-        if (topic := self._schedule.blocked_on) is not None:
-            return f"topic {topic} is {self.sink.topic_state(topic).value}"
+        if (awaited := self.topic_awaited) is not None:
+            return f"topic {awaited[0]} is {awaited[1].value}"
         return "reading" if self._schedule.hungry or self.delivery.unsettled else "idle: everything has been read"
+
+    def why_waits(self, tailer: Tailer) -> str:
+        """Say in words why a generation is not being read just now; "" where it is."""
+        lineage = self._census.lineages.get(tailer.path)
+        current = lineage.current if lineage is not None else None
+        if self.delivery.blocked:
+            return f"blocked: {self.delivery.blocked}"
+        if tailer.detached:
+            return "its bytes are looked for: another file has its name and inode"
+        if tailer.state is File.WAITING and current is not None and current is not tailer:
+            return f"waits for its predecessor, {show_path(current.seen_as)}"
+        if lineage is not None and lineage.holds and current is None:
+            return "waits for a rotated file that is still being compressed"
+        if self.delivery.rewinding:
+            return "something was not taken; it is sent again soon"
+        if (state := self.sink.topic_state(tailer.topic)) is not TopicState.READY and tailer.unread:
+            return f"topic {tailer.topic} is {state.value}"
+        if tailer.warned:
+            return "it cannot be read; tried again soon"
+        if tailer.partial:
+            return "its last line has no end yet"
+        return "" if tailer.unread or not tailer.settled else "read to its end"
 
     @property
     def files(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -170,3 +171,31 @@ def test_the_daemon_leaves_no_child(rig: Rig) -> None:
         assert children.read() == ""
     daemon.stop()
     assert not os.path.exists(f"/proc/{daemon.pid}")
+
+
+def test_a_running_daemon_says_how_it_stands(rig: Rig) -> None:
+    rig.log().write(100)
+    rig.start()
+    rig.delivered()
+    told = subprocess.run(
+        [sys.executable, "-m", "shipper", "status", "--json", "-c", str(rig.config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    status = json.loads(told.stdout)
+    assert status["sources"][0]["delivered"] == 100
+    shown = subprocess.run(
+        [sys.executable, "-m", "shipper", "status", "-c", str(rig.config)], capture_output=True, text=True, timeout=60
+    )
+    assert (shown.returncode, "all is well" in shown.stdout) == (0, True)
+
+
+def test_no_daemon_has_no_status(rig: Rig) -> None:
+    rig.start().stop()
+    told = subprocess.run(
+        [sys.executable, "-m", "shipper", "top", "-c", str(rig.config)], capture_output=True, text=True, timeout=60
+    )
+    assert told.returncode == 1
+    assert told.stderr.startswith("shipper: no daemon runs with state_dir")

@@ -62,16 +62,24 @@ TABLE = {
     "refusals": Row(
         "model events config ledger tailer deadletters filesource kafka", "", "what is not taken is judged here alone"
     ),
-    "health": Row("model events ledger lifecycle filesource", "", "looks and tells: changes nothing but its own state"),
+    "status": Row(
+        "model lifecycle tailer filesource", "msgspec", "values for people: whoever makes them changes nothing"
+    ),
+    "health": Row(
+        "model events ledger lifecycle filesource status", "", "looks and tells: changes nothing but its own state"
+    ),
     "pump": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits turns refusals health",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits turns refusals health status",
         "",
         "the one place where reading and sending meet",
     ),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "manager": Row("model events lifecycle", "systemd", "tells the service manager, and is told nothing"),
+    "admin": Row(
+        "errors model events lifecycle status", "waitress msgspec rich", "answers questions, and changes nothing"
+    ),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs manager",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs manager admin",
         "",
         "puts the parts together",
     ),
@@ -93,7 +101,7 @@ TABLE = {
     ),
     "cli": Row(
         "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit explain"
-        " demo inventory records template",
+        " demo inventory records template admin",
         "click rich",
         "what a person touches: no logic of its own",
     ),

@@ -1,0 +1,157 @@
+"""``status`` and ``top`` as a person sees them: what is wrong first, in words, then the sources, then the files.
+
+Pure but for the console that it draws on. Rates come from two answers; there are none in the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shipper.lifecycle import Service
+from shipper.status import FileStatus, SourceStatus, Status
+
+FILES = 10  # that are shown one by one
+WIDE = 110  # columns from which on all is shown
+
+
+def draw(now: Status, before: Status | None, width: int, files: int = FILES) -> RenderableType:
+    """Return what is to be seen of ``now``; ``before`` is an earlier answer of the same daemon, or None."""
+    parts: list[RenderableType] = [_headline(now, before), *_problems(now), Text(), _sources(now, before, width)]
+    behind = [file for file in now.files if file.unread or file.acked < file.read][:files]
+    if behind:
+        parts += [Text(), _files(behind, width)]
+        more = sum(1 for file in now.files if file.unread or file.acked < file.read) - len(behind) + now.files_left_out
+        if more > 0:
+            parts.append(Text(f" and {more:,} more", style="dim"))
+    return Group(*parts)
+
+
+def show(console: Console, now: Status, before: Status | None) -> None:
+    """Print it once."""
+    console.print(draw(now, before, console.width))
+
+
+def size(count: float) -> str:
+    """Write a size for people: 3.1 MB; decimal units, as disks and networks have them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:,.0f} {unit}" if unit == "B" or count >= 100 else f"{count:,.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def span(seconds: float) -> str:
+    """Write a time for people by its two largest units: 3 d 4 h."""
+    rest = int(seconds)
+    words: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count or (unit == "s" and not words):
+            words.append(f"{count} {unit}")
+    return " ".join(words[:2])
+
+
+def _rate(now: float, before: float | None, seconds: float) -> float | None:
+    return None if before is None or seconds <= 0 else max(0.0, (now - before) / seconds)
+
+
+def _of(before: Status | None, name: str) -> SourceStatus | None:
+    return next((s for s in before.sources if s.name == name), None) if before is not None else None
+
+
+def _headline(now: Status, before: Status | None) -> Text:
+    parts = ["shipper", now.host, f"up {span(now.at - now.started)}"]
+    if now.brokers:
+        parts.append(f"{now.brokers} broker{'s' * (now.brokers != 1)}")
+    if before is not None and now.at > before.at:
+        seconds = now.at - before.at
+        lines = sum(s.delivered for s in now.sources) - sum(s.delivered for s in before.sources)
+        read = sum(s.bytes_read for s in now.sources) - sum(s.bytes_read for s in before.sources)
+        parts += [f"{max(0.0, lines / seconds):,.0f} lines/s", f"{size(max(0.0, read / seconds))}/s"]
+    parts.append(f"in flight {size(now.in_flight)} of {size(now.in_flight_most)}")
+    return Text(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts), style="bold")
+
+
+def _problems(now: Status) -> Iterator[Text]:
+    """Yield what is wrong, the worst first; one line says that nothing is."""
+    found = False
+    unread = sum(s.unread for s in now.sources)
+    if now.state == Service.DEGRADED or now.trouble:
+        found = True
+        why = f": {now.trouble}" if now.trouble else ""
+        yield Text(f" ✗ brokers away{why}; {size(unread)} wait on disk, nothing is lost", style="red")
+    for source in now.sources:
+        if source.problem:
+            found = True
+            yield Text(f" ✗ {source.name}: {source.problem} → {source.remedy}", style="red")
+    for source in now.sources:
+        if source.lost:
+            found = True
+            said = f" ▲ {source.name}: {size(source.lost)} were gone before they could be read (file.lost in the log)"
+            yield Text(said, style="yellow")
+        if source.deadlettered:
+            found = True
+            said = (
+                f" ▲ {source.name}: {source.deadlettered:,} records refused since the start → shipper deadletter list"
+            )
+            yield Text(said, style="yellow")
+    if now.state == Service.STARTING:
+        yield Text(" … starting", style="yellow")
+    elif now.state == Service.DRAINING:
+        yield Text(" … stopping: what is in flight is being delivered", style="yellow")
+    elif not found:
+        yield Text(" ✓ all is well", style="green")
+
+
+def _sources(now: Status, before: Status | None, width: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=24)
+    for heading in ("files", "lines/s", "bytes/s", "to read") if width >= WIDE else ("files", "lines/s", "to read"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if width >= WIDE:
+        for heading in ("in flight", "delivered", "refused"):
+            table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", overflow="ellipsis", no_wrap=True)
+    seconds = now.at - before.at if before is not None else 0.0
+    for source in now.sources:
+        then = _of(before, source.name)
+        lines = _rate(source.delivered, then.delivered if then else None, seconds)
+        read = _rate(source.bytes_read, then.bytes_read if then else None, seconds)
+        row = [source.name, f"{source.files:,}", "-" if lines is None else f"{lines:,.0f}"]
+        if width >= WIDE:
+            row.append("-" if read is None else f"{size(read)}/s")
+        row.append(_to_read(source.unread, read))
+        if width >= WIDE:
+            row += [f"{source.in_flight:,}", f"{source.delivered:,}", f"{source.deadlettered:,}"]
+        table.add_row(*row, "problem, see above" if source.problem else source.state)
+    return table
+
+
+def _to_read(unread: int, rate: float | None) -> str:
+    """Write what is to be read, and how long that takes at this rate where it is long."""
+    if not unread:
+        return "0"
+    if rate and unread / rate >= 10:
+        return f"{size(unread)} ({span(unread / rate)})"
+    return size(unread)
+
+
+def _files(files: list[FileStatus], width: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("file", no_wrap=True, overflow="ellipsis", min_width=20, max_width=width // 2)
+    for heading in ("acked", "size") if width >= WIDE else ():
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("to read", justify="right", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    for file in files:
+        part = f"{100 * file.acked // file.size}%" if file.size else ""
+        row = [file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})"]
+        if width >= WIDE:
+            row += [f"{file.acked:,}", f"{file.size:,}"]
+        table.add_row(*row, size(file.unread), part, file.why or "reading")
+    return table

@@ -1,0 +1,119 @@
+"""How the daemon stands, as values: what ``status``, ``top`` and whoever asks the daemon is given.
+
+Made on the pump thread by :func:`of_source` and ``Health``; read anywhere. Sizes and offsets are bytes, times seconds.
+Counters only grow while a daemon runs: a rate is the difference of two answers over the difference of their ``at``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from shipper.filesource import FileSource
+from shipper.lifecycle import File
+from shipper.model import show_path
+from shipper.tailer import Tailer
+
+MOST_FILES = 1000  # that are told one by one: those with most to read come first
+
+
+class FileStatus(msgspec.Struct, frozen=True):
+    """One generation of one file. ``why``: why it is not being read just now, "" while it is."""
+
+    source: str
+    path: str
+    seen_as: str
+    generation: int
+    state: str
+    size: int
+    read: int
+    acked: int
+    unread: int
+    why: str
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """One source. ``problem`` is what keeps it from going on, and ``remedy`` what to do, in words; "" if it is well."""
+
+    name: str
+    state: str
+    files: int
+    unread: int
+    in_flight: int
+    delivered: int
+    bytes_read: int
+    deadlettered: int
+    lost: int
+    problem: str
+    remedy: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The daemon. ``at`` and ``started`` are the daemon's own monotonic clock; ``trouble``: why brokers are away."""
+
+    version: str
+    host: str
+    pid: int
+    at: float
+    started: float
+    state: str
+    brokers: int
+    trouble: str
+    in_flight: int
+    in_flight_most: int
+    records_in_flight: int
+    open_files: int
+    open_files_most: int
+    sources: list[SourceStatus]
+    files: list[FileStatus]
+    files_left_out: int
+
+
+def of_source(source: FileSource, counters: Mapping[tuple[str, str], int], problem: str) -> SourceStatus:
+    """Return how a source stands; ``counters`` are those of the events, ``problem`` is what is wrong."""
+    remedy = ""
+    if source.delivery.blocked:
+        remedy = "shipper deadletter list; docs: a record that is refused"
+    elif problem:
+        remedy = "shipper check --connect"
+    return SourceStatus(
+        name=source.name,
+        state=source.why_idle,
+        files=source.files,
+        unread=source.waiting_bytes,
+        in_flight=source.delivery.undelivered,
+        delivered=source.delivery.delivered,
+        bytes_read=counters.get(("bytes.read", source.name), 0),
+        deadlettered=counters.get(("record.deadlettered", source.name), 0),
+        lost=counters.get(("file.lost_bytes", source.name), 0),
+        problem=problem,
+        remedy=remedy,
+    )
+
+
+def of_files(sources: list[FileSource]) -> tuple[list[FileStatus], int]:
+    """Return how the files stand that have most to read, and how many are left out."""
+    found = [(tailer, source) for source in sources for tailer in source.generations() if _concerns(tailer)]
+    found.sort(key=lambda pair: -pair[0].unread)
+    return [_of_file(tailer, source) for tailer, source in found[:MOST_FILES]], max(0, len(found) - MOST_FILES)
+
+
+def _concerns(tailer: Tailer) -> bool:
+    """Whether anything is still to be done for it, or may be."""
+    return tailer.state not in (File.FINISHED, File.LOST) or not tailer.settled
+
+
+def _of_file(tailer: Tailer, source: FileSource) -> FileStatus:
+    return FileStatus(
+        source=source.name,
+        path=show_path(tailer.path),
+        seen_as=show_path(tailer.seen_as),
+        generation=tailer.generation,
+        state=tailer.state.value,
+        size=max(tailer.size, tailer.read.offset),
+        read=tailer.read.offset,
+        acked=tailer.track.acked.offset,
+        unread=tailer.unread,
+        why=source.why_waits(tailer),
+    )

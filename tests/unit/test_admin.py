@@ -1,0 +1,294 @@
+"""The status that a running daemon gives: its answers, its socket, and what a person sees of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from shipper.admin import client, view
+from shipper.admin.app import App
+from shipper.admin.server import SOCKET, AdminServer
+from shipper.errors import StatusError
+from shipper.events import Events
+from shipper.model import TopicState
+from shipper.status import FileStatus, SourceStatus, Status
+from tests.unit.rig import PumpRig
+from tests.unit.rig import Status as Brokers
+
+SOURCE = SourceStatus(
+    name="nginx",
+    state="reading",
+    files=12,
+    unread=0,
+    in_flight=3,
+    delivered=10_000,
+    bytes_read=2_000_000,
+    deadlettered=0,
+    lost=0,
+    problem="",
+    remedy="",
+)
+FILE = FileStatus("nginx", "/var/log/a.log", "/var/log/a.log", 0, "reading", 1000, 600, 500, 400, "")
+FINE = Status(
+    version="0",
+    host="web-3",
+    pid=1,
+    at=100.0,
+    started=0.0,
+    state="running",
+    brokers=3,
+    trouble="",
+    in_flight=1_200_000,
+    in_flight_most=25_000_000,
+    records_in_flight=3,
+    open_files=1,
+    open_files_most=100,
+    sources=[SOURCE],
+    files=[],
+    files_left_out=0,
+)
+
+
+def changed(status: Status, **fields: Any) -> Status:
+    return msgspec.structs.replace(status, **fields)
+
+
+def with_source(**fields: Any) -> Status:
+    return changed(FINE, sources=[msgspec.structs.replace(SOURCE, **fields)])
+
+
+# The answers.
+
+
+class Pump:
+    """Stands in for the pump."""
+
+    def __init__(self, status: Status | None) -> None:
+        self.answer = status
+
+    def status(self, timeout: float) -> Status | None:
+        return self.answer
+
+
+def get(status: Status | None, path: str, method: str = "GET") -> tuple[str, bytes]:
+    said: list[str] = []
+    body = App(lambda: Pump(status))(
+        {"REQUEST_METHOD": method, "PATH_INFO": path}, lambda code, headers: said.append(code)
+    )
+    return said[0], b"".join(body)
+
+
+def test_the_status_is_json() -> None:
+    code, body = get(FINE, "/status")
+    assert code == "200 OK"
+    assert msgspec.json.decode(body, type=Status) == FINE
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "code"),
+    [
+        (FINE, "/livez", "200 OK"),
+        (changed(FINE, state="degraded"), "/livez", "200 OK"),
+        (None, "/livez", "503 Service Unavailable"),
+        (FINE, "/readyz", "200 OK"),
+        (changed(FINE, state="degraded", trouble="nobody answers"), "/readyz", "503 Service Unavailable"),
+        (changed(FINE, state="starting"), "/readyz", "503 Service Unavailable"),
+        (None, "/status", "503 Service Unavailable"),
+        (FINE, "/stat", "404 Not Found"),
+    ],
+)
+def test_how_it_stands_is_in_the_code(status: Status | None, path: str, code: str) -> None:
+    assert get(status, path)[0] == code
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_changed(method: str) -> None:
+    assert get(FINE, "/status", method)[0].startswith("405")
+
+
+def test_why_it_is_not_ready_is_said() -> None:
+    assert get(changed(FINE, state="degraded", trouble="nobody answers"), "/readyz")[1] == b"degraded: nobody answers\n"
+
+
+# The socket.
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Path]:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)  # longer than a socket's address can be
+    deep.mkdir(parents=True)
+    server = AdminServer(deep, App(lambda: Pump(FINE)), Events(lambda *told: None))
+    yield deep
+    server.close()
+    assert not (deep / SOCKET).exists()
+
+
+def test_it_is_asked_over_a_socket_of_its_user_alone(served: Path) -> None:
+    assert client.ask(served) == FINE
+    assert client.ask(served) == FINE
+    assert stat.S_IMODE((served / SOCKET).stat().st_mode) == 0o600
+
+
+def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / SOCKET).write_text("")
+    server = AdminServer(tmp_path, App(lambda: Pump(FINE)), Events(lambda *told: None))
+    assert client.ask(tmp_path) == FINE
+    server.close()
+
+
+def test_that_it_cannot_listen_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / SOCKET).mkdir()  # nothing that could be removed
+    AdminServer(tmp_path, App(lambda: Pump(FINE)), Events(lambda level, name, fields: told.append(name))).close()
+    assert told == ["status.unavailable"]
+
+
+def test_no_daemon_is_one_clear_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StatusError, match="no daemon runs with state_dir"):
+        client.ask(tmp_path)
+    with pytest.raises(StatusError, match="no daemon runs with state_dir"):
+        client.ask(tmp_path / "none")
+
+
+def test_a_daemon_that_hangs_is_told_of(tmp_path: Path) -> None:
+    server = AdminServer(tmp_path, App(lambda: Pump(None)), Events(lambda *told: None))
+    with pytest.raises(StatusError, match="has not answered"):
+        client.ask(tmp_path)
+    server.close()
+
+
+# What the pump says.
+
+
+def ask(rig: PumpRig) -> Status:
+    """Ask the pump, which is on this thread."""
+    pump = rig.pump
+    assert pump is not None
+    assert pump.status(0) is None  # nobody goes round
+    question = pump._questions[0]
+    rig.beat()
+    return question.result(0)
+
+
+def test_the_pump_tells_where_each_file_stands(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        log = rig.logs / "a.log"
+        log.write_text("one\ntwo\nthr")
+        rig.start().pass_time(2)
+        status = ask(rig)
+        assert status.pid == os.getpid()
+        (source,) = status.sources
+        assert (source.name, source.files, source.delivered, source.problem) == ("s", 1, 2, "")
+        (file,) = status.files
+        assert (file.path, file.read, file.acked, file.size, file.unread) == (str(log), 8, 8, 11, 3)
+        assert file.why == "its last line has no end yet"
+
+
+def test_a_missing_topic_is_a_problem(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.start()
+        rig.sink.topic_state = lambda topic: TopicState.MISSING  # type: ignore[method-assign]
+        (rig.logs / "a.log").write_text("one\n")
+        rig.beat()
+        rig.beat()
+        status = ask(rig)
+        assert status.sources[0].problem == "topic t is missing"
+        assert status.files[0].why == "topic t is missing"
+
+
+def test_brokers_that_are_away_are_told_with_the_reason(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.start().pass_time(1)
+        rig.sink.state = Brokers(up=False, reason="nobody answers")
+        rig.beat()
+        status = ask(rig)
+        assert (status.state, status.trouble) == ("degraded", "nobody answers")
+
+
+def test_a_successor_says_what_it_waits_for(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        log = rig.logs / "a.log"
+        log.write_text("one\nhalf")
+        rig.start().pass_time(1)
+        log.rename(rig.logs / "a.log.1")
+        log.write_text("two\n")
+        rig.beat()
+        rig.beat()
+        why = {file.seen_as: file.why for file in ask(rig).files}
+        assert why[str(log)] == f"waits for its predecessor, {log}.1"
+
+
+# What a person sees.
+
+
+def seen(now: Status, before: Status | None = None, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    view.show(console, now, before)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(len(line) <= width for line in text.splitlines())
+    return str(text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_all_is_well(width: int) -> None:
+    before = changed(FINE, at=98.0, sources=[msgspec.structs.replace(SOURCE, delivered=8000, bytes_read=1_000_000)])
+    text = seen(FINE, before, width)
+    assert "web-3 · up 1 min 40 s · 3 brokers · 1,000 lines/s · 500 kB/s" in text
+    assert "✓ all is well" in text
+    assert "nginx" in text
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (changed(FINE, state="degraded", trouble="nobody answers"), "brokers away: nobody answers"),
+        (with_source(problem="topic x is missing", remedy="shipper check --connect"), "nginx: topic x is missing"),
+        (with_source(lost=5000), "5.0 kB were gone before"),
+        (with_source(deadlettered=1204), "1,204 records refused"),
+        (changed(FINE, state="draining"), "stopping"),
+        (changed(FINE, state="starting"), "starting"),
+    ],
+)
+def test_what_is_wrong_comes_first(status: Status, says: str, width: int) -> None:
+    lines = seen(status, None, width).splitlines()
+    first = next(i for i, line in enumerate(lines) if says[:20] in line)
+    assert says in " ".join(" ".join(lines).split())
+    assert first < next(i for i, line in enumerate(lines) if line.startswith("source"))
+    assert "all is well" not in "".join(lines)
+
+
+def test_a_file_that_is_behind_is_shown_with_the_reason_and_what_is_left_out_is_counted() -> None:
+    behind = [msgspec.structs.replace(FILE, seen_as=f"/var/log/{i}.log", path=f"/var/log/{i}.log") for i in range(12)]
+    text = seen(changed(FINE, files=behind, files_left_out=5), None, 200)
+    assert "/var/log/9.log" in text
+    assert "/var/log/10.log" not in text
+    assert "and 7 more" in text
+    assert "50%" in text
+
+
+def test_how_long_a_backlog_takes_at_this_rate() -> None:
+    before = changed(FINE, at=90.0, sources=[msgspec.structs.replace(SOURCE, bytes_read=1_000_000)])
+    assert "1.0 GB (2 h 46 min)" in seen(with_source(unread=1_000_000_000), before, 200)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (3_100_000, "3.1 MB")]
+)
+def test_sizes(count: int, text: str) -> None:
+    assert view.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (61, "1 min 1 s"), (3 * 86400 + 4 * 3600 + 5, "3 d 4 h"), (3600, "1 h")]
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert view.span(seconds) == text
