@@ -130,12 +130,11 @@ class Discovery:
         return next((o for o in found.observations() if o.source == source), Observation(source))
 
     def quiet(self) -> bool:
-        """Whether nothing has happened to names since :meth:`collect`; else there is a :meth:`collect` soon."""
+        """Whether nothing has happened to names since :meth:`collect`; where anything has, another one comes soon."""
         self._watcher.catch_up()
-        if self._watcher.names_pending:
-            self._wake()
-            return False
-        return True
+        if self._watcher.pending:
+            self._wake()  # the inotify thread knows nothing of what was taken from it
+        return not self._watcher.names_pending
 
     def scan_soon(self) -> None:
         """Have everything looked at without waiting for the interval."""

@@ -219,6 +219,12 @@ class Watcher:
         return drained
 
     @property
+    def pending(self) -> bool:
+        """Whether the next drain tells of anything."""
+        with self._lock:
+            return bool(self._drained)
+
+    @property
     def names_pending(self) -> bool:
         """Whether the next drain tells of names, or of more than can be told."""
         with self._lock:

@@ -118,6 +118,34 @@ def test_a_file_comes_grows_and_goes(tmp_path: Path, open_desk: Open) -> None:
     desk.until(lambda: desk.gone["s"] == {"a.log"})
 
 
+def test_what_is_taken_from_the_kernel_to_see_whether_names_are_at_rest_is_collected_soon(
+    tmp_path: Path, open_desk: Open
+) -> None:
+    class Unread(Inotify):
+        """The kernel's events, which no thread reads."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._is_reading = False  # as after a read: closing need not wait for a thread
+
+        def start(self) -> None:
+            pass
+
+        def join(self, timeout: float | None = None) -> None:
+            pass
+
+    write(tmp_path / "a.log")
+    desk = open_desk("*.log", make=Unread)
+    desk.collect()
+    assert desk.discovery.quiet()
+    assert not desk.woken.is_set()
+    write(tmp_path / "a.log")
+    assert desk.discovery.quiet()
+    assert desk.woken.is_set()
+    desk.collect()
+    assert desk.modified == {"a.log"}
+
+
 def test_what_concerns_nobody_is_not_told(tmp_path: Path, open_desk: Open) -> None:
     desk = open_desk("*.log")
     write(tmp_path / "a.txt")
