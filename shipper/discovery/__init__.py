@@ -120,8 +120,17 @@ class Discovery:
         """Return all files in ``directory`` as they are now, as far as they are one source's to look at.
 
         Those that concern it neither by a glob nor as a rotation are not adoptable. Takes nothing away from
-        :meth:`collect`.
+        :meth:`collect`. Where no event will tell of a rotation in the middle of it, it looks until nothing differs.
         """
+        polled = any(one.path == directory for one in self._coverage.polled)
+        seen = self._peek(source, directory)
+        for _ in range(CATCH_UP_ROUNDS if polled else 0):
+            before, seen = seen, self._peek(source, directory)
+            if _places(before) == _places(seen):
+                break
+        return seen
+
+    def _peek(self, source: str, directory: bytes) -> Observation:
         found = Findings(self._sources)
         try:
             self._tree.peek(directory, found)
@@ -227,6 +236,11 @@ def look_around(watched: Watched, events: Events) -> Observation:
     found = Findings([watched], complete=True)
     Tree(Rules([watched]), Coverage(None), events).scan(found)
     return found.observations()[0]
+
+
+def _places(observation: Observation) -> set[tuple[bytes, FileId]]:
+    """Return where the names of an observation lead."""
+    return {(one.path, one.file_id) for one in observation.seen}
 
 
 def _ordered(directories: set[Directory]) -> list[Directory]:

@@ -338,8 +338,9 @@ def test_polling_finds_the_same(tmp_path: Path, open_desk: Open) -> None:
     assert not desk.seen["s"]
 
 
+@pytest.mark.parametrize("out_of_turn", [False, True])
 def test_a_rotation_in_the_middle_of_a_poll_is_seen_whole(
-    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch, *, out_of_turn: bool
 ) -> None:
     log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
     desk = open_desk("*.log", watch="poll")
@@ -356,8 +357,12 @@ def test_a_rotation_in_the_middle_of_a_poll_is_seen_whole(
         return entries
 
     monkeypatch.setattr(tree, "listing", rotate_after_listing)
-    desk.later(1)
-    assert {desk.name(s.path): s.file_id.ino for s in desk.last[0].seen} == {
+    if out_of_turn:
+        seen = desk.discovery.look("s", os.fsencode(tmp_path)).seen
+    else:
+        desk.later(1)
+        seen = desk.last[0].seen
+    assert {desk.name(s.path): s.file_id.ino for s in seen} == {
         "app.log": log.stat().st_ino,
         "app.log.1": first,
     }
