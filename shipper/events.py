@@ -17,6 +17,10 @@ from shipper.model import show_path
 LEVELS = ("debug", "info", "warning", "error")
 
 NOTED = {
+    "key_fallback": ("info", "the fields of their key were not there: they have the key_fallback as their key"),
+    "topic_fallback": ("warning", "the topic they asked for is not valid, or not theirs to choose: see topic_fallback"),
+    "topic_missing": ("warning", "the topic they asked for is not there, or not to be written to: see topic_fallback"),
+    "value_replaced": ("info", "they held bytes that JSON cannot hold, which were replaced"),
     "parse_error": ("warning", "they are sent as they are, with the fallback key and the header shipper.parse_error"),
 }
 """What is said of records while they are shaped, and how loudly; what is not here is only counted."""

@@ -195,7 +195,8 @@ class Pump:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
         sink = self._sink = self._make_sink()
         for config in self._config.sources.values():
-            if topic := Naming(config, self._host).fixed_topic:
+            naming = Naming(config, self._host)
+            if topic := naming.fixed_topic or (naming.fallback_topic if naming.asks_for_topic else None):
                 sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
         saved = self._store.load()
         if self._commits is None:
@@ -240,6 +241,7 @@ class Pump:
             look=self._discovery.look,
             quiet=self._discovery.quiet,
             host=self._host,
+            internal=frozenset({self._config.kafka.checkpoint_topic}),
         )
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))

@@ -85,6 +85,52 @@ def topic(value: str, source: str) -> Iterator[Mistake]:
         yield Mistake(value, "is not a topic's name", 'write a name, as "logs"')
 
 
+def headers(value: dict[str, str], _source: str) -> Iterator[Mistake]:
+    """Hold the headers to be templates, under names that are not our own."""
+    for name, text in value.items():
+        if not name or name.startswith("shipper."):
+            found = "is empty" if not name else "is a name that shipper itself gives"
+            yield Mistake(name, found, "write another name")
+        yield from _template(text)[1]
+
+
+def path_pattern(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the pattern to be a regular expression with named groups."""
+    if not value:
+        return
+    try:
+        pattern = re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        yield Mistake(value, f"is no regular expression: {error}", "write one as in Python's re")
+        return
+    if not pattern.groupindex:
+        yield Mistake(value, "has no named group", "write one, as (?P<app>[^/]+): {path.app} is what it finds")
+
+
+def pattern_groups(value: str) -> tuple[str, ...]:
+    """Return the names of a pattern's groups."""
+    try:
+        return tuple(re.compile(value).groupindex)
+    except (re.error, RecursionError, OverflowError):
+        return ()
+
+
+def topic_fallback(value: str, source: str) -> Iterator[Mistake]:
+    """Hold the topic to be a name, if there is one."""
+    if value:
+        yield from plain_topic(value, source)
+
+
+def topic_allow(value: tuple[str, ...], _source: str) -> Iterator[Mistake]:
+    """Hold the names to be those of topics, with * and ? for what may vary."""
+    for name in value:
+        bad = sorted(set(re.sub(r"[*?]", "", name)) & set(_NOT_TOPIC.findall(name)))
+        if bad:
+            yield Mistake(name, f"holds {one_of([quote(c) for c in bad])}, which no topic may have", 'write "app-*"')
+        elif not name.strip("*?"):
+            yield Mistake(name, "allows any topic", 'write a name, or a beginning, as "app-*"')
+
+
 def plain_topic(value: str, source: str) -> Iterator[Mistake]:
     """Hold the topic to be a name, with nothing to be put in."""
     if "{" in value:
@@ -111,15 +157,10 @@ def _template(value: str) -> tuple[Template | None, list[Mistake]]:
     known = one_of([f"{{{name}}}" for name in NAMES])
     mistakes = []
     for name in template.names:
-        if name in NAMES:
+        if name in NAMES or name.startswith(("field.", "path.")):
             continue
-        if name.startswith("field."):
-            found, fix = "needs a parser, which this version does not have", f"use {known}"
-        elif name.startswith("path."):
-            found, fix = "needs a path_pattern, which this version does not have", f"use {known}"
-        else:
-            guess = near(name, NAMES)
-            found, fix = "is not known", f"did you mean {{{guess}}}?" if guess else f"use {known}"
+        guess = near(name, NAMES)
+        found, fix = "is not known", f"did you mean {{{guess}}}?" if guess else f"use {known}"
         mistakes.append(Mistake(value, found, fix, shown=f"{{{name}}}"))
     return template, mistakes
 

@@ -326,6 +326,26 @@ class Servers(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class NameTable(Kind):
+    """A table under names of one's own, as ``{ team = "core" }``: texts, or with ``scalars`` numbers and booleans too.
+
+    Loading reads each of its values by itself.
+    """
+
+    scalars: bool = False
+
+    def read(self, value: object) -> Any:
+        """Read one value."""
+        if self.scalars and (isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))):
+            return value
+        return Text(may_be_empty=True).read(value)
+
+    def schema(self) -> dict[str, Any]:
+        kinds = ["string", "number", "boolean"] if self.scalars else ["string"]
+        return {"type": "object", "additionalProperties": {"type": kinds}}
+
+
+@dataclass(frozen=True, slots=True)
 class PropertyTable(Kind):
     """A table of librdkafka's properties: each value a text, however it was written."""
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from shipper.config import checks, properties, tree
+from shipper.config import checks, properties, together, tree
 from shipper.config.expand import ExpandError, expand
 from shipper.config.keys import Entry, TableOf, keys_of
-from shipper.config.kinds import Kind, Mistake, PropertyTable, Wrong, near, quote
+from shipper.config.kinds import Kind, Mistake, NameTable, PropertyTable, Wrong, near, quote
 from shipper.config.tree import Leaf, Problem, Table, Where, key_path
 from shipper.config.types import (
     KIB,
@@ -144,6 +144,8 @@ class _Loader:
             found = table.entries.get(name)
             if isinstance(entry.key.kind, PropertyTable):
                 values[name] = self._properties(entry.key.kind, self._table(table, (*path, name)), (*path, name))
+            elif isinstance(entry.key.kind, NameTable):
+                values[name] = self._named(entry, entry.key.kind, self._table(table, (*path, name)), (*path, name))
             elif isinstance(entry.key.kind, TableOf) and isinstance(found, Table):
                 self._inner(values, entry, entry.key.kind, found, (*path, name))
             elif found is not None:
@@ -163,6 +165,8 @@ class _Loader:
         path = ("sources", name)
         table = self._table(sources, path)
         values = self._section(SourceConfig, table, path)
+        for misfit in together.misfits(values):
+            self._tell((table.entries.get(misfit.name) or table).where, (*path, misfit.name), misfit.sentence)
         for mistake in checks.source_name(name):
             self._tell(table.where, path, mistake.sentence())
         return values
@@ -182,6 +186,27 @@ class _Loader:
             self._tell(place.where, (*path, name), sentence)
         if not misfits:
             values[entry.name] = value
+
+    def _named(self, entry: Entry, kind: NameTable, table: Table, path: tuple[str, ...]) -> dict[str, Any]:
+        """Return the values of a table whose names are the user's own."""
+        values: dict[str, Any] = {}
+        leaves: list[tuple[str, Leaf]] = []
+        for name, found in table.entries.items():
+            leaves += [(name, found)] if isinstance(found, Leaf) else found.leaves(name)  # a.b = 1 is the name "a.b"
+        for name, leaf in leaves:
+            try:
+                value = kind.read(self._expand(leaf, (*path, name), kind))
+                mistakes = tuple(entry.key.check({name: value}, path[1]))
+            except Wrong as error:
+                mistakes = error.mistakes
+            except ExpandError as error:
+                self._unexpanded(leaf, (*path, name), error)
+                continue
+            if mistakes:
+                self._mistakes(leaf, (*path, name), mistakes)
+            else:
+                values[name] = value
+        return values
 
     def _properties(self, kind: PropertyTable, table: Table, path: tuple[str, ...]) -> dict[str, str]:
         values: dict[str, str] = {}

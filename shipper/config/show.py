@@ -9,6 +9,7 @@ import msgspec
 
 from shipper.config.expand import protect
 from shipper.config.keys import TableOf, keys_of
+from shipper.config.kinds import NameTable
 from shipper.config.properties import is_secret
 from shipper.config.tree import key_path, toml_text
 from shipper.config.types import Config
@@ -30,7 +31,7 @@ def show(config: Config) -> str:
 def _lines(config: Config, path: tuple[str, ...], table: msgspec.Struct) -> Iterator[str]:
     for name, entry in keys_of(type(table)).items():
         value = entry.key.kind.write(getattr(table, name))
-        if isinstance(entry.key.kind, TableOf):
+        if isinstance(entry.key.kind, TableOf | NameTable):
             secrets = {inner for inner in value if key_path(*path, name, inner) in config.secrets}
             yield f"{name} = {_toml({k: MASK if k in secrets else v for k, v in value.items()})}"
         elif not isinstance(value, dict):

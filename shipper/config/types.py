@@ -19,6 +19,7 @@ from shipper.config.kinds import (
     Directory,
     Duration,
     Flag,
+    NameTable,
     PropertyTable,
     Servers,
     Size,
@@ -207,7 +208,7 @@ class SourceConfig(msgspec.Struct, frozen=True):
         str,
         Key(
             Text(),
-            "The topic. A template: {filename}, {stem}, {host} and {source} are put in.",
+            "The topic. A template: {filename}, {stem}, {host}, {source}, {path.NAME} and {field.NAME} are put in.",
             checks.topic,
             example='"logs"',
         ),
@@ -226,11 +227,65 @@ class SourceConfig(msgspec.Struct, frozen=True):
         Key(
             Text(),
             "The records' key; records of one key keep their order. "
-            "A template: {filename}, {stem}, {path}, {dir}, {host} and {source} are put in, "
+            "A template: {filename}, {stem}, {path}, {dir}, {host}, {source}, {path.NAME} and {field.NAME} are put in, "
             "{a|b} is the first that is there.",
             checks.key,
         ),
     ] = "{host}:{path}"
+    key_fallback: Annotated[
+        str,
+        Key(
+            Text(),
+            "The key of a record for which the key's fields are not there. A template without fields.",
+            checks.key,
+        ),
+    ] = "{host}:{path}"
+    path_pattern: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "A regular expression that is looked for in a file's path; what its named groups find is {path.NAME}.",
+            checks.path_pattern,
+        ),
+    ] = ""
+    topic_fallback: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "Where a record goes whose own topic has no valid name, may not be chosen, or is not there. "
+            "Default: what the topic begins with, the same for all records.",
+            checks.topic_fallback,
+        ),
+    ] = ""
+    topic_allow: Annotated[
+        tuple[str, ...],
+        Key(
+            Texts(),
+            "The topics that a record may choose, with * and ?. Needed where a topic with a field begins with it.",
+            checks.topic_allow,
+        ),
+    ] = ()
+    headers: Annotated[
+        dict[str, str],
+        Key(
+            NameTable(),
+            "Headers that each record gets: a name, and a template as for the key. "
+            "One that asks for a field which is not there is left out. They cost throughput.",
+            checks.headers,
+        ),
+    ] = msgspec.field(default_factory=dict)
+    value: Annotated[
+        Literal["line", "json"],
+        Key(
+            Choice(("line", "json")),
+            "line: the line's own bytes. json: an object of its fields, with @timestamp, message, log.file.path, "
+            "log.offset and host.name.",
+        ),
+    ] = "line"
+    fields: Annotated[
+        dict[str, str | int | float | bool],
+        Key(NameTable(scalars=True), 'What every object has besides, with value = "json".'),
+    ] = msgspec.field(default_factory=dict)
     start_at: Annotated[
         Literal["beginning", "end"],
         Key(

@@ -8,6 +8,8 @@ Pump thread only.
 
 from __future__ import annotations
 
+import sys
+
 from shipper.config import SourceConfig
 from shipper.events import Events
 from shipper.filesource.delivery import Delivery
@@ -15,9 +17,10 @@ from shipper.filesource.schedule import Schedule
 from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger
 from shipper.lifecycle import File
 from shipper.model import Clock, Sink, TopicState
-from shipper.records import PROVENANCE_BYTES, Shaped, Stage
+from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
 from shipper.tailer import Batch, Place, Tailer
 
+AWAY_AFTER = 5.0  # seconds for which a topic that a record has chosen is waited for
 RETRY_SHORT = 0.2  # seconds until it is asked again whether what is in flight has arrived
 
 
@@ -27,6 +30,7 @@ class Sending:
     def __init__(
         self,
         config: SourceConfig,
+        naming: Naming,
         stage: Stage,
         sink: Sink,
         schedule: Schedule,
@@ -43,11 +47,15 @@ class Sending:
         self._ledger = ledger
         self._events = events
         self._clock = clock
+        self._chooses = naming.asks_for_topic  # records may have other topics than their file
+        self._away_since: dict[str, float] = {}  # topics that records have chosen and that are not there
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
 
     def most(self, tailer: Tailer) -> int | None:
         """Return how many bytes of a line go with others; ``None`` where ``tailer`` waits until it may be read."""
+        if self._chooses:
+            return sys.maxsize  # decided for each record
         fits = self._limit(tailer.topic)
         if fits is None:
             self._wait(tailer, tailer.topic)
@@ -85,9 +93,28 @@ class Sending:
         return True
 
     def _shape(self, tailer: Tailer, batch: Batch, start: int) -> Shaped:
-        return self._stage.shape(
+        shaped = self._stage.shape(
             tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last
         )
+        return shaped if shaped.topics is None else self._diverted(shaped, tailer.topic)
+
+    def _diverted(self, shaped: Shaped, fallback: str) -> Shaped:
+        """Return records whose topics are not there with another topic: a line must not hold up its file for ever."""
+        assert shaped.topics is not None
+        away = {topic for topic in set(shaped.topics) if topic != fallback and self._away(topic)}
+        if not away:
+            return shaped
+        topics = [fallback if topic in away else topic for topic in shaped.topics]
+        count = sum(topic in away for topic in shaped.topics)
+        return shaped._replace(topics=topics, noted={**shaped.noted, "topic_missing": count})
+
+    def _away(self, topic: str) -> bool:
+        """Whether a topic has been missing, or refused to us, for so long that it is not waited for."""
+        if self.sink.topic_state(topic) not in (TopicState.MISSING, TopicState.DENIED):
+            self._away_since.pop(topic, None)
+            return False
+        now = self._clock()
+        return now - self._away_since.setdefault(topic, now) >= AWAY_AFTER
 
     # --- what goes together ------------------------------------------------------------------------------------------
 
@@ -106,6 +133,8 @@ class Sending:
         """Let ``tailer`` be read when ``topic`` can be sent to."""
         if self.sink.topic_state(topic) is not TopicState.READY:
             self._schedule.block(tailer, topic)
+            if topic in self._away_since:
+                self._schedule.later(tailer, self._away_since[topic] + AWAY_AFTER)
         else:
             self._schedule.later(tailer, self._clock() + RETRY_SHORT)
 

@@ -43,7 +43,7 @@ class FileSource:
         self._quiet = tools.quiet
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
-        naming = Naming(config, tools.host)
+        naming = Naming(config, tools.host, tools.internal)
         schedule = self._schedule = Schedule()
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
@@ -51,7 +51,8 @@ class FileSource:
         self.delivery = Delivery(census, schedule, tools.ledger, tools.events, tools.clock)
         self._sending = Sending(
             config,
-            Stage(config, tools.host),
+            naming,
+            Stage(config, naming, tools.host),
             sink,
             schedule,
             self.delivery,

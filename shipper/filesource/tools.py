@@ -35,3 +35,4 @@ class Tools:
     look: Callable[[str, bytes], Observation]  # (source, directory): what is in it now
     quiet: Callable[[], bool]  # whether nothing has happened to names since they were observed; else that comes soon
     host: str
+    internal: frozenset[str] = frozenset()  # topics that no line may choose

@@ -1,16 +1,22 @@
-"""From a source's templates to the topic and the key of its records. Pure.
+"""From a source's templates to the topic, the key and the headers of its records. Pure.
 
-Both depend on the file alone, so they are rendered once for each file generation and cost nothing per line.
+What depends on the file alone is rendered once for each file and costs nothing per line. Where a template asks for
+fields, :class:`FileNaming` has a function for them. Nothing that a log or a file's name holds chooses a topic that the
+source may not send to: then it is the source's ``topic_fallback``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from fnmatch import translate
+from typing import NamedTuple
 
 from shipper import template
 from shipper.config import SourceConfig
 from shipper.model import path_text
+from shipper.records.bound import FIELD, Fill, bind, filler, to_bytes
 from shipper.records.record import Headers
 
 FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
@@ -19,33 +25,108 @@ RECORD = "shipper.record"  # the number of one of several records of a line, fro
 PROVENANCE_BYTES = 128  # of a record's headers in a batch, at most
 PROVENANCE_OVERHEAD = 352  # what the client needs for them (measured)
 
+PATH = "path."
+OF_FILES = frozenset({"filename", "stem", "path", "dir"})
+MOST_TOPICS = 1000  # that the records of one source may choose, in one run
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+class FileNaming(NamedTuple):
+    """What the records of one file are called.
+
+    ``key`` and ``topic`` are those of records that say no more, ``headers`` those that all have. ``topic_of``,
+    ``key_of`` and ``header_of`` ask an event's fields; they are there only where a template does.
+    """
+
+    topic: str
+    key: bytes
+    headers: Headers
+    topic_of: Fill | None
+    key_of: Fill | None
+    header_of: list[tuple[str, Fill]]
+
 
 class Naming:
-    """The topic and key templates of one source."""
+    """The templates of one source. ``internal``: topics that no template may lead to."""
 
-    def __init__(self, source: SourceConfig, host: str) -> None:
+    def __init__(self, source: SourceConfig, host: str, internal: frozenset[str] = frozenset()) -> None:
         self._source = source.name
         self._host = host
         self._topic = template.parse(source.topic)
         self._key = template.parse(source.key)
+        self._key_fallback = template.parse(source.key_fallback)
+        self._headers = [(name, template.parse(text)) for name, text in source.headers.items()]
+        self._path_pattern = re.compile(source.path_pattern) if source.path_pattern else None
+        self._topics = _Topics(source, internal)
+        self.fallback_topic = source.topic_fallback or fallback_topic(source, host)
 
     @property
     def fixed_topic(self) -> str | None:
-        """The topic, where it is the same for all files."""
+        """The topic, where it is the same for all records."""
         return self._topic.render({"host": self._host, "source": self._source})
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The fields that the templates ask for."""
+        templates = [self._topic, self._key, *(header for _, header in self._headers)]
+        names = (name for one in templates for name in one.names)
+        return frozenset(name.removeprefix(FIELD) for name in names if name.startswith(FIELD))
+
+    @property
+    def plain(self) -> bool:
+        """Whether a record has its file's topic and key, and no headers."""
+        return not (self.wanted or self._headers)
+
+    @property
+    def asks_for_topic(self) -> bool:
+        """Whether the topic asks for fields."""
+        return any(name.startswith(FIELD) for name in self._topic.names)
+
+    @property
+    def asks_for_key(self) -> bool:
+        """Whether the key asks for fields."""
+        return any(name.startswith(FIELD) for name in self._key.names)
+
     def topic(self, path: bytes) -> str:
-        """Return the topic for the lines of the file that was found as ``path``."""
-        return self._topic.render(self._values(path)) or ""
+        """Return the topic for the lines of the file that was found as ``path``, where no field says more."""
+        return self.of(path).topic
 
     def key(self, path: bytes) -> bytes:
-        """Return the key of these lines; a name that is not UTF-8 keeps its bytes."""
-        return (self._key.render(self._values(path)) or "").encode("utf-8", "surrogateescape")
+        """Return the key of these lines, the same way; a name that is not UTF-8 keeps its bytes."""
+        return self.of(path).key
+
+    def may_use(self, topic: str) -> bool:
+        """Whether a topic that a record has chosen may be sent to."""
+        return self._topics.allow(topic)
+
+    def of(self, path: bytes) -> FileNaming:
+        """Return what the records of the file that was found as ``path`` are called."""
+        values = self._values(path)
+        topic = self.fixed_topic
+        topic_of = key_of = None
+        if topic is None:
+            bound = bind(self._topic, values)
+            topic = bound if isinstance(bound, str) and self._topics.fits(bound) else self.fallback_topic
+            topic_of = filler(bound) if isinstance(bound, tuple) else None
+        key = bind(self._key, values)
+        if not isinstance(key, str):
+            key_of = filler(key) if key is not None else None
+            fallback = bind(self._key_fallback, values)
+            key = fallback if isinstance(fallback, str) else f"{self._host}:{values['path']}"
+        headers = [(name, bind(header, values)) for name, header in self._headers]
+        return FileNaming(
+            topic,
+            to_bytes(key),
+            [(name, to_bytes(text)) for name, text in headers if isinstance(text, str)],
+            topic_of,
+            key_of,
+            [(name, filler(parts)) for name, parts in headers if isinstance(parts, tuple)],
+        )
 
     def _values(self, path: bytes) -> Mapping[str, str]:
         text = path_text(path)
         directory, filename = os.path.split(text)
-        return {
+        values = {
             "filename": filename,
             "stem": os.path.splitext(filename)[0],
             "path": text,
@@ -53,6 +134,53 @@ class Naming:
             "host": self._host,
             "source": self._source,
         }
+        if self._path_pattern is not None and (found := self._path_pattern.search(text)):
+            values |= {PATH + name: group for name, group in found.groupdict().items() if group}
+        return values
+
+
+class _Topics:
+    """Which topics may be sent to where somebody else has a say in their names."""
+
+    def __init__(self, source: SourceConfig, internal: frozenset[str]) -> None:
+        self._internal = internal
+        self._allow = [re.compile(translate(glob)) for glob in source.topic_allow]
+        self._judged: dict[str, bool] = {}
+        self._used = 0
+
+    def allow(self, topic: str) -> bool:
+        """Whether ``topic`` fits, and is not one too many."""
+        known = self._judged.get(topic)
+        if known is None:
+            known = self.fits(topic) and self._used < MOST_TOPICS
+            if len(self._judged) - self._used >= MOST_TOPICS:  # bad ones need not be remembered
+                self._judged = {name: True for name, good in self._judged.items() if good}
+            self._judged[topic] = known
+            self._used += known
+        return known
+
+    def fits(self, topic: str) -> bool:
+        """Whether ``topic`` is a valid name, not internal, and one of ``topic_allow``."""
+        if not _TOPIC.fullmatch(topic) or topic in (".", "..") or topic.startswith("__") or topic in self._internal:
+            return False
+        return not self._allow or any(pattern.match(topic) for pattern in self._allow)
+
+
+def fallback_topic(source: SourceConfig, host: str) -> str:
+    """Return where records go whose own topic may not be used: the beginning of the topic that is the same for all.
+
+    >>> fallback_topic(SourceConfig("web", ("/x",), "logs.{source}.{field.app}"), "h")
+    'logs.web'
+    """
+    beginning = ""
+    for part in template.parse(source.topic).parts:
+        if isinstance(part, str):
+            beginning += part
+        elif part[0] in ("host", "source"):
+            beginning += host if part[0] == "host" else source.name
+        else:
+            break
+    return beginning.rstrip("._-") or source.name
 
 
 def provenance_headers(uid: str, generation: int, offsets: Iterable[int]) -> list[Headers]:

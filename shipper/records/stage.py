@@ -8,17 +8,28 @@ Pump thread only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shipper.config import SourceConfig
 from shipper.model import path_text
 from shipper.records import steps as steps_of
-from shipper.records.naming import PROVENANCE_OVERHEAD, RECORD, part_headers, provenance_headers
+from shipper.records.bound import Fill, to_bytes
+from shipper.records.naming import (
+    PROVENANCE_OVERHEAD,
+    RECORD,
+    FileNaming,
+    Naming,
+    part_headers,
+    provenance_headers,
+)
 from shipper.records.record import Fields, FileValues, Headers, Offsets, Record, Tally
 from shipper.records.steps import Steps
+from shipper.records.values import ValuesOf
 
 PARSE_ERROR = "shipper.parse_error"
 UNPARSED = (PARSE_ERROR, b"1")
+FILES = 512  # of which the names are remembered
 HEADER_OVERHEAD = 96  # bytes: what the client needs for a header besides its name and value
 NOTHING: Mapping[str, int] = {}
 
@@ -68,13 +79,19 @@ class Shaped(NamedTuple):
 class Stage:
     """The record stage of one source. ``steps``: instead of those that its configuration asks for."""
 
-    def __init__(self, source: SourceConfig, host: str, steps: Steps | None = None, tally: Tally | None = None) -> None:
+    def __init__(self, source: SourceConfig, naming: Naming, host: str, steps: Steps | None = None) -> None:
         self._source = source.name
         self._host = host
-        self._tally = tally or Tally()
-        self._steps = steps or steps_of.build(source, frozenset(), self._tally)
+        self._tally = Tally()
+        self._naming = naming
+        self._named = lru_cache(FILES)(naming.of)
+        values = ValuesOf(source, host, self._tally) if source.value == "json" else None
+        self._values = values
+        wanted = None if values is not None else naming.wanted
+        self._steps = steps or steps_of.build(source, wanted, self._tally)
         self._provenance = source.provenance == "headers"
-        self.plain = not self._steps.any  # a record is a line with its file's key, for its file's topic
+        # A record is a line with its file's key, for its file's topic.
+        self.plain = naming.plain and values is None and not self._steps.any
 
     def shape(
         self,
@@ -113,8 +130,8 @@ class Stage:
         fields = self._parse(events, part)
         timestamps: list[int] | None = None
         if steps.timestamp is not None and fields is not None:
-            timestamp = steps.timestamp
-            timestamps = [(timestamp(one) or 0) if one is not None else 0 for one in fields]
+            time_of = steps.timestamp
+            timestamps = [(time_of(one) or 0) if one is not None else 0 for one in fields]
         records: list[Record] | None = None
         if steps.process is not None:
             at = offsets()
@@ -122,13 +139,21 @@ class Stage:
             events = [record.message for record in records]
             fields = [record.fields for record in records]
             timestamps = [record.timestamp or 0 for record in records]
-        keys = [file.key] * len(events)
+        named = self._named(file.path)
+        count = len(events)
+        keys = self._keys(named, fields, count)
+        topics = self._topics(named, fields)
         values = events
-        headers = self._headers(file, fields, records, index, offsets, part, len(events), last=last)
-        topics: list[str] | None = None
+        if self._values is not None:
+            at = offsets()
+            begins = at if index is None else [at[i] for i in index]
+            values = self._values.encode(file.path, events, fields, timestamps, begins)
+        headers = self._headers(file, named, fields, index, offsets, part, count, last=last)
         if records is not None:
             keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
+            topics = self._chosen(named, topics, records)
+            headers = _added(headers, records)
         messages = [{"value": value, "key": key} for value, key in zip(values, keys, strict=True)]
         sizes = [len(value) + len(key) for value, key in zip(values, keys, strict=True)]
         size = sum(sizes)
@@ -198,11 +223,44 @@ class Stage:
             where += [at] * len(made)
         return out, where
 
+    def _keys(self, named: FileNaming, fields: list[Fields | None] | None, count: int) -> list[bytes]:
+        if named.key_of is None or fields is None:
+            return [named.key] * count
+        key_of, fallback = named.key_of, named.key
+        keys = [fallback if one is None or (key := key_of(one)) is None else to_bytes(key) for one in fields]
+        if unresolved := keys.count(fallback):
+            self._tally.noted["key_fallback"] += unresolved
+        return keys
+
+    def _topics(self, named: FileNaming, fields: list[Fields | None] | None) -> list[str] | None:
+        if named.topic_of is None or fields is None:
+            return None
+        topic_of, fallback, may_use = named.topic_of, named.topic, self._naming.may_use
+        topics = [
+            topic if one is not None and (topic := topic_of(one)) is not None and may_use(topic) else fallback
+            for one in fields
+        ]
+        if strays := topics.count(fallback):
+            self._tally.noted["topic_fallback"] += strays
+        return topics
+
+    def _chosen(self, named: FileNaming, topics: list[str] | None, records: list[Record]) -> list[str] | None:
+        """Return the topics where a processor has chosen some."""
+        if all(record.topic is None for record in records):
+            return topics
+        chosen = topics or [named.topic] * len(records)
+        for i, record in enumerate(records):
+            if record.topic is not None:
+                allowed = self._naming.may_use(record.topic)
+                chosen[i] = record.topic if allowed else self._naming.fallback_topic
+                self._tally.noted["topic_fallback"] += not allowed
+        return chosen
+
     def _headers(
         self,
         file: FileValues,
+        named: FileNaming,
         fields: list[Fields | None] | None,
-        records: list[Record] | None,
         index: list[int] | None,
         offsets: Offsets,
         part: int,
@@ -211,23 +269,41 @@ class Stage:
         last: bool,
     ) -> list[Headers] | None:
         """Return the headers of ``count`` records, ``None`` where none has any."""
-        headers: list[Headers] | None = None
+        every = [*named.headers, *(part_headers(part, last=last) if part else ())]
+        unparsed = self._steps.parse is not None and fields is not None and None in fields
+        asked = named.header_of if fields is not None else []
         if self._provenance:
             at = offsets()
             headers = provenance_headers(file.uid, file.generation, at if index is None else [at[i] for i in index])
-        if part:
-            parts = part_headers(part, last=last)
-            headers = [[*one, *parts] for one in headers or [[]] * count]
-        if fields is not None and self._steps.parse is not None and None in fields:
-            headers = headers or [[] for _ in range(count)]
-            for one, parsed in zip(headers, fields, strict=True):
+            if every:
+                headers = [one + every for one in headers]
+        elif asked or unparsed:
+            headers = [every.copy() for _ in range(count)]
+        elif every:
+            return [every] * count
+        else:
+            return None
+        for name, fill in asked:
+            _fill(headers, fields or (), name, fill)
+        if unparsed:
+            for one, parsed in zip(headers, fields or (), strict=True):
                 if parsed is None:
                     one.append(UNPARSED)
-        if records is not None and any(record.headers for record in records):
-            headers = headers or [[] for _ in range(count)]
-            for one, record in zip(headers, records, strict=True):
-                one += record.headers
         return headers
+
+
+def _fill(headers: list[Headers], fields: Sequence[Fields | None], name: str, fill: Fill) -> None:
+    """Add a header that asks for fields to those records that have them."""
+    for one, parsed in zip(headers, fields, strict=True):
+        if parsed is not None and (text := fill(parsed)) is not None:
+            one.append((name, to_bytes(text)))
+
+
+def _added(headers: list[Headers] | None, records: list[Record]) -> list[Headers] | None:
+    """Return the headers with those that a processor has put to its records."""
+    if not any(record.headers for record in records):
+        return headers
+    return [one + record.headers for one, record in zip(headers or [[]] * len(records), records, strict=True)]
 
 
 def _bytes_of(headers: Headers) -> int:

@@ -156,7 +156,9 @@ class PumpRig:
             shipper=ShipperConfig(state_dir=root / "state", shutdown_timeout=5.0),
             kafka=KafkaConfig(bootstrap_servers="127.0.0.1:1"),
             sources={
-                "s": SourceConfig(name="s", paths=(f"{self.logs}/{glob}",), topic="t", key="{filename}", **source)
+                "s": SourceConfig(
+                    name="s", paths=(f"{self.logs}/{glob}",), **{"topic": "t", "key": "{filename}"} | source
+                )
             },
         )
         (root / "state").mkdir(exist_ok=True)

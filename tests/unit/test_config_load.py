@@ -161,8 +161,8 @@ def test_the_sketch_of_check(write: Write) -> None:
         'shipper.toml: shipper.shutdown_timeout: "30 parsecs" is not a duration; write "30s", "5m" or "500ms"',
         'conf.d/nginx.toml: sources.nginx.paths: "access.log" is not absolute; write "/var/log/nginx/access.log"',
         (
-            "conf.d/nginx.toml: sources.nginx.key: {field.user} needs a parser, which this version does not have; "
-            "use {filename}, {stem}, {path}, {dir}, {host} or {source}"
+            "conf.d/nginx.toml: sources.nginx.key: {field.user} needs a parser; "
+            'write parse = { format = "json" }, or as your lines are'
         ),
     ]
 
@@ -304,10 +304,7 @@ def test_paths_that_are_right(write: Write, path: str) -> None:
         ("{source}" + "t" * 247, None),
         (
             "logs.{path.env}",
-            (
-                "{path.env} needs a path_pattern, which this version does not have; "
-                "use {filename}, {stem}, {path}, {dir}, {host} or {source}"
-            ),
+            ("{path.env} is no named group of path_pattern; write path_pattern with (?P<env>…)"),
         ),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -128,6 +129,36 @@ def test_messages_with_headers_of_their_own_keep_the_order(broker: FaultyBroker,
     assert reports.classes == {DeliveryClass.REFUSED_RECORD}
     got = [(m.value(), m.headers()) for m in read_from(broker.bootstrap, [TOPIC])]
     assert got == [(b"before", None), (b"one", [("n", b"0")]), (b"three", [("n", b"2")]), (b"after", None)]
+
+
+def test_messages_of_several_topics_keep_their_order_in_each(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make("other")
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    ready(producer, "other")
+    topics = [TOPIC, "other", TOPIC, "other", TOPIC]
+    for extra in ({"headers": None}, {"headers": [[("n", b"%d" % n)] for n in range(5)]}):
+        producer.send_each(TOPIC, messages(*(b"%d" % n for n in range(5))), report=reports, topics=topics, **extra)
+    poll_until(producer, "ten reports", lambda: len(reports) == 10)
+    assert values_in(broker) == [b"0", b"2", b"4"] * 2
+    assert values_in(broker, "other") == [b"1", b"3"] * 2
+    got = [m.headers() for m in read_from(broker.bootstrap, ["other"])]
+    assert got == [None, None, [("n", b"1")], [("n", b"3")]]
+
+
+def test_messages_with_times_of_their_own(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    before = int(time.time() * 1000)
+    producer.send_each(TOPIC, messages(b"then", b"now"), None, reports, timestamps=[1_000_000, 0])
+    poll_until(producer, "two reports", lambda: len(reports) == 2)
+    (_, then), (_, now) = (m.timestamp() for m in read_from(broker.bootstrap, [TOPIC]))
+    assert then == 1_000_000
+    assert now >= before
 
 
 def test_a_message_with_headers_that_is_not_taken_is_reported_from_the_next_poll(

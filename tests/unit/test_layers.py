@@ -43,7 +43,7 @@ TABLE = {
         "the operating system's seam: what is done with a file is decided elsewhere",
     ),
     "config": Row("errors model events template", "tomli msgspec", "TOML to values: nobody else parses or validates"),
-    "records": Row("model config template", "", "line to record: knows neither files nor Kafka"),
+    "records": Row("model config template", "msgspec", "line to record: knows neither files nor Kafka"),
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
     "deadletters": Row(
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from shipper.deadletters import Letter, open_letters
+from shipper.model import TopicState
 from shipper.records import steps
 from shipper.records.record import Record, Tally
 from shipper.records.steps import Steps
@@ -174,3 +177,175 @@ def test_a_last_line_of_several_records_is_narrowed_down_too(tmp_path: Path, wit
         pass_until(rig, "the last record", lambda: "z" in rig.lines and rig.source.files == 0)
         assert set(rig.lines) == {"first", "a", "z"}
         assert [letter.part for letter in letters(rig)] == [2]
+
+
+# --- topics that records choose ---
+
+
+def word_first(tally: Tally) -> Any:
+    """Return a parser of lines such as ``shop it is sold``."""
+
+    def parse(event: bytes) -> dict[str, Any] | None:
+        first, space, _ = event.decode().partition(" ")
+        return {"app": first} if space else None
+
+    return parse
+
+
+@pytest.fixture
+def by_app(tmp_path: Path, with_steps: With) -> Iterator[PumpRig]:
+    """Lines of several applications in one file."""
+    with_steps(parse=word_first)
+    with PumpRig(tmp_path, topic="logs.{field.app}") as rig:
+        yield rig
+
+
+def test_each_record_goes_to_the_topic_of_its_field(by_app: PumpRig) -> None:
+    (by_app.logs / "app.log").write_bytes(b"shop a\npay b\nshop c\n__x d\n../x e\nunparsed\n")
+    by_app.start(up=False)
+    assert [(sent.topic, sent.value) for sent in by_app.sink.queue] == [
+        ("logs.shop", b"shop a"),
+        ("logs.pay", b"pay b"),
+        ("logs.shop", b"shop c"),
+        ("logs.__x", b"__x d"),
+        ("logs", b"../x e"),
+        ("logs", b"unparsed"),
+    ]
+    assert counted(by_app)["records.topic_fallback"] == 2
+    assert counted(by_app)["records.parse_error"] == 1
+    assert by_app.sink.headers[-1] == [("shipper.parse_error", b"1")]
+
+
+def test_a_record_waits_for_its_topic_and_those_behind_it_with_it(by_app: PumpRig) -> None:
+    (by_app.logs / "app.log").write_bytes(b"shop a\npay b\nshop c\n")
+    make = by_app.make_sink
+
+    def unsure() -> object:
+        made = make()
+        made.topics["logs.pay"] = TopicState.UNKNOWN
+        return made
+
+    by_app.make_sink = unsure  # type: ignore[method-assign, assignment]
+    by_app.start()
+    by_app.pass_time(20)
+    assert by_app.lines == ["shop a"]
+    assert "logs.pay is unknown" in by_app.source.why_idle
+    by_app.sink.topics.clear()
+    by_app.beat()
+    assert by_app.lines == ["shop a", "pay b", "shop c"]
+    by_app.stop()
+    assert [saved.offset for saved in by_app.saved()] == [20]
+
+
+@pytest.mark.parametrize("state", [TopicState.MISSING, TopicState.DENIED])
+def test_a_topic_that_is_not_there_holds_up_no_file_for_ever(by_app: PumpRig, state: TopicState) -> None:
+    (by_app.logs / "app.log").write_bytes(b"shop a\nevil b\nshop c\n")
+    make = by_app.make_sink
+
+    def lacking() -> object:
+        made = make()
+        made.topics["logs.evil"] = state
+        return made
+
+    by_app.make_sink = lacking  # type: ignore[method-assign, assignment]
+    by_app.start()
+    assert by_app.lines == ["shop a"]  # it may just have been created
+    by_app.pass_time(6)
+    assert by_app.lines == ["shop a", "evil b", "shop c"]
+    assert counted(by_app)["records.topic_missing"] == 1
+    assert by_app.names("records.topic_missing") == ["records.topic_missing"]
+
+
+def test_a_last_line_waits_for_its_topic_without_a_busy_loop(by_app: PumpRig) -> None:
+    log = by_app.logs / "app.log"
+    log.write_bytes(b"shop a\npay b")
+    make = by_app.make_sink
+
+    def unsure() -> object:
+        made = make()
+        made.topics["logs.pay"] = TopicState.UNKNOWN
+        return made
+
+    by_app.make_sink = unsure  # type: ignore[method-assign, assignment]
+    by_app.start()
+    log.unlink()
+    by_app.pass_time(10)
+    assert (by_app.lines, by_app.source.hungry) == (["shop a"], False)
+    by_app.sink.topics.clear()
+    by_app.pass_time(1)
+    assert by_app.lines == ["shop a", "pay b"]
+
+
+def test_an_error_of_a_topic_holds_the_topic_it_is_of(by_app: PumpRig) -> None:
+    (by_app.logs / "app.log").write_bytes(b"pay b\n")
+    by_app.start(up=False)
+    by_app.sink.refuse(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    by_app.beat()
+    assert by_app.sink.held == ["logs.pay"]
+
+
+def test_a_dead_letter_says_which_topic_it_was_for(by_app: PumpRig) -> None:
+    (by_app.logs / "app.log").write_bytes(b"shop a\npay bad\nshop c\n")
+    by_app.start(up=False)
+    refuse_batches_with(by_app, b"pay bad")
+    pass_until(by_app, "the last line", lambda: "shop c" in by_app.lines)
+    (letter,) = letters(by_app)
+    assert (letter.topic, letter.value) == ("logs.pay", b"pay bad")
+
+
+# --- headers and values ---
+
+
+def test_headers_of_templates(tmp_path: Path, with_steps: With) -> None:
+    with_steps(parse=word_first)
+    headers = {"from": "{filename}", "app": "{field.app}"}
+    with PumpRig(tmp_path, headers=headers, provenance="headers") as rig:
+        (rig.logs / "app.log").write_bytes(b"shop a\nunparsed\n")
+        rig.start()
+        first, second = map(dict, rig.sink.headers)
+        assert (first["from"], first["app"], first["shipper.offset"]) == (b"app.log", b"shop", b"0")
+        assert (second["from"], second.get("app"), second["shipper.parse_error"]) == (b"app.log", None, b"1")
+
+
+def test_headers_that_need_no_parser(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, headers={"from": "{filename}"}) as rig:
+        (rig.logs / "app.log").write_bytes(b"one\ntwo\n")
+        rig.start()
+        assert (rig.lines, rig.sink.headers) == (["one", "two"], [[("from", b"app.log")]] * 2)
+
+
+def test_values_as_json(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, value="json", fields={"env": "prod"}, max_line=1024) as rig:
+        (rig.logs / "app.log").write_bytes(b"one\r\ntw\xffo\n" + b"x" * 1500 + b"\n")
+        rig.start()
+        found = [json.loads(line) for line in rig.lines]
+        assert [one["message"] for one in found] == ["one", "tw\ufffdo", "x" * 1024, "x" * 476]
+        assert [one["log.offset"] for one in found] == [0, 5, 10, 10]
+        assert {one["env"] for one in found} == {"prod"}
+        assert counted(rig)["records.value_replaced"] == 1
+
+
+def test_an_object_that_is_too_large_goes_alone(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, value="json") as rig:
+        (rig.logs / "app.log").write_bytes(b"a\n" + b"\x01" * 700 + b"\nc\n")
+        make = rig.make_sink
+
+        def small() -> object:
+            made = make()
+            made.most = 2000
+            return made
+
+        rig.make_sink = small  # type: ignore[method-assign, assignment]
+        rig.start(up=False)
+        assert [json.loads(sent.value)["message"][0] for sent in rig.sink.queue] == ["a", "\x01"]
+
+
+def test_times_go_with_their_records(tmp_path: Path, with_steps: With) -> None:
+    def clock(tally: Tally) -> Any:
+        return lambda fields: 1_000 if fields["app"] == "shop" else None
+
+    with_steps(parse=word_first, timestamp=clock)
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"shop a\npay b\nunparsed\n")
+        rig.start()
+        assert rig.sink.timestamps == [1_000, 0, 0]
