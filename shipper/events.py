@@ -22,6 +22,7 @@ NOTED = {
     "topic_missing": ("warning", "the topic they asked for is not there, or not to be written to: see topic_fallback"),
     "value_replaced": ("info", "they held bytes that JSON cannot hold, which were replaced"),
     "parse_error": ("warning", "they are sent as they are, with the fallback key and the header shipper.parse_error"),
+    "timestamp_error": ("warning", "their time is that of sending"),
 }
 """What is said of records while they are shaped, and how loudly; what is not here is only counted."""
 

@@ -8,6 +8,16 @@ write it out. Everything here may be called from any thread.
 from shipper.config.load import load
 from shipper.config.schema import schema
 from shipper.config.show import show
-from shipper.config.types import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.config.types import Config, KafkaConfig, ParseConfig, ShipperConfig, SourceConfig, TimestampConfig
 
-__all__ = ["Config", "KafkaConfig", "ShipperConfig", "SourceConfig", "load", "schema", "show"]
+__all__ = [
+    "Config",
+    "KafkaConfig",
+    "ParseConfig",
+    "ShipperConfig",
+    "SourceConfig",
+    "TimestampConfig",
+    "load",
+    "schema",
+    "show",
+]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from shipper import timeformat
 from shipper.config.kinds import Mistake, near, one_of, quote
 from shipper.template import NAMES, Template, TemplateError, parse
 
@@ -146,6 +147,33 @@ def instance(value: str, _source: str) -> Iterator[Mistake]:
         yield Mistake(value, 'holds more than letters, digits, ".", "_" and "-"', f"write {quote(right)}")
     elif len(value) > INSTANCE_LENGTH:
         yield Mistake(value, f"has {len(value)} characters", f"write at most {INSTANCE_LENGTH}")
+
+
+def character(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the text to be one character, or none."""
+    if len(value) > 1:
+        yield Mistake(value, f"has {len(value)} characters", "write one")
+    elif value in ("\n", "\r"):
+        yield Mistake(value, "is a line end", "write another character")
+
+
+def time_format(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the format of a time to be known."""
+    if value in ("auto", *timeformat.NAMED):
+        return
+    try:
+        timeformat.compile_format(value)
+    except timeformat.FormatError as error:
+        guess = near(value, timeformat.NAMED) if "%" not in value else ""
+        yield Mistake(value, error.found, f"did you mean {quote(guess)}?" if guess else error.fix)
+
+
+def time_zone(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the name of a time zone to be known on this machine."""
+    try:
+        timeformat.zone_of(value)
+    except timeformat.FormatError as error:
+        yield Mistake(value, error.found, error.fix)
 
 
 def _template(value: str) -> tuple[Template | None, list[Mistake]]:

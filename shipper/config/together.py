@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
+
+from shipper import patterns
 from shipper.config.checks import pattern_groups
-from shipper.config.keys import Misfit
+from shipper.config.keys import Misfit, keys_of
 from shipper.config.kinds import near, quote
 from shipper.template import Template, TemplateError, parse
 
@@ -36,8 +40,41 @@ def misfits(values: Mapping[str, Any]) -> Iterator[Misfit]:
         if not fixed and not values.get("topic_allow"):
             found = f"{quote(topic.text)} would let a line choose any topic"
             yield Misfit("topic", f'{found}; begin it with a text, as "logs.{topic.text}", or write topic_allow')
+    if values.get("timestamp") is not None and "parse" in values and not has_fields:
+        yield Misfit("timestamp", 'needs a parser; write parse = { format = "json" }, or as your lines are')
     if values.get("fields") and values.get("value") == "line":
         yield Misfit("fields", 'means nothing with value = "line"; write value = "json"')
+
+
+OF_FORMAT = {"pattern": "regex", "engine": "regex", "columns": "csv", "delimiter": "csv", "quote": "csv"}
+
+
+def parser(config: Any) -> Iterator[Misfit]:
+    """Yield what does not fit together in the table of a parser: each format has keys of its own."""
+    table: type[msgspec.Struct] = type(config)
+    for name, entry in keys_of(table).items():
+        owner = OF_FORMAT.get(name, config.format)
+        if owner != config.format and getattr(config, name) != entry.default:
+            yield Misfit(name, f'means nothing with format = "{config.format}"; it belongs to "{owner}"')
+    if config.format == "regex":
+        yield from _pattern(config.pattern, config.engine)
+    if config.format == "csv":
+        if not config.columns:
+            yield Misfit("columns", 'is missing; write columns = ["time", "level", "message"]')
+        for name, count in Counter(config.columns).items():
+            if count > 1:
+                yield Misfit("columns", f"has {quote(name)} {count} times; write each name once")
+        if config.delimiter == config.quote:
+            yield Misfit("quote", "is the delimiter too; write another character")
+
+
+def _pattern(pattern: str, engine: Literal["re", "re2"]) -> Iterator[Misfit]:
+    if not pattern:
+        yield Misfit("pattern", "is missing; write pattern = '(?P<level>[A-Z]+) (?P<message>.*)'")
+    elif problem := patterns.check(pattern, engine):
+        yield Misfit("pattern", f"{quote(pattern)} {problem}")
+    elif not patterns.compile(pattern, engine=engine).groupindex:
+        yield Misfit("pattern", f"{quote(pattern)} has no named group, so there is no field; write one as (?P<name>…)")
 
 
 def _templates(values: Mapping[str, Any]) -> Iterator[tuple[str, Template]]:

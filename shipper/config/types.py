@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shipper.config import checks
-from shipper.config.keys import Key
+from shipper.config import checks, formats, together
+from shipper.config.keys import Key, TableOf
 from shipper.config.kinds import (
     Choice,
     Directory,
@@ -191,6 +191,68 @@ class KafkaConfig(msgspec.Struct, frozen=True):
         return f"KafkaConfig(bootstrap_servers={self.bootstrap_servers!r}, properties={sorted(self.properties)!r})"
 
 
+class ParseConfig(msgspec.Struct, frozen=True):
+    """``parse``: how a line becomes fields."""
+
+    format: Annotated[
+        str,
+        Key(
+            Choice(formats.PARSERS),
+            "What the lines are. What fields each format gives is in docs/records.md.",
+            example='"json"',
+        ),
+    ]
+    pattern: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "With regex: an expression with named groups, (?P<name>…), each of them a field.",
+        ),
+    ] = ""
+    engine: Annotated[
+        Literal["re", "re2"],
+        Key(
+            Choice(("re", "re2")),
+            "With regex: what matches the pattern. re2 is slower, takes no longer for any line, and needs google-re2.",
+        ),
+    ] = "re"
+    columns: Annotated[tuple[str, ...], Key(Texts(), "With csv: the names of the columns, in their order.")] = ()
+    delimiter: Annotated[str, Key(Text(), "With csv: the character between two columns.", checks.character)] = ","
+    quote: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            'With csv: the character around a column that holds delimiters. "": there is none.',
+            checks.character,
+        ),
+    ] = '"'
+
+
+class TimestampConfig(msgspec.Struct, frozen=True):
+    """``timestamp``: which field tells a record's time."""
+
+    field: Annotated[
+        str, Key(Text(), 'The field with the time; dots lead into objects, as "event.created".', example='"time"')
+    ]
+    format: Annotated[
+        str,
+        Key(
+            Text(),
+            "How it is written: rfc3339, epoch, epoch_ms, epoch_us, epoch_ns, syslog, or as for strptime. auto: as the "
+            "format of parse writes it, otherwise rfc3339.",
+            checks.time_format,
+        ),
+    ] = "auto"
+    timezone: Annotated[
+        str,
+        Key(
+            Text(),
+            'The zone of times that say none: "local", "UTC", "Europe/Berlin", "+02:00".',
+            checks.time_zone,
+        ),
+    ] = "local"
+
+
 class SourceConfig(msgspec.Struct, frozen=True):
     """``[sources.NAME]``: files that are shipped alike. The name is part of the identity of their checkpoints."""
 
@@ -324,6 +386,21 @@ class SourceConfig(msgspec.Struct, frozen=True):
             "What becomes of a longer line. split: it is sent in parts, numbered by a header; nothing is lost.",
         ),
     ] = "split"
+    parse: Annotated[
+        ParseConfig | None,
+        Key(
+            TableOf(ParseConfig, together.parser),
+            "How a line becomes fields, for the keys that use them. A line that cannot be parsed is sent as it is, "
+            "with the header shipper.parse_error.",
+        ),
+    ] = None
+    timestamp: Annotated[
+        TimestampConfig | None,
+        Key(
+            TableOf(TimestampConfig),
+            "Which field tells the record's time. Otherwise, and where that cannot be read, it is the time of sending.",
+        ),
+    ] = None
     provenance: Annotated[
         Literal["none", "headers"],
         Key(

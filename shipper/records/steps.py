@@ -5,11 +5,16 @@ None of them raises, whatever the bytes. What they count goes to the :class:`Tal
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shipper.config import SourceConfig
+from shipper.config import ParseConfig, SourceConfig, TimestampConfig
+from shipper.records import parsers, timestamps
+from shipper.records.bound import look_up
+from shipper.records.parsers.common import Parse
 from shipper.records.record import Fields, Offsets, Record, Tally
+from shipper.timeformat import zone_of
 
 Filter = Callable[[Sequence[bytes], Offsets], list[int] | None]
 """Which events are kept, by their index, or ``None`` for all; notes what it drops."""
@@ -17,8 +22,6 @@ Redact = Callable[[list[bytes]], list[bytes]]
 """The events of one read without what must not leave; one for each, in order."""
 RedactFields = Callable[[Fields], Fields]
 """The same for what a parser has decoded."""
-Parse = Callable[[bytes], Fields | None]
-"""The fields of an event, or ``None`` where it cannot be parsed."""
 Timestamp = Callable[[Fields], int | None]
 """The time that an event's fields tell, in milliseconds since 1970."""
 Process = Callable[[Record], list[Record] | None]
@@ -42,9 +45,30 @@ class Steps:
         return any(getattr(self, name) is not None for name in self.__slots__)
 
 
-def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> Steps:  # noqa: ARG001 - see below
+def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> Steps:
     """Return the steps of ``source``; ``wanted`` are the fields that are used, ``None`` for all.
 
     Each step comes with the keys that ask for it.
     """
-    return Steps()
+    if source.parse is None:
+        return Steps()
+    if source.timestamp is not None and wanted is not None:
+        wanted |= {source.timestamp.field}
+    return Steps(
+        parse=parsers.build(source.parse, wanted),
+        timestamp=None if source.timestamp is None else _timestamp(source.parse, source.timestamp, tally),
+    )
+
+
+def _timestamp(parse: ParseConfig, config: TimestampConfig, tally: Tally) -> Timestamp:
+    form = parsers.time_format(parse, config.field) if config.format == "auto" else config.format
+    moment = timestamps.build(form, zone_of(config.timezone))
+    name, now = config.field, time.time
+
+    def timestamp(fields: Fields) -> int | None:
+        found = moment(look_up(fields, name), int(now() * 1000))
+        if found is None:
+            tally.noted["timestamp_error"] += 1
+        return found
+
+    return timestamp

@@ -1,3 +1,4 @@
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -5,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig, load
+from shipper.config import Config, KafkaConfig, ParseConfig, ShipperConfig, SourceConfig, TimestampConfig, load
 from shipper.config.types import MAX_LINE, RECORD_RESERVE
 from shipper.errors import ConfigError, Exit
 
@@ -615,3 +616,73 @@ def test_repr_holds_no_property(write: Write) -> None:
     config: Any = load(write(f'{SHORTEST}\n[kafka.properties]\n"sasl.password" = "geheim"'), {})
     assert "geheim" not in repr(config)
     assert config.kafka.properties["sasl.password"] == "geheim"
+
+
+# --- parsers and times ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('parse = "json"', 'parse: "json" is not a table; write { format = "json" }'),
+        ("parse = { pattern = '(?P<a>x)' }", 'parse.format: is missing; write format = "json"'),
+        ('parse = { format = "jsn" }', 'parse.format: "jsn" is not "json", .* did you mean "json"?'),
+        (
+            'parse = { format = "json", pattern = "(?P<a>x)" }',
+            'parse.pattern: means nothing with format = "json"; it belongs to "regex"',
+        ),
+        ('parse = { format = "regex" }', "parse.pattern: is missing; write pattern = "),
+        (
+            'parse = { format = "regex", pattern = "(x)" }',
+            'parse.pattern: "(x)" has no named group, so there is no field; write one as (?P<name>…)',
+        ),
+        (
+            'parse = { format = "regex", pattern = "a(?P<a>" }',
+            'parse.pattern: "a(?P<a>" ',
+        ),
+        ('parse = { format = "csv" }', 'parse.columns: is missing; write columns = ["time", "level", "message"]'),
+        (
+            'parse = { format = "csv", columns = ["a", "b", "a"] }',
+            'parse.columns: has "a" 2 times; write each name once',
+        ),
+        (
+            'parse = { format = "csv", columns = ["a"], delimiter = ";;" }',
+            'parse.delimiter: ";;" has 2 characters; write one',
+        ),
+        (
+            'parse = { format = "csv", columns = ["a"], quote = "," }',
+            "parse.quote: is the delimiter too; write another character",
+        ),
+        (
+            'timestamp = { field = "t" }',
+            'timestamp: needs a parser; write parse = { format = "json" }, or as your lines are',
+        ),
+        (
+            'parse = { format = "json" }\ntimestamp = { format = "rfc3339" }',
+            'timestamp.field: is missing; write field = "time"',
+        ),
+        (
+            'parse = { format = "json" }\ntimestamp = { field = "t", format = "rfc-3339" }',
+            'timestamp.format: "rfc-3339" is not a format; did you mean "rfc3339"?',
+        ),
+        (
+            'parse = { format = "json" }\ntimestamp = { field = "t", format = "%Y-%Q" }',
+            'timestamp.format: "%Y-%Q" holds "%Q", which is not known; use %A %a',
+        ),
+        (
+            'parse = { format = "json" }\ntimestamp = { field = "t", timezone = "Europe/Berln" }',
+            'timestamp.timezone: "Europe/Berln" is no time zone that this machine knows; write it as "Europe/Berlin"',
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_parser_or_a_time(write: Write, line: str, problem: str) -> None:
+    (told,) = problems(write(SHORTEST + line))
+    assert re.match(".*".join(map(re.escape, f"shipper.toml: sources.app.{problem}".split(" .* "))), told), told
+
+
+def test_a_parser_and_a_time(write: Write) -> None:
+    text = "parse = { format = 'regex', pattern = '(?P<t>\\d+)' }\ntimestamp = { field = 't', format = 'epoch' }"
+    source = load(write(SHORTEST + text), {}).sources["app"]
+    assert source.parse == ParseConfig("regex", pattern=r"(?P<t>\d+)")
+    assert source.timestamp == TimestampConfig("t", "epoch")
+    assert load(write(SHORTEST + "parse = {}\ntimestamp = {}"), {}).sources["app"].parse is None

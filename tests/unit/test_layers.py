@@ -34,6 +34,7 @@ TABLE = {
     "model": Row("", "", "values cross every border, so they know nothing"),
     "template": Row("", "", "syntax only: config checks it, records fill it"),
     "patterns": Row("", "re2", "judges and compiles what the configuration says: nobody else compiles such a pattern"),
+    "timeformat": Row("", "", "syntax only: config checks it, records read times with it"),
     "framing": Row("", "msgspec", "bytes in, events out: pure, so that it can be tested with every cut"),
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
@@ -43,8 +44,14 @@ TABLE = {
         "backports compression",
         "the operating system's seam: what is done with a file is decided elsewhere",
     ),
-    "config": Row("errors model events template patterns", "tomli msgspec", "TOML to values: nobody else parses or validates"),
-    "records": Row("model config template patterns", "msgspec", "line to record: knows neither files nor Kafka"),
+    "config": Row(
+        "errors model events template timeformat patterns",
+        "tomli msgspec",
+        "TOML to values: nobody else parses or validates",
+    ),
+    "records": Row(
+        "model config template timeformat patterns", "msgspec", "line to record: knows neither files nor Kafka"
+    ),
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
     "deadletters": Row(
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"

@@ -1,0 +1,9 @@
+"""What ``parse.format`` may be. ``records.parsers`` has one for each name; a test holds the two against each other."""
+
+from __future__ import annotations
+
+PARSERS = (
+    *("json", "logfmt", "regex", "csv", "cri", "docker", "syslog", "syslog3164", "syslog5424"),
+    *("nginx", "nginx_error", "apache", "apache_error", "haproxy", "log4j", "spring", "python", "klog"),
+    *("postgres", "mysql", "redis"),
+)

@@ -1,0 +1,71 @@
+"""A line that is one JSON object. Where it is known which fields are used, the others are only skipped over.
+
+What is used of a line whose bytes are not UTF-8 is kept as everywhere (``text``), where that costs more. A line with
+half a surrogate pair, which no text may hold, does not parse.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypedDict
+
+import msgspec
+
+from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.record import Fields
+
+
+def build(wanted: Wanted) -> Parse:
+    """Return the parser of JSON; it decodes the fields that ``wanted`` may mean, ``None``: all.
+
+    >>> build(frozenset({"user.id"}))(b'{"user": {"id": 7}, "text": "x"}')
+    {'user': {'id': 7}}
+    """
+    # A name with dots is a path, or the name itself: loggers for Elastic write "log.level".
+    names = None if wanted is None else {prefix for name in wanted for prefix in prefixes(name)}
+    decode: Parse = decoder(names)
+
+    def parse(event: bytes) -> Fields | None:
+        try:
+            return decode(event)
+        except UnicodeDecodeError:
+            return _odd(event, names)
+        except (ValueError, RecursionError):
+            return None
+
+    return parse
+
+
+def decoder(names: set[str] | None) -> Any:
+    """Return what makes a dict of an object's bytes, of these keys only."""
+    if names is None:
+        return msgspec.json.Decoder(dict[str, Any]).decode
+    kind = TypedDict("Wanted", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
+    return msgspec.json.Decoder(kind).decode
+
+
+def prefixes(name: str) -> list[str]:
+    """Return the first part of a dotted name, the first two, and so on.
+
+    >>> prefixes("a.b.c")
+    ['a', 'a.b', 'a.b.c']
+    """
+    parts = name.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _odd(event: bytes, names: set[str] | None) -> Fields | None:
+    """Parse what is not UTF-8."""
+    if b"\\ud" in event.lower():  # an escape must not make what stands for a byte
+        return None
+    try:
+        found = json.loads(text_of(event), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {name: value for name, value in found.items() if names is None or name in names}
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError

@@ -1,0 +1,58 @@
+r"""``key=value key="quoted value" flag``: pairs with spaces between them; a key by itself is ``True``.
+
+In quotes, ``\"``, ``\\``, ``\n`` and the other escapes of JSON and Go stand for their characters. A line without any
+pair, or with a quote where none belongs, does not parse.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.record import Fields
+
+_PIECE = re.compile(
+    rb'([^\x00-\x20="]++)(?:(=)(?:"((?:[^"\\]++|\\.)*+)"|([^\x00-\x20"]*+)(?!")))?+|([^\x00-\x20])', re.S
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.S)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
+
+
+def build(wanted: Wanted) -> Parse:
+    r"""Return the parser of logfmt.
+
+    >>> build(None)(b'level=info msg="it is \\"up\\"" done')
+    {'level': 'info', 'msg': 'it is "up"', 'done': True}
+    """
+    names = None if wanted is None else {name.encode() for name in wanted}
+
+    def parse(event: bytes) -> Fields | None:
+        found: Fields = {}
+        pair = False
+        for key, sign, quoted, plain, stray in _PIECE.findall(event):
+            if stray:
+                return None
+            if not sign:
+                if names is None or key in names:
+                    found[text_of(key)] = True
+                continue
+            pair = True
+            if names is None or key in names:
+                found[text_of(key)] = _unescaped(quoted) if quoted else text_of(plain)
+        return found if pair else None
+
+    return parse
+
+
+def _unescaped(quoted: bytes) -> str:
+    text = text_of(quoted)
+    return _ESCAPE.sub(_character, text) if "\\" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    byte, short, long, other = match.groups()
+    if other:
+        return _SIMPLE.get(other, other)
+    number = int(byte or short or long, 16)
+    # Half a surrogate pair is no character, and what is beyond Unicode neither.
+    return chr(number) if number < 0xD800 or 0xDFFF < number < 0x110000 else match[0]
