@@ -50,7 +50,9 @@ class Commits:
         events: Events,
         clock: Clock,
         wake: Callable[[], None],
+        topics: Iterable[str] = (),
     ) -> None:
+        """Prepare; ``topics`` are those that are known to be used, and more may be."""
         self.hurry = False  # commit without waiting for the interval, and for nothing else
         self.at_once = False  # commit without waiting for the interval
         self._config = config
@@ -60,6 +62,7 @@ class Commits:
         self._events = events
         self._clock = clock
         self._wake = wake
+        self._topics = set(topics)  # which records go to, over all clients
         self._run = secrets.token_hex(8)
         self._run_found = ""  # the one that was there at the start
         self._begun = False
@@ -83,6 +86,7 @@ class Commits:
             self._events,
             instance=self._instance,
             run=self._run,
+            topics=self._topics,
             accept=self._accept,
             wake=self._wake,
             clock=self._clock,

@@ -220,6 +220,19 @@ class Events:
         """Say that it is known from the topic what was committed."""
         self.emit("info", "offsets.read", instance=instance, files=files, after=round(seconds, 3))
 
+    def topic_unclear(self, topic: str, reason: str) -> None:
+        """Say that it cannot be found out whether a transaction was left open in a topic; it is tried again."""
+        self.count("topic.unclear")
+        then = "whether a transaction was left open in it is asked again; nothing is sent to it before"
+        self.emit("warning", "topic.unclear", every=60, key=(topic,), topic=topic, reason=reason, then=then)
+
+    def transaction_hanging(self, partitions: list[tuple[str, int]]) -> None:
+        """Say in which partitions a transaction is open that nobody ends."""
+        self.count("transaction.hanging")
+        where = ", ".join(f"{topic} [{number}]" for topic, number in sorted(partitions))
+        then = "what is this instance's is aborted; nobody who reads committed records sees it"
+        self.emit("warning", "transaction.hanging", partitions=where, then=then)
+
     def transaction_committed(self, records: int, files: int) -> None:
         """Count a commit."""
         self.count("transaction.committed")

@@ -105,7 +105,9 @@ class Pump:
         self._commits: Commits | None = None
         if exactly_once:
             instance = instance_of(config.shipper)
-            self._commits = Commits(config.kafka, instance, self._ledger, store, events, clock, self.wake)
+            self._commits = Commits(
+                config.kafka, instance, self._ledger, store, events, clock, self.wake, self._first_topics()
+            )
             make_sink = self._commits.open
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._turns = Turns(self._sources, self._ledger, self._commits)
@@ -194,10 +196,8 @@ class Pump:
     def _connect(self) -> dict[str, SourceState] | None:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
         sink = self._sink = self._make_sink()
-        for config in self._config.sources.values():
-            naming = Naming(config, self._host)
-            if topic := naming.fixed_topic or (naming.fallback_topic if naming.asks_for_topic else None):
-                sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
+        for topic in self._first_topics():
+            sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
         saved = self._store.load()
         if self._commits is None:
             if self._config.kafka.delivery != (before := self._store.delivery())[0] and before[0]:
@@ -215,6 +215,12 @@ class Pump:
             if now - began > HOLD_AFTER and (woken or now >= self._discovery.next_due()):
                 self._hold()
         return None
+
+    def _first_topics(self) -> list[str]:
+        """Return the topics that are known to be used before any line is read."""
+        namings = [Naming(config, self._host) for config in self._config.sources.values()]
+        topics = (n.fixed_topic or (n.fallback_topic if n.asks_for_topic else None) for n in namings)
+        return [topic for topic in topics if topic]
 
     def _hold(self) -> None:
         """Hold open what is there, for it may be deleted before it is known where to go on."""

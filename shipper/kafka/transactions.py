@@ -3,7 +3,9 @@
 Opening takes a while and happens on a thread of its own, "kafka-open": the topic of the checkpoints is looked for and
 created where that may be, the client takes over the instance's transactions (which ends those of a predecessor), and
 what was committed is read back. Then a first transaction says whose turn it is now: of two daemons that share an
-instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent.
+instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent;
+nor is one ready in which the brokers may have left a transaction open (``hanging``). Those that are known when a client
+is opened are cleared by that; where another one has to be, a new client is asked for.
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
 :meth:`commit` or :meth:`abort`, called again until they are done, end it. A commit that succeeds confirms every record
@@ -31,6 +33,7 @@ from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.errors import classify, explain
+from shipper.kafka.hanging import Look, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
 from shipper.kafka.producer import Joinable, Producer, runs
 from shipper.kafka.settings import shared_settings
@@ -40,6 +43,9 @@ CALL = 1.0  # seconds for one call on the opening thread, after which it looks w
 BEAT = 0.25  # seconds between looks at a topic that is not there yet
 RETRY = 1.0  # seconds before something is tried again that failed
 ADMIN = 10.0  # seconds for an answer of the admin client
+ANSWER = 2.0  # seconds to wait until it is known of every topic whether it is there
+TRIES = 2  # transactions to end what hangs in a partition; what is open then is another producer's
+SENT = 10.0  # seconds for the records of such a transaction
 PARTITIONS = 12  # of a topic that is created here
 TOPIC_SETTINGS = {
     "cleanup.policy": "compact",
@@ -85,12 +91,15 @@ class TransactionalProducer(Producer):
         *,
         instance: str,
         run: str,
+        topics: set[str],
         accept: Callable[[Recovered], None],
         wake: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._wake = wake
         self._news = threading.Event()  # of a topic, perhaps of that of the checkpoints
+        self._topics = topics  # all that are used; outlives the client
+        self._cleared: set[str] = set()  # those in which nothing of a former client's is open
         settings = {"transactional.id": transactional_id(instance)}
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
         self.each = False
@@ -116,9 +125,14 @@ class TransactionalProducer(Producer):
     # --- the sink ----------------------------------------------------------------------------------------------------
 
     def topic_state(self, topic: str) -> TopicState:
-        """Whether records may be sent to ``topic``: none before it is known what was committed."""
+        """Whether records may be sent to ``topic``: none before it is known what was committed, and what hangs."""
         state = super().topic_state(topic)
-        return state if self.recovered is not None else TopicState.UNKNOWN
+        if topic not in self._topics:
+            self._topics.add(topic)
+            self._news.set()
+        if self.recovered is None or (state is TopicState.READY and topic not in self._cleared):
+            return TopicState.UNKNOWN
+        return state
 
     def send(
         self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
@@ -301,12 +315,14 @@ class TransactionalProducer(Producer):
             partitions = self._find_topic()
             if self._init() and partitions:
                 self._partition = partition_of(self._instance, partitions)
-                self._recover(began)
+                if self._clear():
+                    self._recover(began)
         except Exception as error:  # the pump raises it
             self.error = error
         self._wake()
         if self.recovered is not None:
             self._look_at_policy()
+            self._clear_later()
 
     def _find_topic(self) -> int:
         """Return how many partitions the topic of the checkpoints has, once it is there."""
@@ -331,7 +347,8 @@ class TransactionalProducer(Producer):
     def _ask_admin(self) -> Any:
         """Return a client for what only the admin interface does, made at its first use."""
         if self._admin is None:
-            self._admin = AdminClient(shared_settings(self._settings) | {"log_level": 0})
+            # A new client tries its second connection after half of the backoff.
+            self._admin = AdminClient(shared_settings(self._settings) | {"log_level": 0, "reconnect.backoff.ms": 40})
         return self._admin
 
     def _create(self) -> None:
@@ -370,6 +387,106 @@ class TransactionalProducer(Producer):
             else:
                 return True
         return False
+
+    # --- what hangs --------------------------------------------------------------------------------------------------
+
+    def _clear(self) -> bool:
+        """End what hangs in the topics that are known, and in that of the checkpoints; whether that could be done."""
+        look, tries = Look(self._ask_admin(), self._stopping, self._clock), 0
+        until = self._clock() + ANSWER
+        while not self._stopping.is_set():
+            self._news.clear()
+            states = {topic: super(TransactionalProducer, self).topic_state(topic) for topic in tuple(self._topics)}
+            if TopicState.UNKNOWN not in states.values() or self._clock() >= until:
+                break
+            self._news.wait(BEAT)
+        while not self._stopping.is_set():
+            ready = [topic for topic, state in states.items() if state is TopicState.READY]
+            try:
+                partitions = {(self._topic, self._partition), *self._partitions(ready)}
+            except KafkaException as raised:
+                self._not_looked_at(self._topic, explain(raised.args[0]))
+                continue
+            found = look.at(partitions)
+            if self._topic in found.silent:
+                self._not_looked_at(self._topic, found.silent[self._topic])
+                continue
+            if not found.unended or tries == TRIES:
+                self._cleared.update(topic for topic in ready if topic not in found.silent)
+                return not self._stopping.is_set()
+            self._events.transaction_hanging(found.unended)
+            ended = self._end_in(found.unended)
+            if self._fatal:
+                return False
+            tries += ended
+        return False
+
+    def _clear_later(self) -> None:
+        """Look at each topic that is asked for when the client is open already; where something hangs, give it up."""
+        while not self._stopping.is_set():
+            self._news.clear()
+            new = [topic for topic in tuple(self._topics) if topic not in self._cleared]
+            for topic in new:
+                if super().topic_state(topic) is not TopicState.READY or self._stopping.is_set():
+                    continue  # there will be news of it
+                try:
+                    found = Look(self._ask_admin(), self._stopping, self._clock).at(self._partitions([topic]))
+                    why = found.silent.get(topic, "")
+                except KafkaException as raised:
+                    why = explain(raised.args[0])
+                if why:
+                    self._not_looked_at(topic, why)
+                    self._news.set()
+                elif found.unended:
+                    self._fatal = f"a transaction is open in topic {topic}, and only a new client can end it"
+                    self._wake()
+                    return
+                else:
+                    self._cleared.add(topic)
+                    self._wake()
+            self._admin = None
+            self._news.wait()
+
+    def _partitions(self, topics: Iterable[str]) -> list[Partition]:
+        known = {topic: self._txn.list_topics(topic, CALL).topics[topic].partitions for topic in topics}
+        return [(topic, number) for topic, numbers in known.items() for number in numbers]
+
+    def _not_looked_at(self, topic: str, why: str) -> None:
+        self._events.topic_unclear(topic, why)
+        self._stopping.wait(RETRY)
+
+    def _end_in(self, partitions: Iterable[Partition]) -> bool:
+        """Abort a transaction of this instance that has a record in each partition; whether it had.
+
+        An empty record, since a partition has a part in a transaction only by a record that is sent to it.
+        """
+        waiting, done = set(partitions), threading.Event()
+
+        def report(_error: Any, message: Any) -> None:
+            waiting.discard((message.topic(), message.partition()))
+            if not waiting:
+                done.set()
+
+        try:
+            self._txn.begin_transaction()
+            for topic, number in tuple(waiting):
+                self._txn.produce(topic, b"", key_of(self._instance), number, on_delivery=report)
+        except KafkaException as raised:
+            self._give_up(raised.args[0])
+            return False
+        until = self._clock() + SENT
+        while not (self._stopping.is_set() or done.wait(BEAT) or self._clock() >= until):
+            pass  # the pump polls
+        sent = done.is_set()
+        try:
+            while not self.abort(CALL):
+                if self._stopping.is_set():
+                    return False
+        except ProducerFatal:
+            return False
+        return sent
+
+    # --- what was committed ------------------------------------------------------------------------------------------
 
     def _recover(self, began: float) -> None:
         settings = shared_settings(self._settings)

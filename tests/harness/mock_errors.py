@@ -17,6 +17,7 @@ TRANSPORT = KafkaError._TRANSPORT  # as an error: the broker closes the connecti
 
 class Api(IntEnum):
     PRODUCE = 0
+    LIST_OFFSETS = 2
     METADATA = 3
     FIND_COORDINATOR = 10
     INIT_PRODUCER_ID = 22

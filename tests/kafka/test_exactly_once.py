@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -11,10 +12,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # re-exported, but not by its types
 
 from shipper.deadletters import Letter, open_letters
 from shipper.kafka.offsets import partition_of
+from shipper.kafka.transactions import transactional_id
 from tests.harness.consumer import Reader, Verdict, judge
 from tests.harness.daemon import Daemon
 from tests.harness.kafka import Broker
@@ -37,6 +40,22 @@ def once(rig: Rig) -> Rig:
 @pytest.fixture
 def distant(distant_rig: Rig) -> Rig:
     return exactly_once(distant_rig)
+
+
+def unended(broker: Broker, topic: str) -> bool:
+    """Whether a transaction is open in some partition of ``topic``, as far as the broker tells yet."""
+    partitions = broker.admin.list_topics(topic, 30).topics[topic].partitions
+    ends = [
+        broker.admin.list_offsets(
+            {TopicPartition(topic, n): OffsetSpec.latest() for n in partitions},  # type: ignore[no-untyped-call]
+            isolation_level=level,
+        )
+        for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    ]
+    with contextlib.suppress(KafkaException):
+        committed, everything = ({p.partition: f.result(30).offset for p, f in end.items()} for end in ends)
+        return committed != everything
+    return False
 
 
 def test_a_backlog_and_a_live_writer(once: Rig) -> None:
@@ -109,6 +128,43 @@ def test_a_file_is_deleted_while_the_broker_is_away_at_the_start(broker: Broker,
         log.write(100)  # anew
     finally:
         broker.start()
+    once.verify()
+
+
+@pytest.mark.parametrize(("killed", "checkpoints_too"), [(False, False), (True, True)])
+def test_a_transaction_that_the_broker_forgets_to_end(
+    broker: Broker, once: Rig, tmp_path: Path, killed: bool, checkpoints_too: bool
+) -> None:
+    """As KAFKA-20734 does: the coordinator has ended it, and a partition does not know."""
+    once.kafka["commit_interval"] = "5s"
+    broker.create_topic(str(once.kafka["checkpoint_topic"]), 1, **{"cleanup.policy": "compact"})
+    log = once.log()
+    daemon = once.start()
+    with Load([log], lines=20, every=0.01):
+        once.delivered()
+        eventually("records that are not committed", lambda: unended(broker, once.topic))
+        daemon.kill() if killed else daemon.pause()
+        broker.kill()
+        topics = [once.topic] + [str(once.kafka["checkpoint_topic"])] * checkpoints_too
+        kept = [partition for topic in topics for partition in (broker.home / "data").glob(f"{topic}-*")]
+        for partition in kept:
+            shutil.copytree(partition, tmp_path / "kept" / partition.name)
+        broker.start()
+        heir = {"bootstrap.servers": broker.bootstrap, "transactional.id": transactional_id(once.shipper["instance"])}
+        Producer(heir | {"log_level": 0}).init_transactions(30)  # returns when the coordinator has ended it
+        broker.kill()
+        once.forget_topic()  # the reader may have seen the end that is taken back now
+        for partition in kept:
+            shutil.rmtree(partition)
+            shutil.copytree(tmp_path / "kept" / partition.name, partition)
+        broker.start()
+        eventually("what was open to be open again", lambda: unended(broker, once.topic))
+        if killed:
+            daemon = once.launch()
+        else:
+            daemon.resume()
+            daemon.wait_for("client.replaced")
+        daemon.wait_for("transaction.hanging")
     once.verify()
 
 

@@ -75,6 +75,7 @@ class World:
             self._events(),
             instance="i",
             run=str(next(self._runs)),
+            topics=set(),
             accept=lambda recovered: None,
             wake=lambda: None,
             clock=time.monotonic,

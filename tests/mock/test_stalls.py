@@ -62,3 +62,15 @@ def test_records_that_are_not_acknowledged(broker: FaultyBroker, stalling: Rig) 
     broker.forgive(Api.PRODUCE)
     daemon.wait_for("delivery.resumed", source="logs")
     stalling.verify()
+
+
+@pytest.mark.parametrize("stalling", ["exactly_once"], indirect=True)
+def test_it_cannot_be_told_whether_a_transaction_is_open(broker: FaultyBroker, stalling: Rig) -> None:
+    broker.fail(Api.LIST_OFFSETS, *[KafkaError.TOPIC_AUTHORIZATION_FAILED] * FOR_LONG)
+    log = stalling.log()
+    log.write(100)
+    daemon = stalling.launch()
+    daemon.wait_for("topic.unclear")
+    assert not daemon.told("offsets.read")
+    broker.forgive(Api.LIST_OFFSETS)
+    stalling.verify()

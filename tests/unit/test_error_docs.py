@@ -48,6 +48,12 @@ SITUATIONS = {  # the first column of the page's first table, and the test that 
     "The broker was away for longer than a transaction may last": (
         "kafka/test_exactly_once.py::test_an_outage_that_outlives_the_transaction"
     ),
+    "A broker has left a transaction open (KAFKA-20734), or another producer's lasts for seconds": (
+        "kafka/test_exactly_once.py::test_a_transaction_that_the_broker_forgets_to_end"
+    ),
+    "It cannot be told whether one is open: a partition does not answer": (
+        "mock/test_stalls.py::test_it_cannot_be_told_whether_a_transaction_is_open"
+    ),
     "With `exactly_once`, a permission is missing": "kafka/test_errors.py::test_exactly_once_without_its_permissions",
 }
 
