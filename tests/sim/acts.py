@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.sim.layout import FEATURES
+
 Act = tuple[str | int, ...]
 
 # What an act is, how often it comes, and the largest values of its numbers.
@@ -58,14 +60,17 @@ BROKERS: dict[str, tuple[int, tuple[int, ...]]] = {
 KILLS: dict[str, tuple[int, tuple[int, ...]]] = {
     "kill_at": (5, (300,)),  # which of its next calls
 }
+DOORS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "deny": (2, (1, 3)),  # path, which of it and its rotated files
+    "allow": (3, ()),
+}
 TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
     "carry_out": (6, ()),  # a commit that was asked for, and tell nobody yet
     "commit_unknown": (4, (1,)),  # whether the next one is carried out
     "outlive": (3, ()),
     "lose_state": (2, ()),
 }
-FEATURES = ("exactly_once",)
-ALL = WRITER | DAEMON | BROKERS | KILLS | TRANSACTIONS
+ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | TRANSACTIONS
 SHORT, LONG = 8, 45  # acts
 
 
@@ -80,8 +85,15 @@ def script(seed: int, *, wide: bool = False) -> list[Act]:
 
 
 def _wide(random: Random) -> list[Act]:
-    acts = _script(random, KILLS | TRANSACTIONS)
-    return [acts[0], ("exactly_once",), *acts[1:]]
+    chosen: list[Act] = []
+    for name, numbers in FEATURES.items():
+        if random.random() < 0.4:
+            chosen.append((name, *(random.randint(0, most) for most in numbers)))
+    more = KILLS | DOORS
+    if ("exactly_once",) in chosen:
+        more |= TRANSACTIONS
+    acts = _script(random, more)
+    return [acts[0], *chosen, *acts[1:]]
 
 
 def _script(random: Random, more: dict[str, tuple[int, tuple[int, ...]]] | None = None) -> list[Act]:

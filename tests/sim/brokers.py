@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError
 
 from shipper.errors import ProducerFatal
 from shipper.model import DeliveryReport, TopicState
+from shipper.records.naming import PART, PARTS
 
 PURGED, REFUSED, NO_TOPIC, TIMED_OUT = (
     KafkaError._PURGE_INFLIGHT,
@@ -32,6 +33,7 @@ class Sent:
     value: bytes
     report: DeliveryReport
     arrived: bool = False
+    part: bool = False  # of a line that goes on with the next record
     reported: bool = True  # False: of its chunk only the last record is
 
     def tell(self, error: KafkaError | None) -> None:
@@ -90,6 +92,7 @@ class Client:
         self._sent = sent
         self.queue: list[Sent] = []
         self.fatal = False
+        self._part = False
         self.tells_what_it_purges = True  # when it is closed; not when the process is killed
         self._seen = TopicState.UNKNOWN  # of the topic; while the brokers are away, what was ready stays so
 
@@ -111,7 +114,7 @@ class Client:
         self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
     ) -> None:
         for message in messages:
-            sent = Sent(message["key"], message["value"], report)
+            sent = Sent(message["key"], message["value"], report, part=self._part)
             self._sent(sent)
             self.queue.append(sent)
 
@@ -124,7 +127,7 @@ class Client:
         *,
         alone: bool = False,
     ) -> None:
-        self.send(topic, [message], report)
+        self.send_each(topic, [message], [list(headers)], report, alone=alone)
 
     def send_each(
         self,
@@ -137,7 +140,10 @@ class Client:
         topics: Sequence[str] | None = None,
         timestamps: Sequence[int] | None = None,
     ) -> None:
-        self.send(topic, messages, report)
+        names = {name for name, _ in headers[0]} if headers else set()
+        self._part = PART in names and PARTS not in names
+        self.send(topic, messages, report, alone=alone)
+        self._part = False
 
     def status(self) -> Status:
         return Status(self.brokers.up, "", 1)

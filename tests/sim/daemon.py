@@ -27,10 +27,11 @@ from shipper.pump import Pump
 from tests.sim.brokers import Brokers, Client, Sent
 from tests.sim.disk import Disk
 from tests.sim.kernel import Inotify, Os
+from tests.sim.layout import Layout
 from tests.sim.state import DeadLetters, State, Store
 from tests.sim.transactions import Coordinator, TransactionalClient
 
-SOURCE, TOPIC, STATE_DIR = "s", "logs", Path("/state")
+TOPIC, STATE_DIR = "logs", Path("/state")
 SCAN_INTERVAL, PARTIAL_TIMEOUT = 30.0, 5.0
 MEANWHILE = 2.0  # seconds
 CALM = 150.0  # seconds: longer than any pause that the daemon makes
@@ -77,7 +78,7 @@ class Books:
     def send(self, sent: Sent) -> None:
         """Take note of a record that the daemon hands to the client."""
         chunk: Any = sent.report
-        track, end = chunk.track, chunk.end.offset
+        track, end = chunk.track, chunk.end.offset + sent.part  # a position is never inside a line
         if end <= track.acked.offset:
             raise Broken(f"{sent.value!r} is sent although the acked offset is behind it (I1)")
         value = sent.value
@@ -112,12 +113,12 @@ class Books:
             for value in values & ends.keys():
                 del ends[value]
 
-    def rewound(self) -> None:
-        """The source goes back, as something was not taken: what is not passed comes again, in whatever order."""
+    def rewound(self, source: str) -> None:
+        """A source goes back, as something was not taken: what is not passed comes again, in whatever order."""
         if not self._brokers.failed:
             raise Broken("the source goes back, and everything that it has sent was taken")
         for value, (_, end, track) in self.sent.items():
-            if end > track.acked.offset:
+            if track.owner.source == source and end > track.acked.offset:
                 self.may_repeat.add(value)
                 if not self._once:
                     self._brokers.passed.add(value)
@@ -134,36 +135,49 @@ class Books:
 
 
 class Daemon:
-    """One source on a disk in memory, its brokers and its store; it runs between :meth:`start` and its end."""
+    """A daemon on a disk in memory, its brokers and its store; it runs between :meth:`start` and its end."""
 
     pump: Pump
-    source: FileSource
+    sources: list[FileSource]
     discovery: Discovery
     inotify: Inotify
     store: Store
 
     def __init__(
-        self, disk: Disk, os_: Os, state: State, globs: tuple[str, ...], *, called: Callable[[], None], **settings: Any
+        self, disk: Disk, os_: Os, state: State, layout: Layout, *, called: Callable[[], None], **settings: Any
     ) -> None:
         self._called = called  # hears each time that the clock is asked
         self.disk = disk
         self.os = os_
         self.state = state
         self.now = 1000.0
-        kafka = {key: settings.pop(key) for key in ("max_in_flight", "delivery") if key in settings}
-        limit = settings.pop("limit", 1000)
-        source = SourceConfig(
-            name=SOURCE, paths=globs, topic=TOPIC, key="{filename}", partial_timeout=PARTIAL_TIMEOUT, **settings
-        )
+        kafka = {key: settings.pop(key) for key in ("max_in_flight",) if key in settings}
+        if layout.max_line:
+            settings["max_line"] = layout.max_line
+        if layout.exactly_once:
+            kafka["delivery"] = commits.MODE
         self.config = Config(
             shipper=ShipperConfig(
-                state_dir=STATE_DIR, max_open_files=limit, scan_interval=SCAN_INTERVAL, instance="sim"
+                state_dir=STATE_DIR,
+                max_open_files=layout.max_open_files,
+                scan_interval=SCAN_INTERVAL,
+                instance="sim",
             ),
             kafka=KafkaConfig(bootstrap_servers="", **kafka),
-            sources={SOURCE: source},
+            sources={
+                name: SourceConfig(
+                    name=name,
+                    paths=(glob,),
+                    topic=TOPIC,
+                    key="{filename}",
+                    partial_timeout=PARTIAL_TIMEOUT,
+                    **settings,
+                )
+                for name, glob in layout.globs.items()
+            },
         )
         self.brokers = Brokers()
-        self.once = self.config.kafka.delivery == commits.MODE
+        self.once = layout.exactly_once
         self.books = Books(self.brokers, state, once=self.once)
         self.coordinator = Coordinator(self.brokers, self._committed)
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -179,7 +193,8 @@ class Daemon:
             self.now += seconds
 
     def _sent(self, sent: Sent) -> None:
-        if self.source.delivery.rewinding:
+        chunk: Any = sent.report
+        if self.pump._sources[chunk.track.owner.source].delivery.rewinding:
             raise Broken(f"{sent.value!r} is sent although its source waits to go back (I3)")
         self.books.send(sent)
 
@@ -216,7 +231,7 @@ class Daemon:
         rewound = events.source_rewound
 
         def hear(source: str, files: int) -> None:
-            self.books.rewound()
+            self.books.rewound(source)
             rewound(source, files)
 
         events.source_rewound = hear  # type: ignore[method-assign]  # just before it goes back
@@ -231,11 +246,10 @@ class Daemon:
                 make_sink=lambda: Client(self.brokers, self._wait, self._sent),
                 clock=self.clock,
             )
-        source = self.config.sources[SOURCE]
         inotify: Any = self.inotify
         watcher = Watcher(pump.wake, events, lambda: inotify)
         self.discovery = pump._discovery = Discovery(
-            [Watched(SOURCE, tuple(map(os.fsencode, source.paths)), tuple(map(os.fsencode, source.exclude)), "auto")],
+            [Watched(one.name, tuple(map(os.fsencode, one.paths)), (), "auto") for one in self.config.sources.values()],
             pump.wake,
             events,
             scan_interval=SCAN_INTERVAL,
@@ -246,7 +260,7 @@ class Daemon:
         self._started_at = self.now
         self.alive = True
         pump._open()
-        self.source = pump._sources[SOURCE]
+        self.sources = list(pump._sources.values())
         self.running = True
 
     @property
@@ -297,9 +311,9 @@ class Daemon:
     def _invariants(self) -> None:
         ledger = self.pump._ledger
         in_flight = sum(1 for _ in self.client.queue)
-        if ledger.records < in_flight and not self.source.delivery.rewinding:
+        if ledger.records < in_flight and not self._rewinding:
             raise Broken(f"{in_flight} records are in flight, and the ledger knows of {ledger.records}")
-        for tailer in self.source.delivery.unsettled:
+        for tailer in (tailer for source in self.sources for tailer in source.delivery.unsettled):
             if not tailer.track.acked.offset <= tailer.read.offset:
                 raise Broken("the acked offset is beyond the read offset (I1)")
         if ledger.in_flight > ledger.high + (256 << 10) + 8192 * 300:
@@ -311,14 +325,21 @@ class Daemon:
             return True
         ledger = self.pump._ledger
         committing = self.pump._commits is not None and self.pump._commits.busy  # it waits for brokers
-        if self.source.hungry and not ledger.paused and not committing:
+        if any(source.hungry for source in self.sources) and not ledger.paused and not committing:
             return True
         if ledger.reported or ledger.nacks or self.client.answers:
             return True
         if self.brokers.able and self._commit_due() <= self.now:
             return True
-        waits = self.source.delivery.rewinding and ledger.records
-        return self.source.due() <= self.now and not waits
+        waits = self._rewinding and ledger.records
+        return self._due() <= self.now and not waits
+
+    def _due(self) -> float:
+        return min(source.due() for source in self.sources)
+
+    @property
+    def _rewinding(self) -> bool:
+        return any(source.delivery.rewinding for source in self.sources)
 
     def _commit_due(self) -> float:
         return math.inf if self.pump._commits is None else self.pump._commits.due()
@@ -343,8 +364,8 @@ class Daemon:
         until = self.now + seconds
         self.tell()
         while self.now < until:
-            due = min(self.source.due(), self.discovery.next_due(), until)
-            if self.source.has_changes:
+            due = min(self._due(), self.discovery.next_due(), until)
+            if any(source.has_changes for source in self.sources):
                 due = min(due, self.pump._save_at)
             if self.store._pending:
                 due = min(due, self.store._not_before)
@@ -367,7 +388,7 @@ class Daemon:
         ledger = self.pump._ledger
         if ledger.records or ledger.in_flight or self.client.queue:
             raise Broken(f"{ledger.records} records are in flight for ever")
-        if self.source.delivery.rewinding:
+        if self._rewinding:
             raise Broken("a source waits for ever to send again")
 
     def named(self, name: str) -> list[dict[str, Any]]:

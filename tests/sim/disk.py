@@ -32,6 +32,7 @@ class Inode:
     opens: int = 0
     names: dict[bytes, Inode] = field(default_factory=dict)
     target: bytes = b""
+    denied: bool = False  # it may not be read
 
 
 def error(code: int, path: bytes) -> OSError:
@@ -80,6 +81,14 @@ class Disk:
         if synced:
             inode.durable = inode.data
         self._written(path, inode)
+
+    def deny(self, path: bytes, *, denied: bool) -> None:
+        """Let a file not be read, or be read again."""
+        inode = self.find(path)
+        if inode.denied != denied:
+            inode.denied = denied
+            directory, name = self._parent(path)
+            self.tell(directory, In.IN_ATTRIB, name)
 
     def truncate(self, path: bytes, size: int = 0) -> None:
         """Cut a file short."""

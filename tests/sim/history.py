@@ -23,10 +23,12 @@ from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
 from tests.sim.daemon import Broken, Daemon
 from tests.sim.disk import Disk
 from tests.sim.kernel import Os, booted
+from tests.sim.layout import FEATURES, OUTSIDE, layout
+from tests.sim.losses import Losses
 from tests.sim.state import State
 from tests.sim.story import tell
 from tests.sim.transactions import TransactionalClient
-from tests.sim.world import OUTSIDE, PATHS, World
+from tests.sim.world import World
 
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
 CALLS = 200_000  # to the operating system and the clock, after which the daemon is said to go on and on
@@ -52,7 +54,7 @@ class History:
     def __init__(self, script: Sequence[Act], say: Callable[[str], None] | None = None) -> None:
         setup = next((act for act in script if act[0] == "setup"), ("setup", 0, 0, 0))
         _, variant, before, _unused = (int(n) if n != "setup" else 0 for n in setup)
-        self._script = [act for act in script if act[0] != "setup" and act[0] not in script_module.FEATURES]
+        self._script = [act for act in script if act[0] != "setup" and act[0] not in FEATURES]
         self._say = say
         self._uids = 0
         self.disk = Disk()
@@ -60,11 +62,10 @@ class History:
         self.os = Os(self.disk, self._interrupt)
         self.state = State()
         settings: dict[str, Any] = {"max_in_flight": 2000} if variant > 1 else {}
-        features = {act[0]: act[1:] for act in script if act[0] in script_module.FEATURES}
-        if "exactly_once" in features:
-            settings["delivery"] = "exactly_once"
-        self.daemon = Daemon(self.disk, self.os, self.state, ("/log/*.log",), called=self._count, **settings)
-        self.world = World(self.disk, lambda: self.daemon.now, self._safe_values, self._in_flight)
+        made = layout({str(act[0]): act[1:] for act in script if act[0] in FEATURES})
+        self.daemon = Daemon(self.disk, self.os, self.state, made, called=self._count, **settings)
+        self._losses = Losses(self.daemon.told, self.daemon.books.sent.keys())
+        self.world = World(self.disk, lambda: self.daemon.now, self._safe_values, self._in_flight, self._losses, made)
         self.daemon.books.bytes_gone = lambda: self.world.excused | self.world.at_risk
         self._races: list[list[int | Act]] = []
         self._racing = False
@@ -85,6 +86,10 @@ class History:
 
     def _in_flight(self) -> set[bytes]:
         return self.daemon.client.holds if self.daemon.running else set()
+
+    def _let_go(self) -> None:
+        """Note that the client has let go of records; what is in an open transaction is not among them."""
+        self.world.client_let_go(self._in_flight() if self.daemon.once else set())
 
     def _count(self) -> None:
         self.calls += 1
@@ -132,7 +137,7 @@ class History:
             self.disk.close = self._closing  # type: ignore[method-assign]  # the model hears of it
             try:
                 if self._before:
-                    self.world.write(PATHS[0], self._before)
+                    self.world.write(self.world.paths[0], self._before)
                 self._unless_killed(self.daemon.start)
                 self._unless_killed(self._look)
                 for act in self._script:
@@ -175,57 +180,65 @@ class History:
     # --- writers -----------------------------------------------------------------------------------------------------
 
     def _write(self, path: int, count: int, crlf: int) -> None:
-        self.world.write(PATHS[path], count + 1, crlf=bool(crlf))
+        self.world.write(self.world.paths[path], count + 1, crlf=bool(crlf))
 
     def _write_unsynced(self, path: int, count: int) -> None:
-        self.world.write(PATHS[path], count + 1, synced=False)
+        self.world.write(self.world.paths[path], count + 1, synced=False)
 
     def _write_half(self, path: int) -> None:
-        self.world.write_half(PATHS[path])
+        self.world.write_half(self.world.paths[path])
 
     def _write_late(self, path: int) -> None:
-        self.world.write_late(PATHS[path])
+        self.world.write_late(self.world.paths[path])
 
     def _rotate(self, path: int, count: int) -> None:
-        self.world.rotate(PATHS[path])
-        self.world.write(PATHS[path], count)
+        self.world.rotate(self.world.paths[path])
+        self.world.write(self.world.paths[path], count)
 
     def _rotate_chain(self, path: int, count: int) -> None:
         for _ in range(count):
-            self.world.rotate(PATHS[path])
-            self.world.write(PATHS[path], 2)
+            self.world.rotate(self.world.paths[path])
+            self.world.write(self.world.paths[path], 2)
 
     def _copytruncate(self, path: int, shift: int, count: int) -> None:
-        self.world.copy_and_truncate(PATHS[path], shift=bool(shift))
-        if self.world.there(PATHS[path]):
-            self.world.write(PATHS[path], count)
+        self.world.copy_and_truncate(self.world.paths[path], shift=bool(shift))
+        if self.world.there(self.world.paths[path]):
+            self.world.write(self.world.paths[path], count)
 
     def _truncate(self, path: int, count: int) -> None:
-        self.world.truncate(PATHS[path])
-        self.world.write(PATHS[path], count)
+        self.world.truncate(self.world.paths[path])
+        self.world.write(self.world.paths[path], count)
 
     def _restore(self, path: int, count: int) -> None:
-        self.world.restore(PATHS[path])
-        self.world.write(PATHS[path], count)
+        self.world.restore(self.world.paths[path])
+        self.world.write(self.world.paths[path], count)
 
     def _delete(self, path: int, which: int) -> None:
-        names = [name for name in (PATHS[path], *self.world.siblings(PATHS[path])) if self.world.there(name)]
+        names = [
+            name
+            for name in (self.world.paths[path], *self.world.siblings(self.world.paths[path]))
+            if self.world.there(name)
+        ]
         if which < len(names):
             self.world.delete(names[which])
 
     def _replace(self, path: int, count: int) -> None:
-        if self.world.there(PATHS[path]):
-            self.world.delete(PATHS[path])
-            self.world.write(PATHS[path], count)
+        if self.world.there(self.world.paths[path]):
+            self.world.delete(self.world.paths[path])
+            self.world.write(self.world.paths[path], count)
 
     def _compress(self, path: int, which: int, peeks: int) -> None:
-        names = [name for name in self.world.siblings(PATHS[path]) if not name.endswith(b".gz")]
+        names = [name for name in self.world.siblings(self.world.paths[path]) if not name.endswith(b".gz")]
         if which < len(names):
             looks = peeks and self.daemon.running and not self._racing
             self.world.compress(names[which], lambda: self._unless_killed(self._look) if looks else None)
 
     def _move_out(self, path: int, which: int) -> None:
-        names = [name for name in (PATHS[path], *self.world.siblings(PATHS[path])) if self.world.there(name)]
+        names = [
+            name
+            for name in (self.world.paths[path], *self.world.siblings(self.world.paths[path]))
+            if self.world.there(name)
+        ]
         if which < len(names):
             self.world.move_out(names[which])
 
@@ -234,13 +247,28 @@ class History:
         for name in self.world.names(OUTSIDE):
             inode = self.world.there(name)
             facts = self.world.facts.get(inode) if inode else None
-            to = PATHS[path] + b".%d" % (4 + which)
-            if facts is not None and facts.path == PATHS[path] and not facts.packed and not self.world.there(to):
+            to = self.world.paths[path] + b".%d" % (4 + which)
+            if (
+                facts is not None
+                and facts.path == self.world.paths[path]
+                and not facts.packed
+                and not self.world.there(to)
+            ):
                 self.world._rename(name, to)
                 return
 
     def _link(self, path: int) -> None:
-        self.world.link(PATHS[path])
+        self.world.link(self.world.paths[path])
+
+    def _deny(self, path: int, which: int) -> None:
+        names = [self.world.paths[path], *self.world.siblings(self.world.paths[path])]
+        if which < len(names) and self.world.there(names[which]):
+            self.disk.deny(names[which], denied=True)
+
+    def _allow(self) -> None:
+        for name in self.world.names():
+            if self.world.there(name):
+                self.disk.deny(name, denied=False)
 
     # --- the daemon --------------------------------------------------------------------------------------------------
 
@@ -274,7 +302,8 @@ class History:
             if self.daemon.books.may_repeat:
                 self.world.destroyed = True  # nobody knows of it by now that it has arrived
             self.world.account()
-            self.world.client_let_go()
+            self._let_go()
+            self._losses.ended()
 
     def _stop(self) -> None:
         if self.daemon.running:
@@ -282,7 +311,8 @@ class History:
             if self.daemon.books.may_repeat:
                 self.world.destroyed = True  # as after a kill: not all could be saved
             self.world.account()
-            self.world.client_let_go()
+            self._let_go()
+            self._losses.ended()
 
     def _start(self, looks: int) -> None:
         if not self.daemon.running:
@@ -315,6 +345,7 @@ class History:
         self.state.full = bool(full)
 
     def _calm(self) -> None:
+        self._allow()
         if self.daemon.running:
             self._look()
             self.daemon.calm()
@@ -348,7 +379,7 @@ class History:
         if self.daemon.running:
             self.daemon.client.fail(REFUSED, count + 1, self._key(which))
             self.daemon.client.deliver(behind, self._key(which))
-            self.world.client_let_go()
+            self._let_go()
 
     def _unwanted(self, which: int) -> None:
         """Let one of the last lines be such that no broker will ever take it."""
@@ -360,14 +391,14 @@ class History:
         if self.daemon.running:
             self.daemon.client.land(arrived)
             self.daemon.client.fail(PURGED)
-            self.world.client_let_go()
+            self._let_go()
 
     def _no_topic(self, arrived: int) -> None:
         self.daemon.brokers.topic = TopicState.MISSING
         if self.daemon.running:
             self.daemon.client.land(arrived)
             self.daemon.client.fail(NO_TOPIC)
-            self.world.client_let_go()
+            self._let_go()
 
     def _topic_back(self) -> None:
         self.daemon.brokers.topic = TopicState.READY
@@ -378,7 +409,7 @@ class History:
             self.daemon.client.fatal = True
             self.daemon.client.tells_what_it_purges = bool(tells)
             self.daemon.beat()
-            self.world.client_let_go()
+            self._let_go()
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
@@ -401,8 +432,9 @@ class History:
             self.daemon.coordinator.owner = None
 
     def _lose_state(self) -> None:
-        """Lose the state directory, unless a daemon runs; what was committed is known all the same."""
-        if self.daemon.coordinator.entries and not self.daemon.alive:
+        """Lose the state directory, unless a daemon runs; what is committed of each source is known."""
+        known = {source for source, _ in self.daemon.coordinator.entries}
+        if known == self.daemon.config.sources.keys() and not self.daemon.alive:
             self.state.image = State.template
 
     # --- what must hold ----------------------------------------------------------------------------------------------
@@ -415,7 +447,7 @@ class History:
         if not self.daemon.running:
             self.daemon.start()
         self._calm()
-        for path in PATHS:
+        for path in self.world.paths:
             self.world.write(path, 1)
         self._calm()
         if missing := self.world.missing_partials():
@@ -423,7 +455,7 @@ class History:
         self.daemon.stop()
 
     def _check(self) -> None:
-        self.world.client_let_go()  # nothing is in flight any more
+        self._let_go()  # nothing is in flight any more
         lines = [value for _, value in self.daemon.brokers.arrived]
         if missing := self.world.missing():
             raise Broken(f"never arrived: {sorted(missing)}")
@@ -441,6 +473,8 @@ class History:
             if (arrived := sorted(order, key=first.__getitem__)) != order:
                 at = next(n for n, pair in enumerate(zip(order, arrived, strict=True)) if pair[0] != pair[1])
                 raise Broken(f"{path.decode()}: {arrived[at]!r} has arrived before {order[at]!r} (I3)")
+        if untold := self._losses.untold(self.world.excused - self._safe_values()):
+            raise Broken(f"nobody is told that these are lost: {untold}")
         # After a failure nobody knows whether what is gone had arrived.
         if self.daemon.named("file.lost") and not self.world.destroyed and not self.daemon.brokers.failed:
             raise Broken(f"file.lost is told, and nothing was: {self.daemon.named('file.lost')[0]}")

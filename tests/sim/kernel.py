@@ -130,6 +130,8 @@ class Os:
     def open(self, path: bytes, flags: int) -> int:
         self.interrupt()
         inode = self.disk.find(path)
+        if inode.denied:
+            raise error(errno.EACCES, path)
         if len(self.disk.fds) >= self.limit:
             raise error(errno.EMFILE, path)
         return self.disk.open(inode)

@@ -53,6 +53,12 @@ WORDS: dict[str, Callable[..., str]] = {
     "no_topic": lambda n: f"the topic is gone with what is in flight, {n} of it have arrived",
     "topic_back": lambda: "the topic is there",
     "exactly_once": lambda: "delivery is exactly_once",
+    "long_lines": lambda: "some lines are longer than max_line",
+    "few_open": lambda n: f"{n + 1} files may be open",
+    "two_sources": lambda: "each path has a source of its own",
+    "deep": lambda: "b.log is in a directory of its own",
+    "deny": lambda p, w: f"{FILES[p]}{f' (rotated, number {w})' if w else ''} may not be read",
+    "allow": lambda: "everything may be read",
     "kill_at": lambda n: f"the daemon is killed at its call number {n + 1} from now on",
     "carry_out": lambda: "a commit that was asked for is carried out, and its answer is late",
     "commit_unknown": lambda done: (

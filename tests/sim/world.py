@@ -23,11 +23,12 @@ from dataclasses import dataclass
 
 from tests.sim.daemon import PARTIAL_TIMEOUT, Broken
 from tests.sim.disk import Disk, Inode
+from tests.sim.layout import OUTSIDE, Layout
+from tests.sim.lines import Lines
+from tests.sim.losses import Losses
 
 KEPT = 3  # rotated files of one path
 AGAIN = b".again"  # the ending of a second name, by which nobody looks for a log
-LOGS, OUTSIDE = b"/log", b"/out"
-PATHS = (b"/log/a.log", b"/log/b.log")
 
 
 @dataclass(eq=False, slots=True)
@@ -44,9 +45,20 @@ class World:
     """The files, and the lines that must arrive of them."""
 
     def __init__(
-        self, disk: Disk, clock: Callable[[], float], arrived: Callable[[], set[bytes]], held: Callable[[], set[bytes]]
+        self,
+        disk: Disk,
+        clock: Callable[[], float],
+        arrived: Callable[[], set[bytes]],
+        held: Callable[[], set[bytes]],
+        losses: Losses,
+        layout: Layout,
     ) -> None:
         self.disk = disk
+        self.paths = layout.paths
+        self._directories = layout.directories
+        self._lines = Lines(layout.max_line)
+        self._finished: set[bytes] = set()  # partial lines whose rest was written
+        self.losses = losses
         self._clock = clock
         self._arrived = arrived  # or kept as dead letters
         self._in_flight = held
@@ -63,7 +75,7 @@ class World:
         self._count = 0
         self._unseen: dict[bytes, list[bytes]] = {}  # by path: lines written since the daemon looked
         self._twisted: dict[bytes, int] = {}  # by path: how often its file was given other bytes since then
-        for directory in (LOGS, OUTSIDE):
+        for directory in (*layout.directories, OUTSIDE):
             disk.mkdir(directory)
 
     # --- what is there -----------------------------------------------------------------------------------------------
@@ -75,9 +87,10 @@ class World:
         except OSError:
             return None
 
-    def names(self, directory: bytes = LOGS) -> list[bytes]:
-        """Return the names in a directory."""
-        return sorted(directory + b"/" + name for name in self.disk.find(directory).names)
+    def names(self, *directories: bytes) -> list[bytes]:
+        """Return the names in directories, in those that are watched if none is given."""
+        found = {at: self.disk.find(at).names for at in directories or self._directories}
+        return sorted(at + b"/" + name for at, names in found.items() for name in names)
 
     def siblings(self, path: bytes) -> list[bytes]:
         """Return the rotated files of a path, newest first."""
@@ -105,10 +118,9 @@ class World:
         """Return the files whose bytes somebody can read."""
         return list(dict.fromkeys([*self.watched(), *self.disk.fds.values()]))
 
-    @staticmethod
-    def lines(data: bytes) -> list[bytes]:
-        """Return the complete lines."""
-        return data.replace(b"\r\n", b"\n").split(b"\n")[:-1]
+    def lines(self, data: bytes) -> list[bytes]:
+        """Return the complete lines, or the parts that they are sent in."""
+        return self._lines.complete(data)
 
     @staticmethod
     def partial(inode: Inode) -> bytes:
@@ -126,13 +138,19 @@ class World:
     def _text(self, path: bytes) -> bytes:
         """Return a line like no other, of a length that few others have."""
         self._count += 1
-        return b"%s-%d-%s" % (os.path.basename(path), self._count, b"x" * (self._count * 37 % 101))
+        return self._lines.text(os.path.basename(path), self._count)
+
+    def _owe(self, line: bytes, path: bytes) -> None:
+        for part in self._lines.parts(line):
+            self.owed[part] = None
+            self.losses.written(part, path)
 
     def _in_order(self, path: bytes, line: bytes) -> None:
-        self.order.setdefault(path, []).append(line)
-        self._unseen.setdefault(path, []).append(line)
+        parts = self._lines.parts(line)
+        self.order.setdefault(path, []).extend(parts)
+        self._unseen.setdefault(path, []).extend(parts)
         if self._twisted.get(path, 0) > 1:
-            self.muddled.add(line)
+            self.muddled.update(parts)
 
     def _twist(self, path: bytes) -> None:
         self._twisted[path] = self._twisted.get(path, 0) + (2 if self.hurried else 1)
@@ -151,7 +169,7 @@ class World:
             self.finish(path, path)
         for _ in range(count):
             line = self._text(path)
-            self.owed[line] = None
+            self._owe(line, path)
             self._append(path, line + (b"\r\n" if crlf else b"\n"), synced=synced)
             if self.facts[self.disk.find(path)].path == path:
                 self._in_order(path, line)
@@ -162,14 +180,17 @@ class World:
         if inode is not None and self.partial(inode):
             self.finish(path, path)
             return
-        self._append(path, self._text(path) + b"-half")
+        half = self._text(path) + b"-half"
+        self._append(path, half)
+        self.allowed.update(self._lines.early(half))
         self.facts[self.disk.find(path)].half_at = self._clock()
 
     def finish(self, name: bytes, path: bytes) -> None:
         """Write the rest of a partial line, in whichever file it is now."""
         inode = self.disk.find(name)
+        self._finished.add(self.partial(inode))
         line = self.partial(inode) + b"-rest"
-        self.owed[line] = None
+        self._owe(line, self.facts[inode].path)
         if name == path and self.facts[inode].path == path:
             self._in_order(path, line)
         self._append(name, b"-rest\n")
@@ -185,7 +206,7 @@ class World:
                 self.finish(name, path)
             return
         line = self._text(name) + b"-late"
-        self.owed[line] = None
+        self._owe(line, self.facts[inode].path)
         self._append(name, line + b"\n")
 
     # --- what happens to files ---------------------------------------------------------------------------------------
@@ -193,7 +214,7 @@ class World:
     def _ends(self, inode: Inode, *, goes: bool = False) -> None:
         """Note that a file may have got its last byte; ``goes``: and that its bytes may be nowhere else."""
         if not self.facts[inode].packed and (partial := self.partial(inode)):
-            self.allowed.add(partial)
+            self.allowed.update(self._lines.parts(partial))
             self.destroyed |= goes
 
     def delete(self, name: bytes) -> None:
@@ -331,6 +352,7 @@ class World:
         gone = self.owed.keys() - self.existing() - self._arrived() - self.excused
         if gone:
             self.destroyed = True
+            self.losses.gone(gone)
         self.at_risk |= gone & self._in_flight()
         self.excused |= gone - self.at_risk
 
@@ -340,10 +362,10 @@ class World:
         self._twisted.clear()
         self._looked_at.update(self.watched())
 
-    def client_let_go(self) -> None:
-        """Records were not taken: what exists nowhere else any more is excused."""
-        self.excused |= self.at_risk - self._arrived()
-        self.at_risk.clear()
+    def client_let_go(self, held: set[bytes]) -> None:
+        """Records were not taken, but for those that are ``held``: what exists nowhere else any more is excused."""
+        self.excused |= self.at_risk - self._arrived() - held
+        self.at_risk &= held
 
     def closed(self, inode: Inode, safe: Callable[[bytes], bool]) -> None:
         """Hold that a file without a name is let go of only when all that it alone holds is safe."""
@@ -366,12 +388,12 @@ class World:
 
     def missing_partials(self) -> set[bytes]:
         """Return the last lines of files that can no longer grow, that should have arrived by now."""
-        names = [name for name in self.names() if name not in PATHS and not name.endswith(AGAIN)]
+        names = [name for name in self.names() if name not in self.paths and not name.endswith(AGAIN)]
         ended = [inode for name in names if (inode := self.there(name)) is not None and inode in self.facts]
-        live = {self.there(path) for path in PATHS}
-        finished = {line.removesuffix(b"-rest") for line in self.owed}
+        live = {self.there(path) for path in self.paths}
         partials = {self.partial(i) for i in ended if i not in live and not self.facts[i].packed}
-        return {partial for partial in partials if partial} - finished - self._arrived()
+        parts = {part for partial in partials - self._finished if partial for part in self._lines.parts(partial)}
+        return parts - self._arrived()
 
     def known(self) -> set[bytes]:
         """Return everything that may arrive."""
