@@ -192,7 +192,8 @@ class Sending:
         count = len(shaped.messages)
         chunk = self._ledger.track(tailer.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
         self._delivery.sent(tailer, trial=trial)
-        tailer.grew_at = self._clock()
+        if not batch.part:  # of a part it is the size that tells: no part of a last line waits for a silence of its own
+            tailer.grew_at = self._clock()
         if tailer.state is File.FINISHED:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
         self._events.records_sent(self.name, count, batch.size)

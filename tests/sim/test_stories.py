@@ -194,3 +194,13 @@ def test_the_id_of_a_file_that_is_gone_and_was_never_opened_tells_nothing_of_who
         ("copytruncate", 1, 0, 0),  # its copy is given the id of the first file
         ("stop",),
     )
+
+
+def test_the_parts_of_a_long_last_line_do_not_wait_for_a_silence_each() -> None:
+    holds(
+        ("exactly_once",),
+        ("long_lines",),
+        ("write", 0, 0, 0),
+        ("write_half", 1),  # it has four parts
+        ("rotate", 1, 0),  # b.log is rotated, and its last line is sent as it is
+    )
