@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from shipper.events import Events
@@ -54,12 +54,13 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, tailer: Tailer) -> bool:
+    def open(self, tailer: Tailer, behind: Sequence[Tailer] = ()) -> bool:
         """Open ``tailer``'s file, making room first; False where its name leads to another file now.
 
-        Raises OSError; with EMFILE where no other file can give way.
+        Where no other file can give way, one of those does that wait for it, ``behind`` it, the last of them first:
+        after a rewind they may be all that is open. Raises OSError; with EMFILE where that is of no use either.
         """
-        if not self.room():
+        if not self.room() and not self._yield(behind):
             raise OSError(errno.EMFILE, "as many files are open as may be")
         return self._open_now(tailer)
 
@@ -112,6 +113,12 @@ class Descriptors:
         self.close(idle)
         return True
 
+    def _yield(self, behind: Sequence[Tailer]) -> bool:
+        last = next((t for t in reversed(behind) if t.reader is not None and t.linked), None)
+        if last is not None:
+            self.close(last)
+        return last is not None
+
     def adopted(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` has been given an open file."""
         self._open[tailer] = None
@@ -140,6 +147,8 @@ class Descriptors:
 
 def _may_close(tailer: Tailer) -> bool:
     """Whether nothing can be missed by closing it: read to its end, or to be found again under its name."""
-    if not tailer.linked:
+    if not tailer.linked or tailer.reader is None:
         return False
-    return tailer.state in (File.IDLE, File.FINISHED, File.WAITING) or tailer.at_end
+    if tailer.state not in (File.IDLE, File.FINISHED, File.WAITING) and not tailer.at_end:
+        return False
+    return tailer.reader.stat().links > 0  # deleted just now, it may hold what nobody has seen yet

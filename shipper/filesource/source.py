@@ -173,7 +173,7 @@ class FileSource:
             self._schedule.now(tailer)
             return False
         try:
-            if tailer.reader is None and not self._descriptors.open(tailer):
+            if tailer.reader is None and not self._descriptors.open(tailer, () if late else lineage.successors(tailer)):
                 self._schedule.later(tailer, self._clock() + RENAMED_RETRY)  # discovery will tell where it is
                 return False
             if (most := self._sending.most(tailer)) is None:

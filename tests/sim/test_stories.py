@@ -204,3 +204,28 @@ def test_the_parts_of_a_long_last_line_do_not_wait_for_a_silence_each() -> None:
         ("write_half", 1),  # it has four parts
         ("rotate", 1, 0),  # b.log is rotated, and its last line is sent as it is
     )
+
+
+def test_an_older_file_is_opened_again_where_only_younger_ones_are_open() -> None:
+    holds(
+        ("few_open", 0),
+        ("brokers_away",),
+        ("write", 0, 5, 0),
+        ("rotate", 0, 3),
+        ("rotate_chain", 0, 2),
+        ("wait", 0),
+        ("fatal", 0, 0),  # everything is to be sent again, and the last file is open
+    )
+
+
+def test_no_file_gives_way_to_another_that_was_deleted_just_now() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("few_open", 1),
+        ("rotate", 1, 1),
+        ("wait", 0),
+        ("truncate", 0, 6),
+        ("restore", 1, 0),
+        ("race", 4, "delete", 0, 0),  # while b.log is looked for and opened
+        ("wait", 0),
+    )
