@@ -17,6 +17,7 @@ from shipper.model import show_path
 LEVELS = ("debug", "info", "warning", "error")
 
 NOTED = {
+    "processor_error": ("error", "they are sent as their lines are, with the header shipper.parse_error"),
     "key_fallback": ("info", "the fields of their key were not there: they have the key_fallback as their key"),
     "topic_fallback": ("warning", "the topic they asked for is not valid, or not theirs to choose: see topic_fallback"),
     "topic_missing": ("warning", "the topic they asked for is not there, or not to be written to: see topic_fallback"),
@@ -422,13 +423,15 @@ class Events:
         self.count("records.dropped", source, events)
         self.count(f"records.dropped.{rule}", source, events)
 
-    def records_noted(self, source: str, what: str, records: int) -> None:
+    def records_noted(self, source: str, what: str, records: int, why: str | None = None) -> None:
         """Count records of which something is to be known, as ``parse_error``; said now and then."""
         self.count(f"records.{what}", source, records)
         told = NOTED.get(what)
         if told is not None:
             level, then = told
-            self.emit(level, f"records.{what}", every=600, key=(source,), source=source, records=records, then=then)
+            self.emit(
+                level, f"records.{what}", every=600, key=(source,), source=source, records=records, why=why, then=then
+            )
 
     def records_acked(self, source: str, records: int) -> None:
         """Count records that the brokers acknowledged."""

@@ -21,6 +21,7 @@ from shipper.events import Events, Write
 from shipper.kafka.producer import try_settings
 from shipper.manager import Manager
 from shipper.pump import Pump
+from shipper.records import processors
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BEAT = 1.0  # seconds between two looks at the pump
@@ -72,6 +73,7 @@ def run(load: Callable[[], Config], write: Write) -> int:
     before = flags.install()  # first of all: the default of HUP is to end
     try:
         config = load()
+        processors.try_all(config)
         store = CheckpointStore.open(config.shipper.state_dir, events)
         try:
             return _serve(config, load, store, events, flags)
@@ -149,6 +151,7 @@ def _reload(config: Config, load: Callable[[], Config], events: Events) -> Confi
     try:
         new = load()
         try_settings(new.kafka, events)
+        processors.try_all(new)
     except ConfigError as error:
         events.reload_refused(error.problems)
         return None

@@ -52,8 +52,10 @@ def check(config_file: Path, *, connect: bool, show: bool) -> int:
     from shipper import checks, config
     from shipper.events import Events
     from shipper.kafka.check import Level
+    from shipper.records import processors
 
     loaded = config.load(config_file)
+    processors.try_all(loaded)
     report = sys.stdout
     if show:
         click.echo(config.show(loaded).rstrip())

@@ -95,6 +95,12 @@ def headers(value: dict[str, str], _source: str) -> Iterator[Mistake]:
         yield from _template(text)[1]
 
 
+def processor(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the name to be that of a function or of an entry point."""
+    if value and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[\w.-]+", value):
+        yield Mistake(value, "is no function's name", 'write "module:function", or an entry point\'s name')
+
+
 def path_pattern(value: str, _source: str) -> Iterator[Mistake]:
     """Hold the pattern to be a regular expression with named groups."""
     if not value:

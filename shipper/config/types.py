@@ -348,6 +348,15 @@ class SourceConfig(msgspec.Struct, frozen=True):
         dict[str, str | int | float | bool],
         Key(NameTable(scalars=True), 'What every object has besides, with value = "json".'),
     ] = msgspec.field(default_factory=dict)
+    processor: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "A function of one's own that makes of each record one, several or none: "
+            '"module:function", or the name of an entry point of the group shipper.processors.',
+            checks.processor,
+        ),
+    ] = ""
     start_at: Annotated[
         Literal["beginning", "end"],
         Key(

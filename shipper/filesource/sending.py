@@ -47,7 +47,7 @@ class Sending:
         self._ledger = ledger
         self._events = events
         self._clock = clock
-        self._chooses = naming.asks_for_topic  # records may have other topics than their file
+        self._chooses = naming.asks_for_topic or bool(config.processor)  # records may have other topics than their file
         self._away_since: dict[str, float] = {}  # topics that records have chosen and that are not there
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
@@ -202,7 +202,7 @@ class Sending:
         for rule, dropped in shaped.dropped.items():
             self._events.records_dropped(self.name, rule, dropped)
         for what, noted in shaped.noted.items():
-            self._events.records_noted(self.name, what, noted)
+            self._events.records_noted(self.name, what, noted, shaped.why.get(what))
         return chunk
 
     def _hand_over(self, tailer: Tailer, shaped: Shaped, chunk: Chunk, *, alone: bool) -> None:

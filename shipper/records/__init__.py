@@ -16,7 +16,7 @@ from shipper.records.naming import (
     part_headers,
     provenance_headers,
 )
-from shipper.records.record import Headers
+from shipper.records.record import Headers, Record
 from shipper.records.stage import Shaped, Stage
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RECORD",
     "Headers",
     "Naming",
+    "Record",
     "Shaped",
     "Stage",
     "part_headers",

@@ -18,9 +18,10 @@ class Tally:
     ``noted``: whatever else is to be known of, by its name, as ``parse_error``.
     """
 
-    __slots__ = ("dropped", "noted")
+    __slots__ = ("dropped", "noted", "why")
 
     def __init__(self) -> None:
+        self.why: dict[str, str] = {}  # of what is noted, in words: the last one
         self.dropped: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
 

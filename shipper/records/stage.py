@@ -7,6 +7,7 @@ Pump thread only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from shipper.model import path_text
 from shipper.records import steps as steps_of
 from shipper.records.bound import Fill, to_bytes
 from shipper.records.naming import (
+    PROVENANCE_BYTES,
     PROVENANCE_OVERHEAD,
     RECORD,
     FileNaming,
@@ -40,7 +42,7 @@ class Shaped(NamedTuple):
     ``size``: their keys, values and headers, with what the client needs for these. ``sizes``: the same of each, where
     that is not just its line and the file's key; a batch has these bytes. ``topics``, ``headers``, ``timestamps``:
     ``None`` where no record has its own. ``events``: the index of the event that a record comes from; ``None``: one
-    from each. ``dropped``: events, by rule.
+    from each. ``dropped``: events, by rule. ``noted``: what else is to be told of, and ``why``, in words.
     """
 
     messages: list[dict[str, Any]]
@@ -52,6 +54,7 @@ class Shaped(NamedTuple):
     events: list[int] | None = None
     dropped: Mapping[str, int] = NOTHING
     noted: Mapping[str, int] = NOTHING
+    why: Mapping[str, str] = {}
 
     @property
     def largest(self) -> int:
@@ -73,6 +76,7 @@ class Shaped(NamedTuple):
             None,
             self.dropped if last else NOTHING,
             self.noted if last else NOTHING,
+            self.why,
         )
 
 
@@ -87,7 +91,7 @@ class Stage:
         self._named = lru_cache(FILES)(naming.of)
         values = ValuesOf(source, host, self._tally) if source.value == "json" else None
         self._values = values
-        wanted = None if values is not None else naming.wanted
+        wanted = None if values is not None or source.processor else naming.wanted
         self._steps = steps or steps_of.build(source, wanted, self._tally)
         self._provenance = source.provenance == "headers"
         # A record is a line with its file's key, for its file's topic.
@@ -148,18 +152,17 @@ class Stage:
             at = offsets()
             begins = at if index is None else [at[i] for i in index]
             values = self._values.encode(file.path, events, fields, timestamps, begins)
-        headers = self._headers(file, named, fields, index, offsets, part, count, last=last)
+        headers, beside = self._headers(file, named, fields, index, offsets, part, count, last=last)
         if records is not None:
             keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
             topics = self._chosen(named, topics, records)
-            headers = _added(headers, records)
+            headers, beside = _added(headers, records, index if self._provenance else None), 0
         messages = [{"value": value, "key": key} for value, key in zip(values, keys, strict=True)]
-        sizes = [len(value) + len(key) for value, key in zip(values, keys, strict=True)]
-        size = sum(sizes)
-        if headers is not None:
-            sizes = [n + _bytes_of(named) for n, named in zip(sizes, headers, strict=True)]
-            size = sum(sizes) + sum(map(len, headers)) * HEADER_OVERHEAD
+        sizes = [len(value) + len(key) + beside for value, key in zip(values, keys, strict=True)]
+        if headers is not None and not beside:
+            sizes = [n + _bytes_of(one) for n, one in zip(sizes, headers, strict=True)]
+        size = sum(sizes) + (sum(map(len, headers)) * HEADER_OVERHEAD if headers is not None else 0)
         dropped, noted = NOTHING, NOTHING
         if tally.dropped:
             dropped = dict(tally.dropped)
@@ -167,9 +170,10 @@ class Stage:
         if tally.noted:
             noted = dict(tally.noted)
             tally.noted.clear()
+        why = dict(tally.why)
         if timestamps is not None and not any(timestamps):
             timestamps = None
-        return Shaped(messages, size, headers, sizes, topics, timestamps, index, dropped, noted)
+        return Shaped(messages, size, headers, sizes, topics, timestamps, index, dropped, noted, why)
 
     def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
         """Return the fields of each event. A part of one that is too long is not parsed."""
@@ -211,9 +215,6 @@ class Stage:
                 host=self._host,
             )
             made = process(record)
-            if self._provenance and made is not None and len(made) > 1:
-                for number, one in enumerate(made, 1):
-                    one.headers = [(RECORD, b"%d" % number), *one.headers]
             if made is None:
                 self._tally.noted["processor_error"] += 1
                 made = [Record(event, headers=[UNPARSED])]
@@ -267,8 +268,11 @@ class Stage:
         count: int,
         *,
         last: bool,
-    ) -> list[Headers] | None:
-        """Return the headers of ``count`` records, ``None`` where none has any."""
+    ) -> tuple[list[Headers] | None, int]:
+        """Return the headers of ``count`` records, ``None`` where none has any.
+
+        And how many bytes they need in a batch at most, or 0 where that is for each record to say.
+        """
         every = [*named.headers, *(part_headers(part, last=last) if part else ())]
         unparsed = self._steps.parse is not None and fields is not None and None in fields
         asked = named.header_of if fields is not None else []
@@ -277,19 +281,21 @@ class Stage:
             headers = provenance_headers(file.uid, file.generation, at if index is None else [at[i] for i in index])
             if every:
                 headers = [one + every for one in headers]
+            if not (asked or unparsed):
+                return headers, PROVENANCE_BYTES + _bytes_of(every)
         elif asked or unparsed:
             headers = [every.copy() for _ in range(count)]
         elif every:
-            return [every] * count
+            return [every] * count, _bytes_of(every)
         else:
-            return None
+            return None, 0
         for name, fill in asked:
             _fill(headers, fields or (), name, fill)
         if unparsed:
             for one, parsed in zip(headers, fields or (), strict=True):
                 if parsed is None:
                     one.append(UNPARSED)
-        return headers
+        return headers, 0
 
 
 def _fill(headers: list[Headers], fields: Sequence[Fields | None], name: str, fill: Fill) -> None:
@@ -299,11 +305,22 @@ def _fill(headers: list[Headers], fields: Sequence[Fields | None], name: str, fi
             one.append((name, to_bytes(text)))
 
 
-def _added(headers: list[Headers] | None, records: list[Record]) -> list[Headers] | None:
-    """Return the headers with those that a processor has put to its records."""
-    if not any(record.headers for record in records):
+def _added(headers: list[Headers] | None, records: list[Record], events: list[int] | None) -> list[Headers] | None:
+    """Return the headers with those that a processor has put to its records.
+
+    With ``events``, of which each is a record's, several records of one event are numbered.
+    """
+    numbers: list[Headers] = [[]] * len(records)
+    if events is not None and len(several := Counter(events)) < len(events):
+        given: Counter[int] = Counter()
+        for i, event in enumerate(events):
+            if several[event] > 1:
+                given[event] += 1
+                numbers[i] = [(RECORD, b"%d" % given[event])]
+    elif not any(record.headers for record in records):
         return headers
-    return [one + record.headers for one, record in zip(headers or [[]] * len(records), records, strict=True)]
+    every = headers or [[]] * len(records)
+    return [one + number + record.headers for one, number, record in zip(every, numbers, records, strict=True)]
 
 
 def _bytes_of(headers: Headers) -> int:

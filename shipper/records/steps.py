@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shipper.config import ParseConfig, SourceConfig, TimestampConfig
-from shipper.records import parsers, timestamps
+from shipper.records import parsers, processors, timestamps
 from shipper.records.bound import look_up
 from shipper.records.parsers.common import Parse
 from shipper.records.record import Fields, Offsets, Record, Tally
@@ -48,16 +49,18 @@ class Steps:
 def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> Steps:
     """Return the steps of ``source``; ``wanted`` are the fields that are used, ``None`` for all.
 
-    Each step comes with the keys that ask for it.
+    Raises ConfigError for a processor that cannot be had.
     """
-    if source.parse is None:
-        return Steps()
-    if source.timestamp is not None and wanted is not None:
-        wanted |= {source.timestamp.field}
-    return Steps(
-        parse=parsers.build(source.parse, wanted),
-        timestamp=None if source.timestamp is None else _timestamp(source.parse, source.timestamp, tally),
-    )
+    process = parse = timestamp = None
+    if source.processor:
+        told = partial(tally.why.__setitem__, "processor_error")
+        process = processors.guarded(processors.load(source.processor), told)
+    if source.parse is not None:
+        if source.timestamp is not None:
+            timestamp = _timestamp(source.parse, source.timestamp, tally)
+            wanted = None if wanted is None else wanted | {source.timestamp.field}
+        parse = parsers.build(source.parse, wanted)
+    return Steps(parse=parse, timestamp=timestamp, process=process)
 
 
 def _timestamp(parse: ParseConfig, config: TimestampConfig, tally: Tally) -> Timestamp:

@@ -50,7 +50,7 @@ TABLE = {
         "TOML to values: nobody else parses or validates",
     ),
     "records": Row(
-        "model config template timeformat patterns", "msgspec", "line to record: knows neither files nor Kafka"
+        "errors model config template timeformat patterns", "msgspec", "line to record: knows neither files nor Kafka"
     ),
     "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
     "deadletters": Row(
