@@ -140,7 +140,8 @@ class Intake:
             return True  # it was decided already, before what is a copy of it
         if case is not None and case.why is Why.INCOMPLETE and not case.ready:
             self._undecided.look(case, one, self._clock())
-            return True  # to decompress it once more would tell nothing new
+            if not (case.fresh and self._has_taken_over(case)):
+                return True  # to decompress it once more would tell nothing new
         relatives = self._relatives(one)
         try:
             there = self._try(one, relatives)
@@ -235,6 +236,11 @@ class Intake:
     def _is_known_plain(self, one: Seen) -> bool:
         """Whether what is being compressed is a known file, and there itself."""
         return one.path.removesuffix(b"." + one.compression.encode()) in self._census.by_name
+
+    def _has_taken_over(self, case: Case) -> bool:
+        """Whether what was being compressed has gone meanwhile, so that nothing has waited for the compressed file."""
+        rotated = case.one.path != case.one.base
+        return rotated and not case.told and not case.held and not self._is_known_plain(case.one)
 
     def _hold(self, case: Case, paths: Iterable[bytes]) -> None:
         """Let the later generations of some paths wait for a file that is being compressed."""

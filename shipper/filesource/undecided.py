@@ -47,7 +47,8 @@ class Case:
         """Whether ``one``, which has the id, can be the file, renamed perhaps; else the id was given to another."""
         before = self.one
         kind = (before.base, before.compression, before.path == before.base)
-        return kind == (one.base, one.compression, one.path == one.base)
+        same = before.path == one.path or (before.size, before.mtime_ns) == (one.size, one.mtime_ns)
+        return same and kind == (one.base, one.compression, one.path == one.base)
 
     def given_up(self, now: float) -> bool:
         """Whether an incomplete file has not changed for so long that nothing waits for it any more."""

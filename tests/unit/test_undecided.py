@@ -278,3 +278,33 @@ def test_a_file_that_is_deleted_unread_when_it_is_compressed_is_not_given_up(tmp
         rig.pass_time(10)
         assert [line for line in rig.lines if line != "zero"] == ["two", "three"]
         assert "file.lost" not in rig.names()
+
+
+@pytest.mark.parametrize("name", ["app.log.1.gz", "app.log.2.gz"])
+def test_the_inode_of_a_file_that_was_being_compressed_is_another_ones(tmp_path: Path, name: str) -> None:
+    with PumpRig(tmp_path) as rig:
+        log, rotated, packed = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.1.gz"))
+        log.write_bytes(b"one\n")
+        rig.start()
+        log.rename(rotated)
+        log.write_bytes(b"two\n")
+        packed.write_bytes(gzip.compress(b"one\n")[:-4])
+        rig.beat()
+        assert "file.undecided" in rig.names()
+        rotated.unlink()
+        log.rename(rig.logs / "app.log.3")
+        elsewhere = packed.rename(tmp_path / "elsewhere")
+        elsewhere.write_bytes(gzip.compress(b"born and compressed between two looks\n"))
+        elsewhere.rename(rig.logs / name)
+        log.write_bytes(b"three\n")
+        rig.beat()
+        rig.pass_time(10)
+        assert rig.lines == ["one", "two", "born and compressed between two looks", "three"]
+
+
+def test_so_it_is_where_others_have_waited_for_that(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        packed = born_while_stopped(rig).rename(rig.logs / "app.log.0.gz")
+        packed.write_bytes(gzip.compress(b"three and a half\n"))
+        rig.pass_time(10)
+        assert rig.lines == ["one", "three", "three and a half", "four"]
