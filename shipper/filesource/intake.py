@@ -27,7 +27,7 @@ from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.identify import Answer, Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
-from shipper.filesource.reuse import is_still
+from shipper.filesource.reuse import is_still, is_still_left
 from shipper.filesource.schedule import Schedule
 from shipper.filesource.undecided import BEAT, Case, Undecided, Why
 from shipper.lifecycle import File, FileEvent
@@ -62,6 +62,7 @@ class Intake:
         self._undecided = Undecided()
         self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
+        self._outlived: list[Tailer] = []  # whose ids are other files' now, which only a look around has told
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self.live = False  # what is there at the start has been taken in
 
@@ -86,6 +87,12 @@ class Intake:
         self._current.clear()
         while self._held:
             self._held.popitem()[1].close()
+        outlived, self._outlived = self._outlived, []
+        for tailer in outlived:
+            if tailer.detached and tailer.state not in DONE:
+                self.search(tailer, why=DELETED)
+            else:
+                self.vanished(tailer)
 
     def _take_parted(self) -> list[Seen]:
         parted, self._parted = self._parted, []
@@ -279,6 +286,13 @@ class Intake:
         if tailer.detached and tailer.state not in DONE:
             self.give_up(tailer, why)
 
+    def vanished(self, tailer: Tailer) -> None:
+        """Take note that a file's name and id lead elsewhere, unless it has been found again meanwhile."""
+        if tailer.detached and tailer.state is not File.LOST and self._census.has_copies(tailer.path):
+            self.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
+        if tailer.detached:
+            self.give_up(tailer, DELETED)
+
     def give_up(self, tailer: Tailer, why: str) -> None:
         """Take note that a file's bytes are nowhere, unless they may be in one that is still being compressed."""
         now = self._clock()
@@ -298,16 +312,22 @@ class Intake:
         return bool(lineage.holds)
 
     def _neighbours(self, directories: Iterable[bytes]) -> dict[FileId, Seen]:
-        """Return the files in some directories as they are now, having noted which of them were renamed.
+        """Return the files in some directories as they are now, having noted which of them were renamed, or are gone.
 
-        One that is known would else be believed to have the name still that a younger one has got.
+        One that is known would else be believed to have the name, or the id, still that a younger one has got.
         """
         census = self._census
         found = census.choose(one for d in dict.fromkeys(directories) for one in self._look(census.source, d).seen)
         for file_id, one in found.items():
             tailer = census.by_id.get(file_id)
-            if tailer is not None and tailer.path == one.base and is_still(self._files, tailer, one):
+            if tailer is not None and not is_still(self._files, tailer, one):
+                census.unbind(tailer)
+                self._outlived.append(tailer)
+            elif tailer is not None and tailer.path == one.base:
                 census.sighted(tailer, one)
+            left = census.left.get(file_id)
+            if left is not None and not is_still_left(self._files, left, one):
+                census.part(left)
         return found
 
     def follow(self, missing: Iterable[Tailer]) -> None:

@@ -14,7 +14,7 @@ from shipper.errors import StateError
 from shipper.files import Stat
 from shipper.filesource import firstscan
 from shipper.filesource.census import FORGET_AFTER, Census
-from shipper.filesource.intake import DELETED, Intake
+from shipper.filesource.intake import Intake
 from shipper.filesource.lineage import DONE
 from shipper.filesource.reuse import is_still, is_still_left
 from shipper.filesource.schedule import Schedule
@@ -97,10 +97,7 @@ class Sightings:
         now = self._clock()
         self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
         for tailer in missing:
-            if tailer.detached and tailer.state is not File.LOST and census.has_copies(tailer.path):
-                self._intake.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
-            if tailer.detached:
-                self._intake.give_up(tailer, DELETED)
+            self._intake.vanished(tailer)
         if seen.complete:
             census.forget_vanished(seen, found, now)
             if not self.started:

@@ -137,3 +137,23 @@ def test_a_file_that_is_copied_and_truncated_while_it_waits_for_its_predecessor(
         rig.pass_time(2 * SILENCE)
         assert rig.lines == ["one", "tw", "three"]
         assert "file.lost" not in rig.names()
+
+
+def test_the_inode_of_a_deleted_file_is_a_rotated_ones_that_a_search_comes_upon(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, watch="poll") as rig:
+        rig.limit_files(1)
+        log, other, truncated = (rig.logs / name for name in ("app.log", "other.log", "truncated.log"))
+        for path in (log, other, truncated):
+            path.write_bytes(b"first\n")
+        rig.start().pass_time(2)
+        rig.sink.arrived.clear()
+        log.rename(rig.logs / "app.log.2")
+        reuse(other, rig.logs / "app.log.1", b"second\n")
+        log.write_bytes(b"third\n")
+        tailer = next(t for t in rig.source.stock() if t.path == os.fsencode(truncated))
+        rig.source._intake.search(tailer)  # before the next poll
+        rig.beat()
+        assert rig.lines == ["second", "third"]
+        rig.pass_time(5)
+        assert rig.lines == ["second", "third"]
+        assert "file.lost" not in rig.names()
