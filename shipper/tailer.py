@@ -129,7 +129,7 @@ class Tailer:
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
         self.quiet_size = -1  # its size when it was last seen to have grown
         self.linked = True  # it has a name
-        self.away = False  # its directory is another file system than before: its name is not there
+        self.away = False  # it was not there when its name was looked for last
         self.detached = False  # its file id leads to other bytes now
         self.late = False  # it has grown after it was finished
         self.missing_since = 0.0
@@ -260,6 +260,10 @@ class Tailer:
             head = reader.read(HEAD, 0)
             if len(head) > self.head_len and (not self.head_len or digest(head[: self.head_len]) == self.head):
                 self.head_len, self.head = len(head), digest(head)
+
+    def unlearn(self) -> None:
+        """Forget the first bytes of a file of which nothing was read: they are another's, perhaps."""
+        self.head_len, self.head = 0, b""
 
     def take(self, block: int = BLOCK, most: int = sys.maxsize, *, whole: bool = False) -> Batch | None:
         """Read the next lines; None where there is no further complete line (``at_end`` is then true).

@@ -119,13 +119,9 @@ class Census:
         later = hold.after if hold is not None else self._after(lineage, one)
         before = next((t for t in lineage.gens if t in later), None)
         if before is not None:
-            # A rotated file that shows up late still comes before the file that has the name now, which waits; the
-            # numbers say so too, for they are the order after a restart.
-            moved = [*lineage.gens[lineage.gens.index(before) :], tailer]
-            numbers = [t.generation for t in moved]
-            for generation, number in zip([tailer, *moved[:-1]], numbers, strict=True):
-                generation.generation = number
-                self.changed(generation)
+            # A rotated file that shows up late still comes before the file that has the name now, which waits.
+            after = lineage.gens[lineage.gens.index(before) :]
+            self._number([tailer, *after], [*after, tailer])
         lineage.add(tailer, before=before)
         for hold in lineage.holds.values():
             if one.path == one.base or one.rank > hold.rank:
@@ -136,6 +132,24 @@ class Census:
         self._events.file_found(self.source, one.path, one.file_id.ino, tailer.generation, one.size)
         self.advance(lineage)
         return tailer
+
+    def _number(self, order: list[Tailer], before: list[Tailer]) -> None:
+        """Let the numbers say in which order generations are now: they are the order after a restart."""
+        for tailer, number in zip(order, [t.generation for t in before], strict=True):
+            tailer.generation = number
+            self.changed(tailer)
+
+    def let_be_newest(self, tailer: Tailer) -> None:
+        """Let a generation that has its path's name come last, where it and those after it wait for their turn."""
+        lineage = self.lineages[tailer.path]
+        if tailer not in lineage.gens:
+            return
+        before = lineage.gens[lineage.gens.index(tailer) :]
+        if any(t.read.offset or t.state is not File.WAITING for t in before):
+            return
+        after = [*before[1:], tailer]
+        self._number(after, before)
+        lineage.gens[-len(before) :] = after
 
     def hold(self, path: bytes, one: Seen) -> None:
         """Let the generations of ``path`` after a rotated file wait until something can be said of that."""
@@ -152,11 +166,11 @@ class Census:
     def _after(self, lineage: Lineage, one: Seen) -> set[Tailer]:
         """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet.
 
-        A name tells the age only of what has it now; that of a file which is gone or open without it is an old one.
+        A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one.
         """
         if one.path == one.base:
             return set()
-        named = [t for t in lineage.gens if t.linked and not t.away and self.by_name.get(t.seen_as) is t]
+        named = [t for t in lineage.gens if not t.away and self.by_name.get(t.seen_as) is t]
         unread = (t for t in named if t.state not in DONE and not t.read.offset)
         after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
@@ -169,6 +183,16 @@ class Census:
         lineage.advance()
         if (current := lineage.current) is not None:
             self._schedule.now(current)
+
+    def grew(self, tailer: Tailer) -> None:
+        """Let a file be read again as soon as it is its turn."""
+        current = self.lineages[tailer.path].current
+        if tailer.state not in DONE and tailer is not current:
+            if current is not None:
+                self._schedule.now(current)  # one that comes after it has grown: it may be finished now
+        elif tailer.state is not File.LOST:
+            tailer.event(FileEvent.GREW)
+            self._schedule.now(tailer)
 
     def retire(self, lineage: Lineage) -> None:
         """Put away what is finished and settled."""
@@ -251,11 +275,12 @@ class Census:
         self.adrift.pop(tailer, None)
         tailer.linked = True
         tailer.away = False
-        if one.path != tailer.seen_as:
-            if _leads_to(tailer.seen_as, tailer.file_id):
-                self.also[tailer.file_id] = one.path
-            else:
-                self.rename(tailer, one.path)
+        if one.path == tailer.seen_as:
+            self.by_name[one.path] = tailer  # another that was known may have had it since
+        elif _leads_to(tailer.seen_as, tailer.file_id):
+            self.also[tailer.file_id] = one.path
+        else:
+            self.rename(tailer, one.path)
         changed = one.size != tailer.size
         if one.size > tailer.size:
             tailer.size = one.size

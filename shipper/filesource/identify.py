@@ -79,7 +79,7 @@ def _judge(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer]
     if read and size >= read:
         if not matches(reader, tailer.fingerprint(tailer.read)):
             return None
-        if not tailer.finished or tailer.detached:
+        if not tailer.finished or tailer.detached or tailer.away:
             return Verdict.CONTINUES
         # Its file is there, closed: what holds more than that is no copy of it.
         own = read if tailer.compression else max(read, size_of(tailer))

@@ -64,6 +64,7 @@ class Intake:
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self._outlived: list[Tailer] = []  # whose ids are other files' now, which only a look around has told
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
+        self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
         self.live = False  # what is there at the start has been taken in
 
     def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
@@ -85,6 +86,7 @@ class Intake:
         for one in self._in_order(waiting):
             self._decide(one)
         self._current.clear()
+        self._nameless.clear()
         while self._held:
             self._held.popitem()[1].close()
         outlived, self._outlived = self._outlived, []
@@ -103,14 +105,8 @@ class Intake:
 
         Before them what is only there because it is open: it is older than what has a name.
         """
-        return sorted(waiting, key=lambda s: (s.base, not self._deleted(s), s.path == s.base, s.rank, s.path))
-
-    def _deleted(self, one: Seen) -> bool:
-        held = self._held.get(one.file_id)
-        try:
-            return held is not None and not held.stat().links
-        except OSError:
-            return False
+        nameless = self._nameless
+        return sorted(waiting, key=lambda s: (s.base, s.file_id not in nameless, s.path == s.base, s.rank, s.path))
 
     def _decide_all(self, waiting: list[Seen]) -> list[Seen]:
         """Decide what unknown files are; returns those of a path of which one has moved on: their order is not sure."""
@@ -129,7 +125,8 @@ class Intake:
         census = self._census
         bases = {one.base for one in waiting}
         found = self._neighbours(os.path.dirname(one.path) for one in waiting)
-        found |= {one.file_id: one for one in waiting if one.file_id in self._held and one.file_id not in found}
+        self._nameless = self._held.keys() - found.keys()
+        found |= {one.file_id: one for one in waiting if one.file_id in self._nameless}
         return [
             one
             for id_, one in found.items()
@@ -277,11 +274,14 @@ class Intake:
         census = self._census
         found = self._neighbours(map(os.path.dirname, (tailer.seen_as, os.path.realpath(tailer.seen_as))))
         unknown = {one.file_id: one for one in others}
+        self._nameless |= {file_id for file_id in unknown if file_id not in found or not found[file_id].adoptable}
         for file_id, one in found.items():
             left = census.left.get(file_id)
             known = file_id in census.by_id or (left is not None and left.state is FileState.LEFT)
-            if not known:  # also a copy, or what has another name than a rotation gives: of this one, perhaps
-                unknown[file_id] = one if one.adoptable else one._replace(base=tailer.path)
+            if known or (file_id in unknown and not one.adoptable):  # a second name takes nothing from what was open
+                continue
+            # Also a copy, or what has another name than a rotation gives: of this one, perhaps.
+            unknown[file_id] = one if one.adoptable else one._replace(base=tailer.path)
         self.take(unknown.values())
         if tailer.detached and tailer.state not in DONE:
             self.give_up(tailer, why)
@@ -317,17 +317,22 @@ class Intake:
         One that is known would else be believed to have the name, or the id, still that a younger one has got.
         """
         census = self._census
-        found = census.choose(one for d in dict.fromkeys(directories) for one in self._look(census.source, d).seen)
+        directories = dict.fromkeys(directories)
+        found = census.choose(one for d in directories for one in self._look(census.source, d).seen)
         for file_id, one in found.items():
             tailer = census.by_id.get(file_id)
             if tailer is not None and not is_still(self._files, tailer, one):
                 census.unbind(tailer)
                 self._outlived.append(tailer)
-            elif tailer is not None and tailer.path == one.base:
-                census.sighted(tailer, one)
+            elif tailer is not None and tailer.path == one.base and census.sighted(tailer, one):
+                census.grew(tailer)
             left = census.left.get(file_id)
             if left is not None and not is_still_left(self._files, left, one):
                 census.part(left)
+        for path in dict.fromkeys(one.base for one in found.values()):
+            for tailer in census.lineages[path].gens if path in census.lineages else ():
+                if tailer.file_id not in found and os.path.dirname(tailer.seen_as) in directories:
+                    tailer.away = True
         return found
 
     def follow(self, missing: Iterable[Tailer]) -> None:
@@ -344,6 +349,7 @@ class Intake:
         A rotated file that is written over when it has been compressed is being shredded: it is not believed to be a
         log before that is over, and never if it has no name then.
         """
+        census = self._census
         try:
             stat = tailer.reader.stat() if tailer.reader is not None else None
         except OSError:
@@ -351,13 +357,15 @@ class Intake:
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
         path, base = tailer.seen_as, tailer.path
         if tailer.state is not File.FINISHED:
-            self._events.file_truncated(self._census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
+            self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
         if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
             self._held[tailer.file_id] = reader
+            if census.by_name.get(path) is not tailer or tailer.away:
+                self._nameless.add(tailer.file_id)
         elif reader is not None:
             reader.close()
-        self._census.unbind(tailer)
+        census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
         seen = Seen(path, base, tailer.file_id, size, mtime, rotation.rank(path, base), compression)
         if self.live and path != base and any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS):
@@ -501,16 +509,22 @@ class Intake:
 
     def _new(self, one: Seen, reader: PlainReader | PackedReader | None = None) -> None:
         """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
-        self._census.take_up(one.file_id)
-        tailer = self._census.new(one)
+        census = self._census
+        census.take_up(one.file_id)
+        tailer = census.new(one)
         if reader is None:
             reader = self._held.pop(one.file_id, None)
         if reader is None:
             return
         tailer.learn(reader)
-        if self._descriptors.room() or not reader.stat().links:
+        nameless = one.file_id in self._nameless
+        if self._descriptors.room() or nameless or not reader.stat().links:
             tailer.adopt(reader, one.path, one.file_id, one.compression)
             self._descriptors.adopted(tailer)
+            if nameless:
+                census.unname(tailer)
+                if tailer.linked:
+                    census.adrift[tailer] = None
         else:
             reader.close()
 
@@ -532,6 +546,8 @@ class Intake:
                 lineage.gens.insert(0, tailer)
             if one.path != tailer.path:
                 tailer.event(FileEvent.REPLACED)
+            else:
+                census.let_be_newest(tailer)
         census.changed(tailer)
         offset = tailer.read.offset
         self._events.file_continued(census.source, tailer.path, one.path, tailer.generation, offset)

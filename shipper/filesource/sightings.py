@@ -84,7 +84,7 @@ class Sightings:
                 left = None
             if tailer is not None:
                 if census.sighted(tailer, one) or not self.started:
-                    self._grew(tailer)
+                    census.grew(tailer)
                     if tailer.finished:
                         doubtful.append(tailer)  # late lines, or another file under the same inode
             elif left is not None:
@@ -107,7 +107,7 @@ class Sightings:
         """Take note of names whose bytes may have changed."""
         by_name = self._census.by_name
         for path in sorted(by_name.keys() & paths):
-            self._grew(by_name[path])
+            self._census.grew(by_name[path])
         self._intake.again(paths)
 
     def _start(self, *, first: bool) -> None:
@@ -140,22 +140,12 @@ class Sightings:
             self._intake.take(one for one in found.values() if one.adoptable)
         self._start(first=True)
 
-    def _grew(self, tailer: Tailer) -> None:
-        """Let a file be read again as soon as it is its turn."""
-        current = self._census.lineages[tailer.path].current
-        if tailer.state not in DONE and tailer is not current:
-            if current is not None:
-                self._schedule.now(current)  # one that comes after it has grown: it may be finished now
-        elif tailer.state is not File.LOST:
-            tailer.event(FileEvent.GREW)
-            self._schedule.now(tailer)
-
     def _missing(self, seen: Observation, found: dict[FileId, Seen]) -> list[Tailer]:
         """Go on with open files that have no name any more; returns those that cannot be read until they are found."""
         missing = []
         for tailer in list(self._census.suspects(seen, found)):
             if self._census.has_another_name(tailer):
-                self._grew(tailer)  # perhaps it had grown before, under the name that is gone
+                self._census.grew(tailer)  # perhaps it had grown before, under the name that is gone
             elif tailer.reader is not None and (stat := self._stat(tailer)) is not None:
                 self._out_of_sight(tailer, stat)
             elif self._succeeded(tailer) or not self._tools.files.unmounted(tailer.seen_as, tailer.file_id):
@@ -191,7 +181,7 @@ class Sightings:
         elif tailer.state is not File.LOST:
             tailer.event(FileEvent.REPLACED)
         self._census.unname(tailer)
-        self._grew(tailer)
+        self._census.grew(tailer)
 
     def tick(self, now: float) -> None:
         """Look again at what no event tells of, when it is due."""
@@ -218,7 +208,7 @@ class Sightings:
             del self._census.adrift[tailer]
             self._out_of_sight(tailer, stat)
         elif stat.size != tailer.size:
-            self._grew(tailer)
+            self._census.grew(tailer)
         elif tailer.state is File.FINISHED and tailer.settled and now - tailer.grew_at > FORGET_AFTER:
             self._census.unbind(tailer)
             self._census.gone(tailer, now)

@@ -179,6 +179,10 @@ class FileSource:
             if (most := self._sending.most(tailer)) is None:
                 return False
             self._descriptors.touch(tailer)
+            if late and self._has_first_bytes(tailer):
+                tailer.unlearn()
+                self._intake.changed(tailer)
+                return True
             before = tailer.place
             single = tailer.record or self.delivery.buried(tailer, before.read.offset)  # that line only
             block = 1 if single else self.delivery.pace.limit or BLOCK
@@ -198,6 +202,13 @@ class FileSource:
             self._cannot_read(tailer, error)
             return False
         return batch is not None
+
+    @staticmethod
+    def _has_first_bytes(tailer: Tailer) -> bool:
+        """Whether a file that was finished without a byte has some now: of another one perhaps, copied over it."""
+        if tailer.read.offset or tailer.compression or tailer.reader is None:
+            return False
+        return tailer.reader.stat().size > 0
 
     def _may_begin(self) -> bool:
         """Whether a generation may begin now: not before all that has happened to names has been taken in.

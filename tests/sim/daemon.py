@@ -107,12 +107,6 @@ class Books:
         """Take note of what is saved."""
         self.durable.update(self._up_to(one))
 
-    def gone(self, values: set[bytes]) -> None:
-        """The bytes of these are gone, and others may stand at their offsets now."""
-        for ends in self._by_uid.values():
-            for value in values & ends.keys():
-                del ends[value]
-
     def rewound(self, source: str) -> None:
         """A source goes back, as something was not taken: what is not passed comes again, in whatever order."""
         if not self._brokers.failed:
@@ -124,7 +118,7 @@ class Books:
                     self._brokers.passed.add(value)
 
     def ended(self, *, cleanly: bool) -> None:
-        """The process has ended."""
+        """The process has ended. What is not durable is sent anew by the next one, or gone: then others stand there."""
         for value, (_, end, track) in self.sent.items():
             if value in self.durable:
                 continue
@@ -132,6 +126,7 @@ class Books:
                 raise Broken(f"{value!r} was acknowledged, and is not saved at a clean stop")
             self.may_repeat.add(value)
         self.sent.clear()
+        self._by_uid.clear()
 
 
 class Daemon:

@@ -301,18 +301,20 @@ class History:
             self.daemon.kill()
             if self.daemon.books.may_repeat:
                 self.world.destroyed = True  # nobody knows of it by now that it has arrived
-            self.world.account()
-            self._let_go()
-            self._losses.ended()
+            self._ended()
 
     def _stop(self) -> None:
         if self.daemon.running:
             self.daemon.stop()
             if self.daemon.books.may_repeat:
                 self.world.destroyed = True  # as after a kill: not all could be saved
-            self.world.account()
-            self._let_go()
-            self._losses.ended()
+            self._ended()
+
+    def _ended(self) -> None:
+        """The process is gone, and with it what was in the client's hands."""
+        self.world.ended()
+        self._let_go()
+        self._losses.ended()
 
     def _start(self, looks: int) -> None:
         if not self.daemon.running:
@@ -330,7 +332,6 @@ class History:
         if any(inode.durable != inode.data for inode in self.disk.files()):
             self.twice_allowed |= set(self.world.owed)  # a file that is shorter than what was read is another one
         self.world.power_cut()
-        self.daemon.books.gone(self.world.excused)
         self.daemon.books.may_repeat |= self.daemon.books.ever
 
     def _kill_at(self, calls: int) -> None:

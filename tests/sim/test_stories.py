@@ -229,3 +229,110 @@ def test_no_file_gives_way_to_another_that_was_deleted_just_now() -> None:
         ("race", 4, "delete", 0, 0),  # while b.log is looked for and opened
         ("wait", 0),
     )
+
+
+def test_a_remounted_file_goes_on_although_it_was_finished_and_has_grown() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("rotate", 1, 1),
+        ("calm",),
+        ("stop",),
+        ("write_late", 1),
+        ("remount",),
+    )
+
+
+def test_a_second_name_takes_nothing_from_what_is_open() -> None:
+    holds(
+        ("race", 0, "link", 0),
+        ("restore", 0, 1),
+        ("copytruncate", 0, 0, 1),
+        ("look",),
+        ("copytruncate", 0, 0, 0),
+        ("write", 0, 5, 0),
+        ("delete", 0, 0),  # the first name
+    )
+
+
+def test_what_has_the_name_comes_after_what_was_rotated_wherever_it_goes_on() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("wait", 0),
+        ("race", 0, "restore", 0, 0),
+        ("copytruncate", 0, 0, 0),
+        ("write_half", 0),
+        ("copytruncate", 0, 0, 1),
+        ("look",),
+    )
+
+
+def test_a_file_that_is_deleted_while_a_copy_is_looked_at_comes_after_it_all_the_same() -> None:
+    holds(
+        ("race", 0, "truncate", 0, 0),
+        ("write", 0, 0, 0),
+        ("look",),
+        ("power_cut",),
+        ("write", 0, 0, 0),
+        ("start", 0),
+        ("copytruncate", 0, 0, 1),
+        ("race", 11, "replace", 0, 0),
+        ("beat",),
+    )
+
+
+def test_a_copy_over_an_empty_rotated_file_is_a_copy() -> None:
+    holds(
+        ("write_unsynced", 0, 0),
+        ("copytruncate", 0, 0, 0),
+        ("wait", 0),
+        ("rotate", 0, 1),  # an empty file
+        ("look",),
+        ("copytruncate", 0, 0, 0),
+    )
+
+
+def test_a_late_line_in_a_rotated_file_that_was_empty() -> None:
+    holds(
+        ("race", 0, "copytruncate", 1, 0, 0),
+        ("restore", 1, 1),
+        ("look",),
+        ("rotate", 1, 1),
+        ("wait", 0),
+        ("lose_events",),
+        ("write_late", 1),
+    )
+
+
+def test_a_late_line_that_is_seen_while_something_else_is_searched_for() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("rotate", 0, 1),
+        ("wait", 0),
+        ("race", 2, "write_late", 0),
+        ("truncate", 0, 0),
+        ("look",),
+        ("rotate", 0, 0),  # what is told of the late line's file by its name is told of another one
+    )
+
+
+def test_what_took_the_number_and_the_name_of_a_finished_file_has_that_name() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("replace", 0, 1),
+        ("wait", 0),
+        ("rotate", 0, 1),
+        ("stop",),
+        ("rotate", 0, 1),
+    )
+
+
+def test_what_is_truncated_and_deleted_comes_before_what_was_rotated_since() -> None:
+    holds(
+        ("write_half", 0),
+        ("look",),
+        ("truncate", 0, 1),
+        ("no_topic", 0),
+        ("look",),
+        ("delete", 0, 0),
+        ("rotate_chain", 0, 2),
+    )

@@ -6,7 +6,8 @@ must arrive:
 - A line is **owed** once it is written, as long as its bytes exist: in a file of the watched directories, or in one
   that has no name there any more and that the daemon holds open. It is **excused** when the last of these goes before
   it has arrived; one that is in the client's hands just then (``at_risk``) only when the client lets go of it.
-- A file that has no name any more is held open until what only it holds is acknowledged.
+- A file that has no name any more is held open until what only it holds is acknowledged. Not one that lost its name
+  before the daemon, this process of it, had rested with it in sight: it is open for a moment then, to see what it is.
 - A last line without its end must arrive as it is when its file can no longer grow, unless its rest was written.
 
 Order is asked of the lines of one path. Not of those that were written between two looks of the daemon in which the
@@ -75,6 +76,7 @@ class World:
         self._count = 0
         self._unseen: dict[bytes, list[bytes]] = {}  # by path: lines written since the daemon looked
         self._twisted: dict[bytes, int] = {}  # by path: how often its file was given other bytes since then
+        self._copied: set[bytes] = set()  # paths whose file was copied since then
         for directory in (*layout.directories, OUTSIDE):
             disk.mkdir(directory)
 
@@ -157,6 +159,11 @@ class World:
         if self._twisted[path] > 1:
             self.muddled.update(self._unseen.get(path, []))
 
+    def _goes(self, name: bytes) -> None:
+        """Note that a file's name goes: where it was copied just now, nobody can tell whether before or after that."""
+        if name in self._copied:
+            self._twist(name)
+
     def create(self, path: bytes) -> None:
         """Create an empty file."""
         if not self.there(path):
@@ -220,6 +227,7 @@ class World:
     def delete(self, name: bytes) -> None:
         """Delete a file."""
         inode = self.there(name)
+        self._goes(name)
         self.disk.unlink(name)
         if inode is not None and inode in self.facts:
             self._ends(inode, goes=not inode.links)
@@ -273,6 +281,7 @@ class World:
         self._ends(inode)
         self.destroyed |= self.hurried  # known by its size alone, perhaps: nobody can tell then that this is its copy
         self.account()
+        self._copied.add(path)
         self.truncate(path)
 
     def truncate(self, path: bytes) -> None:
@@ -303,6 +312,7 @@ class World:
         inode = self.there(name)
         if inode is None or inode not in self.facts:
             return
+        self._goes(name)
         self._ends(inode)
         self._count += 1
         self._rename(name, b"%s/moved-%d" % (OUTSIDE, self._count))
@@ -349,8 +359,10 @@ class World:
 
     def account(self) -> None:
         """Excuse the lines whose bytes have just gone; those in the client's hands may still arrive."""
-        gone = self.owed.keys() - self.existing() - self._arrived() - self.excused
-        if gone:
+        arrived = self._arrived()
+        gone = self.owed.keys() - self.existing() - arrived - self.excused
+        out = {inode for inode in self.facts.keys() - set(self.readable()) if not self.facts[inode].packed}
+        if gone or {self.partial(inode) for inode in out} - arrived - {b""}:
             self.destroyed = True
             self.losses.gone(gone)
         self.at_risk |= gone & self._in_flight()
@@ -360,7 +372,13 @@ class World:
         """The daemon has seen everything, and has nothing to do before time passes."""
         self._unseen.clear()
         self._twisted.clear()
+        self._copied.clear()
         self._looked_at.update(self.watched())
+
+    def ended(self) -> None:
+        """The daemon's process has ended; the next one has seen nothing yet."""
+        self._looked_at.clear()
+        self.account()
 
     def client_let_go(self, held: set[bytes]) -> None:
         """Records were not taken, but for those that are ``held``: what exists nowhere else any more is excused."""
@@ -369,7 +387,11 @@ class World:
 
     def closed(self, inode: Inode, safe: Callable[[bytes], bool]) -> None:
         """Hold that a file without a name is let go of only when all that it alone holds is safe."""
-        if inode.opens or inode.links or inode not in self.facts:
+        if inode.opens or inode not in self.facts:
+            return
+        if inode.links:
+            if inode not in self._looked_at and inode not in self.watched():
+                self.account()  # it was made and moved away within one look, and open by chance
             return
         alone = [line for line in self.lines(self.content(inode)) if line in self.owed and not safe(line)]
         if alone:
