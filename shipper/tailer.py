@@ -175,7 +175,9 @@ class Tailer:
     def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:
         """Return what is to be saved of it now; ``ahead``: as if all that was sent had been acknowledged."""
         acked = self.track.ahead if ahead else self.track.acked
-        finished = self.state in (File.FINISHED, File.LOST) and (ahead or self.track.idle)
+        # Not what was aborted and waits to be read again: nothing of it is in flight, and it is not acknowledged.
+        settled = (ahead or self.track.idle) and acked.offset == self.read.offset
+        finished = settled and self.state in (File.FINISHED, File.LOST)
         return Checkpoint(
             uid=self.uid,
             source=self.source,

@@ -336,3 +336,18 @@ def test_what_is_truncated_and_deleted_comes_before_what_was_rotated_since() -> 
         ("delete", 0, 0),
         ("rotate_chain", 0, 2),
     )
+
+
+def test_what_was_aborted_and_waits_to_be_read_again_is_not_saved_as_finished() -> None:
+    holds(
+        ("setup", 0, 2, 0),
+        ("exactly_once",),
+        ("unwanted", 0),
+        ("kill_at", 0),
+        ("rotate", 0, 1),
+        ("wait", 0),
+        ("start", 0),
+        ("look",),  # what is refused is aborted with all that was sent
+        ("rotate", 0, 0),
+        ("kill",),
+    )
