@@ -6,6 +6,7 @@ ShipperError            base; ``exit_code`` is what the command line ends with
 │   └── StateBusy       another daemon holds it (75)
 ├── EditError           a checkpoint cannot be changed as was asked (1)
 ├── StatusError         no running daemon answers (1)
+├── UnreadableFile      a file that a command was asked for cannot be read (1)
 ├── InstanceTaken       another daemon delivers under the same instance name (75)
 ├── ConnectError        the brokers could not be reached or refused us, in a one-shot command (1)
 ├── ProducerFatal       the Kafka client gave up for good: a new one must be built; never reaches the user
@@ -63,6 +64,10 @@ class EditError(ShipperError):
 
 class StatusError(ShipperError):
     """No running daemon answers."""
+
+
+class UnreadableFile(ShipperError):
+    """A file that a command was asked for cannot be read."""
 
 
 class InstanceTaken(ShipperError):

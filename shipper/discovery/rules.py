@@ -98,6 +98,15 @@ class Rules:
         positions = {position for position in positions if position.source not in excluded}
         return self._state(positions) if positions else None
 
+    def state(self, directory: bytes) -> State | None:
+        """Return the state of ``directory``; None where no pattern leads there."""
+        state: State | None = self.root
+        at = b""
+        for name in filter(None, directory.split(b"/")):
+            at += b"/" + name
+            state = self.child(state, at, name) if state is not None else None
+        return state
+
     def claims(self, state: State, directory: bytes, name: bytes) -> tuple[Claim, ...]:
         """Return which sources the file ``name`` concerns, one claim for each at most."""
         return tuple(claim for source in state.last if (claim := self._claim(state, source, directory, name)))

@@ -18,7 +18,7 @@ from shipper import checks
 from shipper.config import Config, SourceConfig
 from shipper.discovery import look_around
 from shipper.discovery.nearest import nearest
-from shipper.discovery.rules import Rules, State
+from shipper.discovery.rules import Rules
 from shipper.discovery.scan import ABSENT
 from shipper.events import Events
 from shipper.explain.fate import Fate, Inquiry, excluded
@@ -105,7 +105,7 @@ def _why_not(config: Config, path: bytes) -> list[str]:
     reasons: list[str] = []
     for source in config.sources.values():
         rules = Rules([checks.watched(source)._replace(exclude=())])
-        state = _state(rules, directory)
+        state = rules.state(directory)
         claims = rules.claims(state, directory, name) if state is not None else ()
         if hidden := claims and excluded(source, path):
             reasons.append(f'source "{source.name}": {hidden}')
@@ -126,13 +126,3 @@ def _why_not(config: Config, path: bytes) -> list[str]:
         *_, name_of, miss = max(misses, key=lambda one: one[:2])
         reasons.append(f'the nearest is "{show_path(miss.pattern)}" of source "{name_of}": {miss.why}')
     return reasons
-
-
-def _state(rules: Rules, directory: bytes) -> State | None:
-    """Return what the patterns say about ``directory``; None where none leads there."""
-    state: State | None = rules.root
-    at = b""
-    for name in filter(None, directory.split(b"/")):
-        at += b"/" + name
-        state = rules.child(state, at, name) if state is not None else None
-    return state

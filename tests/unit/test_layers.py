@@ -102,6 +102,11 @@ TABLE = {
     "explain": Row(
         f"{CORE} tailer discovery checkpoints filesource checks", "", "asks the daemon's own rules: has none of its own"
     ),
+    "preview": Row(
+        f"{CORE} tailer discovery checkpoints filesource checks",
+        "",
+        "reads and shapes as the daemon does: sends nothing, and has no rules of its own",
+    ),
     "demo": Row(
         "errors model events config framing discovery kafka logs checks",
         "click rich",
@@ -109,6 +114,7 @@ TABLE = {
     ),
     "cli": Row(
         "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit explain"
+        " preview"
         " demo inventory records template admin",
         "click rich",
         "what a person touches: no logic of its own",

@@ -140,11 +140,11 @@ BUILTINS: Mapping[str, Builtin] = {
         (
             _compile(
                 rf"\[?+(?P<time>{_DATE_TIME})\]?+\s++(?P<level>[A-Z]{{4,7}})\s++(?:\[(?P<thread>[^\]]++)\]\s++)?+",
-                r"(?:\[?+(?P<logger>[\w.$/-]++)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+[:-] )?+(?P<message>.*+)",
+                r"(?:(?:\[?+(?P<logger>\w[\w.$/-]*+)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+)?+[:-] )?+(?P<message>.*+)",
             ),
             _compile(
                 rf"(?P<time>{_DATE_TIME})\s++\[(?P<thread>[^\]]++)\]\s++(?P<level>[A-Z]{{4,7}})\s++",
-                r"(?:\[?+(?P<logger>[\w.$/-]++)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+[:-] )?+(?P<message>.*+)",
+                r"(?:(?:\[?+(?P<logger>\w[\w.$/-]*+)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+)?+[:-] )?+(?P<message>.*+)",
             ),
         ),
         "rfc3339",

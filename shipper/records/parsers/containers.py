@@ -57,7 +57,7 @@ def docker(_wanted: Wanted) -> Parse:
         if "log" not in found:
             return None
         fields: Fields = {name: found[name] for name in ("time", "stream", "attrs") if name in found}
-        fields["message"] = found["log"].removesuffix("\n")
+        fields["message"] = found["log"].removesuffix("\n").removesuffix("\r")
         return fields
 
     return parse

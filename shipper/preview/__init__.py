@@ -1,0 +1,123 @@
+"""The records that a file would become, without sending them: ``shipper test``.
+
+- ``owner``: which source ships a path, and under which name
+- ``show``: a record as text and as JSON
+
+The file is read by the daemon's own tailer and goes through its record stage, one event at a time, so that it is known
+of each event which records it became or which rule dropped it. Nothing is saved, watched or sent. One thread.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shipper.config import SourceConfig
+from shipper.discovery.rotation import compression
+from shipper.errors import UnreadableFile
+from shipper.events import Events
+from shipper.files import BROKEN, Files
+from shipper.filesource.census import Census
+from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.filesource.schedule import Schedule
+from shipper.model import Checkpoint, FileId, show_path
+from shipper.records import Headers, Naming, Stage
+from shipper.tailer import Batch, ContentChanged, Tailer
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One record, or an event that becomes none: then ``dropped`` names the rule, and ``value`` is the event.
+
+    ``offset`` is where the event begins in the file. ``timestamp``: milliseconds since 1970, 0: the time of sending.
+    ``noted``: what the daemon would count of it, as ``parse_error``.
+    """
+
+    offset: int
+    value: bytes
+    topic: str = ""
+    key: bytes = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
+    noted: tuple[str, ...] = ()
+    dropped: str = ""
+
+
+def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterator[Preview]:
+    """Yield the records of ``file``, as if ``source`` had found it as ``path``; its last line needs no end.
+
+    Raises :class:`UnreadableFile`.
+    """
+    events, files = Events(lambda *_: None), Files()
+    naming = Naming(source, host)
+    stage = Stage(source, naming, host)
+    census = Census(source, naming, Descriptors(limit_from_process(), files, events), Schedule(), events)
+    try:
+        found = os.stat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableFile(f"{show_path(file)} is no regular file")
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    tailer = census.tailer(
+        Checkpoint(
+            uid="test",
+            source=source.name,
+            path=path,
+            seen_as=file,
+            file_id=FileId(found.st_dev, found.st_ino),
+            generation=0,
+            offset=0,
+            size=found.st_size,
+            compression=compression(file),
+        )
+    )
+    try:
+        for batch, start in _batches(tailer, files):
+            for event, offset in zip(batch.lines, batch.offsets(start), strict=True):
+                yield from _of_event(stage, tailer, event, offset, batch.part, last=batch.last)
+    finally:
+        tailer.close()
+
+
+def _batches(tailer: Tailer, files: Files) -> Iterator[tuple[Batch, int]]:
+    """Yield what the tailer reads, with the offset where it begins; ends at the end of the file."""
+    try:
+        tailer.open(files)
+        while True:
+            start = tailer.read.offset
+            batch = tailer.take()
+            if batch is None and tailer.at_end:
+                batch = tailer.take_last()
+                if batch is None and tailer.at_end:
+                    return
+            if batch is not None:  # else a long line, whose end is still looked for
+                yield batch, start
+    except ContentChanged:
+        raise UnreadableFile(f"{show_path(tailer.seen_as)} has changed while it was read") from None
+    except BROKEN as error:
+        raise _unreadable(tailer.seen_as, error) from error
+
+
+def _unreadable(file: bytes, error: Exception) -> UnreadableFile:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreadableFile(f"{show_path(file)} cannot be read: {reason or type(error).__name__}")
+
+
+def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, part: int, *, last: bool) -> Iterator[Preview]:
+    shaped = stage.shape(tailer, [event], lambda: [offset], len(event), part, last=last)
+    noted = tuple(shaped.noted)
+    for n, message in enumerate(shaped.messages):
+        headers: Headers = shaped.headers[n] if shaped.headers is not None else []
+        yield Preview(
+            offset,
+            message["value"],
+            shaped.topics[n] if shaped.topics is not None else tailer.topic,
+            message["key"],
+            tuple(headers),
+            shaped.timestamps[n] if shaped.timestamps is not None else 0,
+            noted,
+        )
+    for rule in shaped.dropped:
+        yield Preview(offset, event, noted=noted, dropped=rule)

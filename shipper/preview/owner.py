@@ -1,0 +1,32 @@
+"""Which source ships a path, asked of the rules by which the daemon finds files. Looks at no file."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from shipper import checks
+from shipper.config import Config, SourceConfig
+from shipper.discovery.rules import Rules
+
+
+class Owner(NamedTuple):
+    """A source, and the path under which it ships a file: of a rotated one, that of the log that it was."""
+
+    source: SourceConfig
+    path: bytes
+
+
+def owners(config: Config, path: bytes) -> list[Owner]:
+    """Return each source that ships ``path``, by its name."""
+    directory, name = os.path.split(path)
+    found = []
+    for source in config.sources.values():
+        rules = Rules([checks.watched(source)])
+        state = rules.state(directory)
+        found += [
+            Owner(source, os.path.join(directory, claim.base))
+            for claim in (rules.claims(state, directory, name) if state is not None else ())
+            if claim.adoptable
+        ]
+    return found
