@@ -465,6 +465,10 @@ class Events:
         """Tell that nobody can ask the daemon for its status."""
         self.emit("warning", "status.unavailable", path=path, reason=reason, then="the daemon goes on without")
 
+    def admin_listening(self, address: str) -> None:
+        """Tell where the status page and the metrics are."""
+        self.emit("info", "admin.listening", address=address)
+
     def manager_unreachable(self, reason: str) -> None:
         """Tell that the service manager did not take a message."""
         self.emit("warning", "manager.unreachable", every=300.0, reason=reason)

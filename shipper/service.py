@@ -12,8 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from shipper.admin.app import App
-from shipper.admin.server import AdminServer
+from shipper.admin.server import Admin
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
@@ -88,12 +87,13 @@ def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, e
     """Run one pump after the other: a reload drains the old one and starts another."""
     manager = Manager(events)
     pumps = [Pump(config, store, events)]  # the one of now
-    admin = AdminServer(config.shipper.state_dir, App(lambda: pumps[0]), events)
+    admin = Admin(config.shipper.state_dir, lambda: pumps[0], events)
     try:
         while True:
             pump = pumps[0]
             events.service_starting(str(config.shipper.state_dir), len(config.sources))
             pump.start()
+            admin.configure(config.admin)
             new = _wait(pump, config, load, events, flags, manager)
             if new is None:
                 manager.stopping()

@@ -1,11 +1,12 @@
-"""The answers: ``/status`` as JSON, ``/livez`` and ``/readyz``. A WSGI application, called by the server's threads.
+"""The answers: ``/status`` as JSON, ``/metrics``, ``/livez``, ``/readyz``, and a page for people. A WSGI application.
 
 It asks the pump and waits for its answer, which comes with the pump's next round. Nothing can be changed over HTTP.
+Called by the server's threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,7 +15,10 @@ from shipper.lifecycle import Service
 from shipper.status import Status
 
 PATIENCE = 5.0  # seconds that the pump may take to answer; a round takes 2 at most, and long looks happen
-TEXT, JSON = "text/plain; charset=utf-8", "application/json"
+TEXT, JSON, HTML = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+# The page has all that it needs in itself, and asks only where it came from.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -27,39 +31,71 @@ class Asked(Protocol):
 
 
 class App:
-    """The application. ``pump`` gives the pump of now: a reload makes a new one."""
+    """The application. ``pump`` gives the pump of now: a reload makes a new one.
 
-    def __init__(self, pump: Callable[[], Asked]) -> None:
+    ``counters`` are those of the events; ``samples`` gives what the page draws, and there is no page without.
+    """
+
+    def __init__(
+        self,
+        pump: Callable[[], Asked],
+        counters: Mapping[tuple[str, str], int],
+        samples: Callable[[], Sequence[msgspec.Struct]] | None = None,
+    ) -> None:
         self._pump = pump
+        self._counters = counters
+        self._samples = samples
+        self._answers: dict[str, Callable[[Status, StartResponse], Iterable[bytes]]] = {
+            "/status": self._status,
+            "/metrics": self._metrics,
+            "/livez": self._livez,
+            "/readyz": self._readyz,
+        }
+        if samples is not None:
+            self._answers |= {"/": self._page, "/history": self._history}
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
         if method not in ("GET", "HEAD"):
-            return _answer(start_response, "405 Method Not Allowed", "only GET and HEAD\n", [("Allow", "GET, HEAD")])
-        answer = {"/livez": self._livez, "/readyz": self._readyz, "/status": self._status}.get(path)
-        if answer is None:
-            return _answer(start_response, "404 Not Found", "there is /status, /livez and /readyz\n")
+            return answer(start_response, "405 Method Not Allowed", "only GET and HEAD\n", [("Allow", "GET, HEAD")])
+        if path not in self._answers:
+            return answer(start_response, "404 Not Found", f"there is {', '.join(self._answers)}\n")
         status = self._pump().status(PATIENCE)
         if status is None:
             said = f"the thread that does the work has not answered for {PATIENCE:.0f} s\n"
-            return _answer(start_response, "503 Service Unavailable", said)
-        return answer(status, start_response)
+            return answer(start_response, "503 Service Unavailable", said)
+        return self._answers[path](status, start_response)
 
     def _livez(self, _status: Status, start_response: StartResponse) -> Iterable[bytes]:
-        return _answer(start_response, "200 OK", "alive\n")
+        return answer(start_response, "200 OK", "alive\n")
 
     def _readyz(self, status: Status, start_response: StartResponse) -> Iterable[bytes]:
         if status.state == Service.RUNNING:
-            return _answer(start_response, "200 OK", "ready\n")
+            return answer(start_response, "200 OK", "ready\n")
         said = f"{status.state}: {status.trouble}" if status.trouble else status.state
-        return _answer(start_response, "503 Service Unavailable", f"{said}\n")
+        return answer(start_response, "503 Service Unavailable", f"{said}\n")
 
     def _status(self, status: Status, start_response: StartResponse) -> Iterable[bytes]:
-        return _answer(start_response, "200 OK", msgspec.json.encode(status), kind=JSON)
+        return answer(start_response, "200 OK", msgspec.json.encode(status), kind=JSON)
+
+    def _history(self, _status: Status, start_response: StartResponse) -> Iterable[bytes]:
+        assert self._samples is not None
+        return answer(start_response, "200 OK", msgspec.json.encode(self._samples()), kind=JSON)
+
+    def _metrics(self, status: Status, start_response: StartResponse) -> Iterable[bytes]:
+        from shipper.admin import metrics  # a few megabytes, for who asks only
+
+        return answer(start_response, "200 OK", metrics.render(status, self._counters), kind=METRICS)
+
+    def _page(self, status: Status, start_response: StartResponse) -> Iterable[bytes]:
+        from shipper.admin import page
+
+        more = [("Content-Security-Policy", POLICY), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")]
+        return answer(start_response, "200 OK", page.render(status), more, kind=HTML)
 
 
-def _answer(
+def answer(
     start_response: StartResponse,
     status: str,
     body: str | bytes,
@@ -67,6 +103,8 @@ def _answer(
     *,
     kind: str = TEXT,
 ) -> list[bytes]:
-    data = body.encode() if isinstance(body, str) else body
-    start_response(status, [("Content-Type", kind), ("Cache-Control", "no-store"), *more])
+    """Begin a response, and return its body."""
+    data = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    always = [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    start_response(status, [*always, *more])
     return [data]

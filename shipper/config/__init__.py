@@ -8,9 +8,18 @@ write it out. Everything here may be called from any thread.
 from shipper.config.load import load
 from shipper.config.schema import schema
 from shipper.config.show import show
-from shipper.config.types import Config, KafkaConfig, ParseConfig, ShipperConfig, SourceConfig, TimestampConfig
+from shipper.config.types import (
+    AdminConfig,
+    Config,
+    KafkaConfig,
+    ParseConfig,
+    ShipperConfig,
+    SourceConfig,
+    TimestampConfig,
+)
 
 __all__ = [
+    "AdminConfig",
     "Config",
     "KafkaConfig",
     "ParseConfig",

@@ -5,6 +5,7 @@ Pure. A check takes the value and the source's name and yields every mistake.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -180,6 +181,27 @@ def time_zone(value: str, _source: str) -> Iterator[Mistake]:
         timeformat.zone_of(value)
     except timeformat.FormatError as error:
         yield Mistake(value, error.found, error.fix)
+
+
+def listen(value: str, _source: str) -> Iterator[Mistake]:
+    """Hold the address to be a host and a port."""
+    host, port = host_and_port(value)
+    if value and not (host and port.isdigit() and 0 < int(port) < 1 << 16):
+        yield Mistake(value, "is no address to listen on", 'write "HOST:PORT", as "127.0.0.1:9600"')
+
+
+def host_and_port(value: str) -> tuple[str, str]:
+    """Take ``HOST:PORT`` apart; an IPv6 address stands in brackets."""
+    host, _, port = value.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _template(value: str) -> tuple[Template | None, list[Mistake]]:

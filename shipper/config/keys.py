@@ -21,7 +21,7 @@ class Key:
     """What is to know about one key.
 
     ``example`` shows a required key's value as it is written. ``environment`` names the variable whose first entry
-    (of a list with colons) stands for a key that is not given.
+    (of a list with colons) stands for a key that is not given. The value of a ``secret`` one is never shown.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class Key:
     check: checks.Check = checks.nothing
     example: str = ""
     environment: str = ""
+    secret: bool = False
 
 
 class Entry(NamedTuple):

@@ -22,6 +22,7 @@ from shipper.config.types import (
     KIB,
     RECORD_RESERVE,
     TABLES,
+    AdminConfig,
     Config,
     KafkaConfig,
     ShipperConfig,
@@ -62,6 +63,12 @@ class _Loader:
         )
         kafka_table = self._table(root, ("kafka",))
         kafka = self._section(KafkaConfig, kafka_table, ("kafka",), missing="kafka" not in meant)
+        admin_table = self._table(root, ("admin",))
+        admin = self._section(AdminConfig, admin_table, ("admin",))
+        for misfit in together.admin_misfits(admin):
+            self._tell(
+                (admin_table.entries.get(misfit.name) or admin_table).where, ("admin", misfit.name), misfit.sentence
+            )
         sources_table = self._table(root, ("sources",))
         if self._complete and not sources_table.entries and "sources" not in meant and not self._told(("sources",)):
             self._tell(root.where, ("sources",), "there is no source; write [sources.NAME] with paths and topic")
@@ -79,6 +86,7 @@ class _Loader:
             {name: SourceConfig(name=name, **source) for name, source in sources.items()},
             files,
             frozenset(self.secrets),
+            AdminConfig(**admin),
         )
 
     # Telling
@@ -142,6 +150,10 @@ class _Loader:
         values: dict[str, Any] = {}
         for name, entry in entries.items():
             found = table.entries.get(name)
+            if (
+                entry.key.secret and isinstance(found, Leaf) and found.value != entry.default
+            ):  # noted first: no sentence may show the value
+                self.secrets.add(key_path(*path, name))
             if isinstance(entry.key.kind, PropertyTable):
                 values[name] = self._properties(entry.key.kind, self._table(table, (*path, name)), (*path, name))
             elif isinstance(entry.key.kind, NameTable):

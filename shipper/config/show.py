@@ -22,6 +22,7 @@ def show(config: Config) -> str:
     """Return every key with its value, defaults included; a secret is shown as ``"****"``."""
     lines = [f"# {show_path(os.fsencode(path))}" for path in config.files]
     tables: list[tuple[tuple[str, ...], msgspec.Struct]] = [(("shipper",), config.shipper), (("kafka",), config.kafka)]
+    tables.append((("admin",), config.admin))
     tables += [(("sources", name), source) for name, source in config.sources.items()]
     for path, table in tables:
         lines += ["", f"[{key_path(*path)}]", *_lines(config, path, table)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from shipper import patterns
-from shipper.config.checks import pattern_groups
+from shipper.config.checks import host_and_port, is_loopback, pattern_groups
 from shipper.config.keys import Misfit, keys_of
 from shipper.config.kinds import near, quote
 from shipper.template import Template, TemplateError, parse
@@ -75,6 +75,14 @@ def _pattern(pattern: str, engine: Literal["re", "re2"]) -> Iterator[Misfit]:
         yield Misfit("pattern", f"{quote(pattern)} {problem}")
     elif not patterns.compile(pattern, engine=engine).groupindex:
         yield Misfit("pattern", f"{quote(pattern)} has no named group, so there is no field; write one as (?P<name>…)")
+
+
+def admin_misfits(values: Mapping[str, Any]) -> Iterator[Misfit]:
+    """Yield what does not fit together in ``values``, those of ``[admin]`` that are right by themselves."""
+    listen = values.get("listen", "")
+    if listen and not values.get("token") and not is_loopback(host_and_port(listen)[0]):
+        found = f"{quote(listen)} can be reached from elsewhere"
+        yield Misfit("listen", f'{found}; write token = "${{file:/etc/shipper/admin.token}}", or 127.0.0.1')
 
 
 def _templates(values: Mapping[str, Any]) -> Iterator[tuple[str, Template]]:

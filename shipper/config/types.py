@@ -420,6 +420,32 @@ class SourceConfig(msgspec.Struct, frozen=True):
     ] = "none"
 
 
+class AdminConfig(msgspec.Struct, frozen=True):
+    """``[admin]``: where the daemon can be asked how it stands, besides its Unix socket."""
+
+    listen: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            'Where /metrics, /status, /livez, /readyz and a status page are served: "127.0.0.1:9600". "": nowhere.',
+            checks.listen,
+        ),
+    ] = ""
+    token: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "What who asks has to show, as a bearer token or as a password of any user. Needed where listen is not "
+            "this machine's loopback.",
+            secret=True,
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        """Leave the token out."""
+        return f"AdminConfig(listen={self.listen!r})"
+
+
 class Config(msgspec.Struct, frozen=True):
     """The whole configuration.
 
@@ -431,7 +457,13 @@ class Config(msgspec.Struct, frozen=True):
     sources: dict[str, SourceConfig]
     files: tuple[Path, ...] = ()
     secrets: frozenset[str] = frozenset()
+    admin: AdminConfig = AdminConfig()
 
 
-TABLES: dict[str, type[msgspec.Struct]] = {"shipper": ShipperConfig, "kafka": KafkaConfig, "sources": SourceConfig}
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "shipper": ShipperConfig,
+    "kafka": KafkaConfig,
+    "admin": AdminConfig,
+    "sources": SourceConfig,
+}
 """The tables of the file. ``sources`` holds one such table for each name."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import inspect
 import io
 import os
+import re
+import socket
 import stat
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +19,14 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from shipper.admin import client, view
+from shipper import events as events_module
+from shipper.admin import client, metrics, view
 from shipper.admin.app import App
-from shipper.admin.server import SOCKET, AdminServer
-from shipper.errors import StatusError
+from shipper.admin.guard import Guard
+from shipper.admin.server import SOCKET, Admin
+from shipper.config import AdminConfig, Config, load
+from shipper.config import show as show_config
+from shipper.errors import ConfigError, StatusError
 from shipper.events import Events
 from shipper.model import TopicState
 from shipper.status import FileStatus, SourceStatus, Status
@@ -57,6 +67,14 @@ FINE = Status(
 )
 
 
+COUNTERS = {
+    ("records.acked", "nginx"): 7,
+    ("records.dropped.exclude_lines", "nginx"): 3,
+    ("records.parse_error", "nginx"): 2,
+    ("scan", ""): 1,
+}
+
+
 def changed(status: Status, **fields: Any) -> Status:
     return msgspec.structs.replace(status, **fields)
 
@@ -80,7 +98,7 @@ class Pump:
 
 def get(status: Status | None, path: str, method: str = "GET") -> tuple[str, bytes]:
     said: list[str] = []
-    body = App(lambda: Pump(status))(
+    body = App(lambda: Pump(status), COUNTERS, list)(
         {"REQUEST_METHOD": method, "PATH_INFO": path}, lambda code, headers: said.append(code)
     )
     return said[0], b"".join(body)
@@ -118,6 +136,176 @@ def test_why_it_is_not_ready_is_said() -> None:
     assert get(changed(FINE, state="degraded", trouble="nobody answers"), "/readyz")[1] == b"degraded: nobody answers\n"
 
 
+def test_the_metrics_have_sources_units_and_rules() -> None:
+    hostile = msgspec.structs.replace(FILE, seen_as='/var/log/"\n.log')
+    code, body = get(changed(FINE, files=[hostile]), "/metrics")
+    lines = body.decode().splitlines()
+    assert code == "200 OK"
+    for line in (
+        'shipper_records_acked_total{source="nginx"} 7.0',
+        'shipper_records_dropped_total{rule="exclude_lines",source="nginx"} 3.0',
+        'shipper_records_noted_total{source="nginx",what="parse_error"} 2.0',
+        "shipper_brokers_up 1.0",
+        'shipper_source_unread_bytes{source="nginx"} 0.0',
+        'shipper_file_unread_bytes{path="/var/log/\\"\\n.log",source="nginx"} 400.0',
+        'shipper_state{state="running"} 1.0',
+    ):
+        assert line in lines
+
+
+def test_the_series_of_files_are_bounded() -> None:
+    many = [msgspec.structs.replace(FILE, seen_as=f"/{i}") for i in range(1000)]
+    body = get(changed(FINE, files=many), "/metrics")[1]
+    assert body.count(b"shipper_file_unread_bytes{") == metrics.FILES
+
+
+def test_every_counter_has_a_sentence() -> None:
+    source = inspect.getsource(events_module)
+    counted = set(re.findall(r'self\.count\(\s*"([^"]+)"', source)) - {"records.dropped"}
+    assert counted == set(metrics.COUNTERS)
+
+
+def test_the_page_is_text_without_javascript_and_nothing_of_it_is_markup() -> None:
+    code, body = get(with_source(problem="topic <b>x</b> is missing"), "/")
+    page = body.decode()
+    assert code == "200 OK"
+    assert "topic &lt;b&gt;x&lt;/b&gt; is missing" in page
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+
+
+def test_there_is_no_page_without_a_port() -> None:
+    said: list[str] = []
+    App(lambda: Pump(FINE), COUNTERS)(
+        {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda code, headers: said.append(code)
+    )
+    assert said == ["404 Not Found"]
+
+
+# Who may ask over a port.
+
+
+def guarded(token: str = "", **environ: str) -> str:
+    said: list[str] = []
+
+    def inner(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    list(Guard(inner, "127.0.0.1", token)(dict(environ), lambda code, headers: said.append(code)))
+    return said[0].split()[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9600", "localhost:9600", "[::1]:9600", "LOCALHOST", "10.1.2.3"])
+def test_a_host_of_its_own_is_answered(host: str) -> None:
+    assert guarded(HTTP_HOST=host) == "200"
+
+
+@pytest.mark.parametrize("host", ["evil.example:9600", "", "127.0.0.1.evil.example", "[evil]"])
+def test_a_name_that_is_not_its_own_is_refused(host: str) -> None:
+    assert guarded(HTTP_HOST=host) == "421"
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("Bearer s3cret", "200"),
+        ("Basic " + base64.b64encode(b"anyone:s3cret").decode(), "200"),
+        ("", "401"),
+        ("Bearer ", "401"),
+        ("Bearer s3cre", "401"),
+        ("Basic !!", "401"),
+        ("Basic " + base64.b64encode(b"s3cret").decode(), "401"),
+        ("Digest s3cret", "401"),
+    ],
+)
+def test_the_token_is_asked_for(header: str, code: str) -> None:
+    assert guarded("s3cret", HTTP_HOST="localhost", HTTP_AUTHORIZATION=header) == code
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_the_port_follows_the_configuration(tmp_path: Path) -> None:
+    told: list[str] = []
+    admin = Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name)))
+    first, second = free_port(), free_port()
+    admin.configure(AdminConfig(f"127.0.0.1:{first}"))
+    with urllib.request.urlopen(f"http://127.0.0.1:{first}/history", timeout=60) as answered:
+        assert msgspec.json.decode(answered.read())[0]["delivered"] == SOURCE.delivered
+    admin.configure(AdminConfig(f"127.0.0.1:{second}", "s3cret"))
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{first}/", timeout=60)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{second}/", timeout=60)
+    admin.configure(AdminConfig())
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{second}/", timeout=60)
+    admin.close()
+    assert told == ["admin.listening"] * 2
+
+
+def test_a_port_that_is_taken_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    told: list[str] = []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        admin = Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name)))
+        admin.configure(AdminConfig(f"127.0.0.1:{taken.getsockname()[1]}"))
+        assert told == ["status.unavailable"]
+        assert client.ask(tmp_path) == FINE
+        admin.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('listen = "9600"', 'admin.listen: "9600" is no address to listen on'),
+        ('listen = "127.0.0.1:0"', "is no address to listen on"),
+        ('listen = "0.0.0.0:9600"', 'admin.listen: "0.0.0.0:9600" can be reached from elsewhere; write token ='),
+        ('listen = "web-3:9600"', "can be reached from elsewhere"),
+        ('listn = ""', 'did you mean "listen"?'),
+        ("token = 5", "admin.token: the value is not a string"),
+    ],
+)
+def test_a_bad_address_is_told(tmp_path: Path, lines: str, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_admin(tmp_path, lines)
+    assert says in raised.value.problems[0]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9600", "localhost:9600", "[::1]:9600", ""])
+def test_this_machine_alone_needs_no_token(tmp_path: Path, listen: str) -> None:
+    assert load_admin(tmp_path, f'listen = "{listen}"').admin.listen == listen
+
+
+def test_the_token_is_never_shown(tmp_path: Path) -> None:
+    config = load_admin(tmp_path, 'listen = "0.0.0.0:9600"\ntoken = "s3cret"')
+    assert config.admin.token == "s3cret"
+    assert "s3cret" not in show_config(config) + repr(config)
+
+
+def load_admin(root: Path, lines: str) -> Config:
+    """Load a configuration with these lines in ``[admin]``."""
+    (root / "shipper.toml").write_text(
+        f"""
+[shipper]
+state_dir = "{root}"
+[kafka]
+bootstrap_servers = "localhost:1"
+[admin]
+{lines}
+[sources.s]
+paths = ["/x/*.log"]
+topic = "t"
+"""
+    )
+    return load(root / "shipper.toml")
+
+
 # The socket.
 
 
@@ -125,7 +313,7 @@ def test_why_it_is_not_ready_is_said() -> None:
 def served(tmp_path: Path) -> Iterator[Path]:
     deep = tmp_path / ("d" * 100) / ("e" * 100)  # longer than a socket's address can be
     deep.mkdir(parents=True)
-    server = AdminServer(deep, App(lambda: Pump(FINE)), Events(lambda *told: None))
+    server = Admin(deep, lambda: Pump(FINE), Events(lambda *told: None))
     yield deep
     server.close()
     assert not (deep / SOCKET).exists()
@@ -139,7 +327,7 @@ def test_it_is_asked_over_a_socket_of_its_user_alone(served: Path) -> None:
 
 def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     (tmp_path / SOCKET).write_text("")
-    server = AdminServer(tmp_path, App(lambda: Pump(FINE)), Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(FINE), Events(lambda *told: None))
     assert client.ask(tmp_path) == FINE
     server.close()
 
@@ -147,7 +335,7 @@ def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
 def test_that_it_cannot_listen_is_told_and_stops_nothing(tmp_path: Path) -> None:
     told: list[str] = []
     (tmp_path / SOCKET).mkdir()  # nothing that could be removed
-    AdminServer(tmp_path, App(lambda: Pump(FINE)), Events(lambda level, name, fields: told.append(name))).close()
+    Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name))).close()
     assert told == ["status.unavailable"]
 
 
@@ -159,7 +347,7 @@ def test_no_daemon_is_one_clear_sentence(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_told_of(tmp_path: Path) -> None:
-    server = AdminServer(tmp_path, App(lambda: Pump(None)), Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(None), Events(lambda *told: None))
     with pytest.raises(StatusError, match="has not answered"):
         client.ask(tmp_path)
     server.close()

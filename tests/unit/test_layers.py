@@ -84,7 +84,9 @@ TABLE = {
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "manager": Row("model events lifecycle", "systemd", "tells the service manager, and is told nothing"),
     "admin": Row(
-        "errors model events lifecycle status", "waitress msgspec rich", "answers questions, and changes nothing"
+        "errors model events config lifecycle status",
+        "waitress msgspec rich prometheus_client logging",
+        "answers questions, and changes nothing",
     ),
     "service": Row(
         f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs manager admin",
