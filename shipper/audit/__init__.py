@@ -1,7 +1,7 @@
 """``shipper audit``: holds what the files hold against what the topics hold.
 
 - ``stock``: which generations there are, and where their bytes are now; the daemon's own rules
-- ``lines``: what a stretch of a file would be as records
+- ``lines``: what a stretch of a file is as lines; ``shaped``: what the record stage makes of these
 - ``spill``: pairs of numbers on disk, so that the memory is bounded
 - ``match``: the join, and the judgement
 - ``run``: reads it all, in the one order in which a daemon that goes on working cannot make it look wrong

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from shipper.audit.findings import FileReport, Missing, Report, SourceReport
 from shipper.audit.lines import Cut, blocks
 from shipper.audit.match import OFFSET_BITS, RANGE_BITS, Bucket, Numbering, Segment, Verdict, match
+from shipper.audit.shaped import Shaping, why_not
 from shipper.audit.spill import Spill
 from shipper.audit.stock import Stock
 from shipper.checkpoints import snapshot
@@ -30,7 +31,7 @@ from shipper.files import BROKEN, Files
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.topics import Partition, TopicReader
 from shipper.model import show_path
-from shipper.records import FILE_ID, OFFSET, PART
+from shipper.records import FILE_ID, OFFSET, PART, RECORD
 from shipper.tailer import Tailer
 
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
@@ -70,6 +71,7 @@ class _Lane(NamedTuple):
     stock: Stock
     generations: list[Tailer]
     shown: bool
+    shaping: Shaping | None  # None: a record is its line, with its file's topic and key
 
 
 class _Place(NamedTuple):
@@ -102,6 +104,8 @@ class _Audit:
         stack.callback(self._descriptors.close_all)
         # By topic and key: what makes equal lines of two groups differ. A line that is known by headers needs none.
         self._salts: dict[str, dict[bytes, int]] = {}
+        self._free: set[str] = set()  # topics of sources whose records choose topic or key: any key may be one of ours
+        self._placed: set[bytes] = set()  # file ids of which a record is known by its place alone
         self._by_headers: set[str] = set()  # topics to which sources with provenance send
         self._nameless = 0  # records in these that have no headers
         self._segments: list[Segment] = []
@@ -174,14 +178,23 @@ class _Audit:
                     report.notes.append("it was not scanned yet: nothing of it has been sent")
                     self._report.sources.append(report)
                 continue
+            named = config.provenance == "headers" and not self._options.by_content
+            if why := why_not(config, named=named):
+                if chosen:
+                    report.notes.append(f"not judged: {why}")
+                    self._report.sources.append(report)
+                continue
             stock = Stock(config, states[name], self._descriptors, host)
+            shaping: Shaping | None = Shaping(config, host, frozenset({self._config.kafka.checkpoint_topic}))
+            if shaping is not None and shaping.plain:
+                shaping = None
             generations = stock.generations()
             by_path: dict[bytes, list[Tailer]] = {}
             for tailer in generations:
                 by_path.setdefault(tailer.path, []).append(tailer)
             for path, several in by_path.items():
                 shown = chosen and (not wanted or not wanted.isdisjoint([path, *(t.seen_as for t in several)]))
-                lanes.append(_Lane(report, config, stock, several, shown))
+                lanes.append(_Lane(report, config, stock, several, shown, shaping))
             if chosen:
                 report.left = stock.left
                 report.notes += [_note(fields) for _, fields in stock.notes]
@@ -190,12 +203,18 @@ class _Audit:
         for path in sorted(wanted - found):
             raise StateError(f"{show_path(path)}: no source has shipped anything of it; shipper explain says why")
         asked = [(lane, t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations]
-        groups = {(topic, key) for lane, topic, key in asked if not self._named(lane)}
+        free = [lane for lane in lanes if lane.shown and lane.shaping is not None and lane.shaping.free]
+        asked += [(lane, topic, b"") for lane in free for topic in self._topics_of(lane)]
+        groups = {(topic, key) for lane, topic, key in asked if not self._named(lane) and lane not in free}
+        self._free = {topic for lane, topic, _ in asked if lane in free and not self._named(lane)}
+        self._placed = {
+            t.uid.encode() for lane in lanes if lane.shaping is not None and self._named(lane) for t in lane.generations
+        }
         self._by_headers = {topic for lane, topic, _ in asked if self._named(lane)}
         for _, topic, _ in asked:
             self._salts.setdefault(topic, {})
         for topic, key in groups:
-            self._salts[topic][key] = hash((topic, key))
+            self._salts[topic][key] = self._free_salt(key) if topic in self._free else hash((topic, key))
         # The others that send to the same key may have sent an equal line.
         return [
             lane
@@ -206,6 +225,28 @@ class _Audit:
     def _named(self, lane: _Lane) -> bool:
         """Whether the records of a path are known by their headers."""
         return lane.config.provenance == "headers" and not self._options.by_content
+
+    @staticmethod
+    def _free_salt(key: bytes) -> int:
+        return hash(("free", key))
+
+    def _topics_of(self, lane: _Lane) -> set[str]:
+        """Return the topics that the lines of a path choose; reads them, for nothing else knows."""
+        assert lane.shaping is not None
+        topics: set[str] = set()
+        for tailer in lane.generations:
+            try:
+                if not tailer.detached and lane.stock.open(tailer):
+                    assert tailer.reader is not None
+                    start, end = min(tailer.start, tailer.track.acked.offset), tailer.track.acked.offset
+                    for block in blocks(tailer.reader.read, start, end, lane.config.max_line, ended=True):
+                        topics.update(one.topic for one in lane.shaping.records(tailer, block))
+            except (Cut, *BROKEN):
+                continue  # told when it is judged
+            finally:
+                self._descriptors.close(tailer)
+        lane.shaping.dropped.clear()
+        return topics
 
     # --- what they hold ----------------------------------------------------------------------------------------------
 
@@ -245,6 +286,9 @@ class _Audit:
         tailer = file.tailer
         assert tailer.reader is not None
         named = self._named(file.lane)
+        if file.lane.shaping is not None:
+            self._stretch_shaped(file, file.lane.shaping, start, end, spill)
+            return
         salt = 0 if named else self._salts.get(tailer.topic, {}).get(tailer.key)
         if salt is None:
             return  # a generation of other lines under the same path: nobody asked for it
@@ -264,6 +308,27 @@ class _Audit:
             self._number += len(block.lines)
             spill.added(len(block.lines))
 
+    def _stretch_shaped(self, file: _File, shaping: Shaping, start: int, end: int | None, spill: Spill) -> None:
+        """Note every record that the stage makes of what stands between two offsets."""
+        tailer, named = file.tailer, self._named(file.lane)
+        assert tailer.reader is not None
+        uid, adders, mask = tailer.uid.encode(), spill.adders, self._mask
+        for block in blocks(tailer.reader.read, start, end, file.lane.config.max_line, ended=True):
+            file.places.append(_Place(self._number, block.offset, block.part))
+            first = self._number
+            for one in shaping.records(tailer, block):
+                if named:
+                    h = _placed(uid, one.offset, one.number)
+                elif shaping.free:
+                    h = hash(one.value) ^ self._free_salt(one.key) ^ _of_part(block.part)
+                else:
+                    h = hash(one.value) ^ self._salts.get(one.topic, {}).get(one.key, 0) ^ _of_part(block.part)
+                add = adders[h & mask]
+                add(h)
+                add(self._number)
+                self._number += 1
+            spill.added(self._number - first)
+
     # --- what was sent -----------------------------------------------------------------------------------------------
 
     def _letters(self) -> list[int]:
@@ -274,10 +339,16 @@ class _Audit:
             return found
         try:
             for _, letter in letters:
-                h = hash(letter.value) ^ _of_part(letter.part)
+                uid, headers = letter.uid.encode(), dict(letter.headers)
+                if uid in self._placed:
+                    found.append(_placed(uid, letter.offset, letter.part))
+                    continue
+                h = hash(letter.value) ^ _of_part(int(headers.get(PART, 0)))
                 if letter.topic in self._by_headers:
-                    found.append(h ^ hash(b"%b %d" % (letter.uid.encode(), letter.offset)))
+                    found.append(h ^ hash(b"%b %d" % (uid, letter.offset)))
                 salt = self._salts.get(letter.topic, {}).get(letter.key)
+                if salt is None and letter.topic in self._free:
+                    salt = self._free_salt(letter.key)
                 if salt is not None:
                     found.append(h ^ salt)
         finally:
@@ -293,6 +364,8 @@ class _Audit:
             for message in batch:
                 topic = message.topic()
                 salt = salts[topic].get(message.key())
+                if salt is None and topic in self._free:
+                    salt = self._free_salt(message.key() or b"")
                 headers = message.headers()
                 if salt is None:
                     if topic not in by_headers:
@@ -305,6 +378,14 @@ class _Audit:
                     names = dict(headers)
                     if part := names.get(PART):
                         h ^= _of_part(int(part))
+                    if names.get(FILE_ID) in self._placed and OFFSET in names:
+                        number = int(part or names.get(RECORD, 0))
+                        named = _placed(names[FILE_ID], int(names[OFFSET]), number)
+                        add = adders[named & mask]
+                        add(named)
+                        add(bases[topic, message.partition()] + message.offset())
+                        added += 1
+                        continue
                     if topic in by_headers and FILE_ID in names and OFFSET in names:
                         named = h ^ hash(names[FILE_ID] + b" " + names[OFFSET])
                         add = adders[named & mask]
@@ -352,6 +433,13 @@ class _Audit:
                 lanes[lane].source.notes.append(
                     f"{path}: nothing of it is in the topic, whose first records have been deleted: not judged"
                 )
+        for source, dropped in {
+            id(lane.source): (lane.source, lane.shaping.dropped)
+            for lane in lanes
+            if lane.shown and lane.shaping is not None and lane.shaping.dropped
+        }.values():
+            rules = ", ".join(f"{rule} {count:,}" for rule, count in sorted(dropped.items()))
+            source.notes.append(f"lines that its rules drop are not expected: {rules}")
         if self._nameless and verdict.missing:
             self._report.notes.append(
                 f"{self._nameless:,} records have no provenance headers and answer for nothing; lines that were sent "
@@ -372,6 +460,13 @@ class _Audit:
             if part:
                 return Missing(path, offset, part, read(BEGINNING, offset + (part - 1) * max_line))
             for block in blocks(read, offset, file.tailer.track.acked.offset, max_line, ended=True):
+                if file.lane.shaping is not None:
+                    several = list(file.lane.shaping.records(file.tailer, block))
+                    if number < number_of + len(several):
+                        one = several[number - number_of]
+                        return Missing(path, one.offset, one.number, one.value[:BEGINNING])
+                    number_of += len(several)
+                    continue
                 if number < number_of + len(block.lines):
                     where = next(at for i, at in enumerate(block.offsets()) if i == number - number_of)
                     return Missing(path, where, 0, block.lines[number - number_of][:BEGINNING])
@@ -416,6 +511,11 @@ def _count(tailer: Tailer, end: int) -> int:
         lines += data.count(b"\n")
         at += len(data)
     return lines
+
+
+def _placed(uid: bytes, offset: int, number: int) -> int:
+    """Return the hash of a record that is known by its place alone."""
+    return hash((uid, offset, number))
 
 
 def _of_part(part: int) -> int:

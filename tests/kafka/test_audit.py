@@ -340,3 +340,75 @@ def test_the_example_of_a_consumer_prints_each_line_once(forged: Forged, broker:
                 consumer.send_signal(signal.SIGINT)
         assert consumer.wait(30) == 0
     assert shown == [b"line %d\n" % number for number in (0, 1, 3, 2, 4)]
+
+
+PROCESSOR = """
+from shipper.records import Record
+
+def words(record):
+    fields = record.fields
+    if fields is None: return record
+    if fields["n"] % 7 == 0: return None
+    if fields["n"] % 5 == 0: return [Record(record.message, dict(fields, part=n)) for n in range(3)]
+    return record
+"""
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("how", ["content", "headers", "json"])
+def test_records_that_are_no_lines_are_judged(
+    rig: Rig, broker: Broker, monkeypatch: pytest.MonkeyPatch, delivery: str, how: str
+) -> None:
+    """Keys and topics of fields, lines that are dropped, and several records of a line; with a kill in between."""
+    for app in ("shop", "pay"):
+        broker.create_topic(f"{rig.topic}.{app}")
+    (rig.root / "words_of_a_line.py").write_text(PROCESSOR)
+    monkeypatch.setenv("PYTHONPATH", str(rig.root), prepend=os.pathsep)
+    rig.kafka |= {"delivery": delivery, "checkpoint_topic": f"{rig.topic}.checkpoints"[-200:]}
+    rig.source |= {"topic": f"{rig.topic}.{{field.app}}", "key": "{field.user}", "processor": "words_of_a_line:words"}
+    rig.source |= {
+        "provenance": "none" if how == "content" else "headers",
+        "value": "json" if how == "json" else "line",
+    }
+    rig.more_sources["logs.parse"] = {"format": "json"}
+    lines = [b'{"n": %d, "user": "u%d", "app": "%s"}' % (n, n % 13, (b"shop", b"pay")[n % 2]) for n in range(1, 2001)]
+    lines += [b"unparsed %d" % n for n in range(100)]
+    path = rig.logs / "app.log"
+    path.write_bytes(b"".join(line + b"\n" for line in lines[:1500]))
+    rig.start()
+    rig.reader.read_to_end()
+    rig.daemon.kill()
+    with path.open("ab") as log:
+        log.write(b"".join(line + b"\n" for line in lines[1500:]))
+    rig.start()
+    rig.records(100)
+    rig.daemon.stop()
+    made = [0 if n % 7 == 0 else 3 if n % 5 == 0 else 1 for n in range(1, 2001)]
+    found = told(rig)
+    assert found["total"]["delivered"] == sum(made) + 100
+    assert wrong(found["total"]).keys() <= ({"doubled"} if delivery == "at_least_once" else set())
+    assert found["other_records"] == {}
+    (note,) = found["sources"]["logs"]["notes"]
+    assert note == f"lines that its rules drop are not expected: processor {made.count(0)}"
+
+
+def test_a_record_that_is_no_line_and_is_missing(forged: Forged) -> None:
+    forged.rig.source |= {"key": "{field.user}"}
+    forged.rig.more_sources["logs.parse"] = {"format": "json"}
+    lines = [b'{"user": "u%d"}' % n for n in range(4)]
+    forged.file("app.log", lines)
+    for number in (0, 1, 3, 3):
+        forged.send([lines[number]], key=b"u%d" % number)
+    forged.send([lines[2]], key=b"another")
+    forged.done()
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 1, "doubled": 1}
+    assert [one["offset"] for one in found["sources"]["logs"]["files"][0]["missing_lines"]] == [30]
+
+
+def test_what_cannot_be_judged_is_said(forged: Forged) -> None:
+    forged.rig.source |= {"value": "json"}
+    forged.file("app.log", numbered(3))
+    forged.done()
+    (note,) = told(forged.rig)["sources"]["logs"]["notes"]
+    assert note.startswith('not judged: with value = "json" a record need not be the same each time')
