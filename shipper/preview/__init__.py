@@ -32,7 +32,7 @@ class Preview:
     """One record, or an event that becomes none: then ``dropped`` names the rule, and ``value`` is the event.
 
     ``offset`` is where the event begins in the file. ``timestamp``: milliseconds since 1970, 0: the time of sending.
-    ``noted``: what the daemon would count of it, as ``parse_error``.
+    ``noted``: what the daemon would count of it, as ``parse_error``, and ``why``, in words, where more is known.
     """
 
     offset: int
@@ -42,6 +42,7 @@ class Preview:
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp: int = 0
     noted: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
     dropped: str = ""
 
 
@@ -118,6 +119,7 @@ def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, part: int
             tuple(headers),
             shaped.timestamps[n] if shaped.timestamps is not None else 0,
             noted,
+            tuple(shaped.why.values()),
         )
     for rule in shaped.dropped:
         yield Preview(offset, event, noted=noted, dropped=rule)

@@ -38,6 +38,8 @@ def as_json(record: Preview) -> str:
     found |= _bytes("value", record.value)
     if record.noted:
         found["noted"] = list(record.noted)
+    if record.why:
+        found["why"] = list(record.why)
     return json.dumps(found).replace("\x7f", "\\u007f")
 
 
@@ -55,6 +57,8 @@ def as_rows(record: Preview) -> Iterator[tuple[str, str]]:
     yield "value", show_path(record.value)
     for what in record.noted:
         yield "note", NOTES.get(what, what.replace("_", " "))
+    for words in record.why:
+        yield "note", show_path(words.encode("utf-8", "surrogateescape"))
 
 
 class Summary:

@@ -67,9 +67,10 @@ def _timestamp(parse: ParseConfig, config: TimestampConfig, tally: Tally) -> Tim
     form = parsers.time_format(parse, config.field) if config.format == "auto" else config.format
     moment = timestamps.build(form, zone_of(config.timezone))
     name, now = config.field, time.time
+    dotted = "." in name
 
     def timestamp(fields: Fields) -> int | None:
-        found = moment(look_up(fields, name), int(now() * 1000))
+        found = moment(look_up(fields, name) if dotted else fields.get(name), int(now() * 1000))
         if found is None:
             tally.noted["timestamp_error"] += 1
         return found

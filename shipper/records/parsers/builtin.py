@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
-from shipper.records.parsers import regex
-from shipper.records.parsers.common import Parse, Wanted
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
 from shipper.records.record import Fields
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Builtin(NamedTuple):
     """``patterns``: the first one that matches tells the fields. ``time``: the format of the field of that name.
 
-    ``numbers`` are whole numbers. ``nothing``: a field that has just this value is not there.
+    ``numbers`` are whole numbers.
     """
 
-    patterns: tuple[re.Pattern[bytes], ...]
+    patterns: tuple[re.Pattern[str], ...]
     time: str
     numbers: frozenset[str] = frozenset()
-    nothing: Mapping[str, str] = _NOTHING
 
 
 def build(name: str, wanted: Wanted) -> Parse:
@@ -37,32 +32,29 @@ def build(name: str, wanted: Wanted) -> Parse:
     {'level': 'WARNING', 'logger': 'root', 'message': 'low on space'}
     """
     builtin = BUILTINS[name]
-    parsers = [regex.build(pattern.fullmatch, pattern.groupindex, wanted) for pattern in builtin.patterns]
-    first, others = parsers[0], parsers[1:]
+    ways = [
+        (pattern.fullmatch, [(one, n) for one, n in pattern.groupindex.items() if wanted is None or one in wanted])
+        for pattern in builtin.patterns
+    ]
     numbers = [name for name in builtin.numbers if wanted is None or name in wanted]
-    nothing = [(name, value) for name, value in builtin.nothing.items() if wanted is None or name in wanted]
 
     def parse(event: bytes) -> Fields | None:
-        fields = first(event)
-        if fields is None:
-            for other in others:
-                if (fields := other(event)) is not None:
-                    break
-            else:
-                return None
-        for name, value in nothing:
-            if fields.get(name) == value:
-                del fields[name]
-        for name in numbers:
-            if name in fields:
-                fields[name] = int(fields[name])
-        return fields
+        text = event.decode(ENCODING, ERRORS)
+        for fullmatch, index in ways:
+            match = fullmatch(text)
+            if match is not None:
+                fields: Fields = {name: value for name, n in index if (value := match[n]) is not None}
+                for name in numbers:
+                    if name in fields:
+                        fields[name] = int(fields[name])
+                return fields
+        return None
 
     return parse
 
 
-def _compile(*pieces: str) -> re.Pattern[bytes]:
-    return re.compile("".join(pieces).encode(), re.S)
+def _compile(*pieces: str) -> re.Pattern[str]:
+    return re.compile("".join(pieces), re.S | re.A)
 
 
 # Every quantifier that could be tried in two ways is possessive: a line costs what it is long.
@@ -81,15 +73,14 @@ def _access(before: str = "") -> Builtin:
         (
             _compile(
                 before,
-                r"(?P<client>[^ ]++) [^ ]++ (?P<user>[^\[]*?) \[(?P<time>[^\]]++)\] ",
+                r"(?P<client>[^ ]++) [^ ]++ (?:-|(?P<user>[^\[]*?)) \[(?P<time>[^\]]++)\] ",
                 _REQUEST,
-                rf" (?P<status>[0-9]{{3}}) (?P<size>{_NUMBER}|-)",
-                rf'(?: "(?P<referer>{_QUOTED})" "(?P<agent>{_QUOTED})")?+(?: .*+)?+',
+                rf" (?P<status>[0-9]{{3}}) (?:-|(?P<size>{_NUMBER}))",
+                rf'(?: "(?:-|(?P<referer>{_QUOTED}))" "(?:-|(?P<agent>{_QUOTED}))")?+(?: .*+)?+',
             ),
         ),
         "%d/%b/%Y:%H:%M:%S %z",
         frozenset({"status", "size"}),
-        {"user": "-", "size": "-", "referer": "-", "agent": "-"},
     )
 
 
@@ -112,14 +103,13 @@ BUILTINS: Mapping[str, Builtin] = {
         (
             _compile(
                 r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]?[0-9] [0-9:]{8}(?:\.[0-9]{1,9})?+ [0-9]{4})\] ",
-                r"\[(?:(?P<module>[\w-]*+):)?+(?P<level>[a-z0-9]{1,16})\] ",
+                r"\[(?:(?P<module>[\w-]++)?+:)?+(?P<level>[a-z0-9]{1,16})\] ",
                 rf"(?:\[pid (?P<pid>{_NUMBER})(?::tid (?P<tid>{_NUMBER}))?+\] )?+",
                 r"(?:\[(?:client|remote) (?P<client>[^\]]++)\] )?+(?P<message>.*+)",
             ),
         ),
         "%a %b %d %H:%M:%S.%f %Y",
         frozenset({"pid", "tid"}),
-        {"module": ""},
     ),
     "haproxy": Builtin(
         (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
 from shipper.records.record import Fields
 
 
@@ -21,35 +21,34 @@ def build(columns: tuple[str, ...], delimiter: str, quote: str, wanted: Wanted) 
     """
     count = len(columns)
     chosen = [(name, n) for n, name in enumerate(columns) if wanted is None or name in wanted]
-    split = _splitter(delimiter, quote) if quote else None
+    quoted = _quoted(count, delimiter, quote, chosen) if quote else None
 
     def parse(event: bytes) -> Fields | None:
-        text = text_of(event)
-        row = split(text, count) if split is not None and quote in text else text.split(delimiter, count)
-        if row is None or len(row) != count:
-            return None
-        return {name: row[n] for name, n in chosen}
+        text = event.decode(ENCODING, ERRORS)
+        if quoted is not None and quote in text:
+            return quoted(text)
+        row = text.split(delimiter, count)
+        return {name: row[n] for name, n in chosen} if len(row) == count else None
 
     return parse
 
 
-def _splitter(delimiter: str, quote: str) -> Callable[[str, int], list[str] | None]:
+def _quoted(count: int, delimiter: str, quote: str, chosen: list[tuple[str, int]]) -> Callable[[str], Fields | None]:
+    """Return what parses a row with quotes in it: one expression matches the whole row, two groups a column."""
     d, q = re.escape(delimiter), re.escape(quote)
-    column = re.compile(rf"(?:{q}((?:[^{q}]++|{q}{q})*+){q}|(?!{q})([^{d}]*+))({d}|\Z)", re.S)
+    column = rf"(?:{q}((?:[^{q}]++|{q}{q})*+){q}|(?!{q})([^{d}]*+))"
+    fullmatch = re.compile(d.join([column] * count), re.S).fullmatch
+    twice = quote * 2
 
-    def split(text: str, most: int) -> list[str] | None:
-        """Return the columns of ``text``, ``None`` where quotes stand wrong or there are more than ``most``."""
-        row: list[str] = []
-        at = 0
-        while len(row) < most:
-            match = column.match(text, at)
-            if match is None:
-                return None
-            quoted, plain, end = match.groups()
-            row.append(plain if quoted is None else quoted.replace(quote * 2, quote))
-            at = match.end()
-            if not end:
-                return row
-        return None
+    def parse(text: str) -> Fields | None:
+        match = fullmatch(text)
+        if match is None:
+            return None
+        groups = match.groups()
+        fields: Fields = {}
+        for name, n in chosen:
+            plain = groups[2 * n + 1]
+            fields[name] = groups[2 * n].replace(twice, quote) if plain is None else plain
+        return fields
 
-    return split
+    return parse

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 
-from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
 from shipper.records.record import Fields
 
-_PIECE = re.compile(
-    rb'([^\x00-\x20="]++)(?:(=)(?:"((?:[^"\\]++|\\.)*+)"|([^\x00-\x20"]*+)(?!")))?+|([^\x00-\x20])', re.S
-)
+# A key with its "=" and value, a key, or a character that belongs to neither.
+_PIECE = re.compile(r'([^\x00-\x20="]++=?+|["=])((?<==)(?:"(?:[^"\\]++|\\.)*+"|[^\x00-\x20"]*+(?!")))?+', re.S)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.S)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
 
@@ -24,28 +23,30 @@ def build(wanted: Wanted) -> Parse:
     >>> build(None)(b'level=info msg="it is \\"up\\"" done')
     {'level': 'info', 'msg': 'it is "up"', 'done': True}
     """
-    names = None if wanted is None else {name.encode() for name in wanted}
+    find = _PIECE.findall
 
     def parse(event: bytes) -> Fields | None:
         found: Fields = {}
         pair = False
-        for key, sign, quoted, plain, stray in _PIECE.findall(event):
-            if stray:
-                return None
-            if not sign:
-                if names is None or key in names:
-                    found[text_of(key)] = True
+        for key, value in find(event.decode(ENCODING, ERRORS)):
+            if key[-1] != "=":
+                if key == '"':
+                    return None
+                if wanted is None or key in wanted:
+                    found[key] = True
                 continue
+            name = key[:-1]
+            if not name:
+                return None
             pair = True
-            if names is None or key in names:
-                found[text_of(key)] = _unescaped(quoted) if quoted else text_of(plain)
+            if wanted is None or name in wanted:
+                found[name] = _unescaped(value[1:-1]) if value[:1] == '"' else value
         return found if pair else None
 
     return parse
 
 
-def _unescaped(quoted: bytes) -> str:
-    text = text_of(quoted)
+def _unescaped(text: str) -> str:
     return _ESCAPE.sub(_character, text) if "\\" in text else text
 
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import re
 
-from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
 from shipper.records.record import Fields
 
-_BOM = b"\xef\xbb\xbf"
+_BOM = "\ufeff"
 _OLD = re.compile(
-    rb"(?:<(\d{1,3})>)?"
-    rb"([A-Z][a-z]{2} [ 0-3]?\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.,:+Zz-]*+) "
-    rb"([^ ]++) (?:([^\s:\[\]]++)(?:\[([^\]]*+)\])?+:(?: |\Z))?+(.*+)",
-    re.S,
+    r"(?:<(\d{1,3})>)?"
+    r"([A-Z][a-z]{2} [ 0-3]?\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.,:+Zz-]*+) "
+    r"([^ ]++) (?:([^\s:\[\]]++)(?:\[([^\]]*+)\])?+:(?: |\Z))?+(.*+)",
+    re.S | re.A,
 )
 _NEW = re.compile(
-    rb"<(\d{1,3})>1 ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) "
-    rb'(-|(?:\[[^ =\]"]++(?: [^ =\]"]++="(?:[^"\\]++|\\.)*+")*+\])++)(?: (.*+))?+',
-    re.S,
+    r"<(\d{1,3})>1 ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) "
+    r'(-|(?:\[[^ =\]"]++(?: [^ =\]"]++="(?:[^"\\]++|\\.)*+")*+\])++)(?: (.*+))?+',
+    re.S | re.A,
 )
-_ELEMENT = re.compile(rb'\[([^ =\]"]++)((?: [^ =\]"]++="(?:[^"\\]++|\\.)*+")*+)\]', re.S)
-_PARAMETER = re.compile(rb' ([^ =\]"]++)="((?:[^"\\]++|\\.)*+)"', re.S)
-_ESCAPE = re.compile(rb'\\(["\\\]])')
+_ELEMENT = re.compile(r'\[([^ =\]"]++)((?: [^ =\]"]++="(?:[^"\\]++|\\.)*+")*+)\]', re.S)
+_PARAMETER = re.compile(r' ([^ =\]"]++)="((?:[^"\\]++|\\.)*+)"', re.S)
+_ESCAPE = re.compile(r'\\(["\\\]])')
 
 _FACILITIES = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
@@ -60,15 +60,15 @@ def parse_3164(event: bytes) -> Fields | None:
     >>> parse_3164(b"Nov  4 11:09:10 web-3 sshd[812]: Accepted publickey for eva")["app"]
     'sshd'
     """
-    match = _OLD.fullmatch(event)
+    match = _OLD.fullmatch(event.decode(ENCODING, ERRORS))
     if match is None:
         return None
     priority, time, host, app, pid, message = match.groups()
-    fields: Fields = {"time": text_of(time), "host": text_of(host), "message": text_of(message)}
+    fields: Fields = {"time": time, "host": host, "message": message}
     if app:
-        fields["app"] = text_of(app)
+        fields["app"] = app
     if pid:
-        fields["pid"] = text_of(pid)
+        fields["pid"] = pid
     return fields if priority is None or _prioritise(fields, int(priority)) else None
 
 
@@ -78,18 +78,16 @@ def parse_5424(event: bytes) -> Fields | None:
     >>> parse_5424(b'<165>1 2026-11-24T11:09:10Z web-3 app - ID47 [ex@1 a="b"] up')["data"]
     {'ex@1': {'a': 'b'}}
     """
-    match = _NEW.fullmatch(event) if event[:1] == b"<" else None
+    match = _NEW.fullmatch(event.decode(ENCODING, ERRORS)) if event[:1] == b"<" else None
     if match is None:
         return None
     priority, time, host, app, pid, msgid, data, message = match.groups()
     named = {"time": time, "host": host, "app": app, "pid": pid, "msgid": msgid}
-    fields: Fields = {name: text_of(value) for name, value in named.items() if value != b"-"}
-    fields["message"] = text_of((message or b"").removeprefix(_BOM))
-    if data != b"-":
+    fields: Fields = {name: value for name, value in named.items() if value != "-"}
+    fields["message"] = (message or "").removeprefix(_BOM)
+    if data != "-":
         fields["data"] = {
-            text_of(name): {
-                text_of(key): text_of(_ESCAPE.sub(rb"\1", value)) for key, value in _PARAMETER.findall(parameters)
-            }
+            name: {key: _ESCAPE.sub(r"\1", value) for key, value in _PARAMETER.findall(parameters)}
             for name, parameters in _ELEMENT.findall(data)
         }
     return fields if _prioritise(fields, int(priority)) else None
