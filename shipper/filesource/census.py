@@ -62,6 +62,7 @@ class Census:
         self.also: dict[FileId, bytes] = {}  # another name under which a known file was seen
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
+        self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
         self._namesakes: dict[bytes, dict[bytes, None]] = {}  # the paths of lineages by their last component
         self._max_line = config.max_line
         self._naming = naming
@@ -224,6 +225,12 @@ class Census:
     def bind(self, tailer: Tailer, file_id: FileId, name: bytes) -> None:
         """Note under which id and name a generation's bytes are."""
         self.by_id[file_id] = tailer
+        self._name(tailer, name)
+
+    def _name(self, tailer: Tailer, name: bytes) -> None:
+        before = self.by_name.get(name)
+        if before is not None and before is not tailer:
+            self._displaced[before] = None
         self.by_name[name] = tailer
 
     def unbind(self, tailer: Tailer) -> None:
@@ -245,7 +252,7 @@ class Census:
         first = tailer.seen_as == tailer.path
         self.unname(tailer)
         tailer.seen_as = name
-        self.by_name[name] = tailer
+        self._name(tailer, name)
         self.changed(tailer)
         if first:
             self._events.file_rotated(self.source, tailer.path, name, tailer.generation, tailer.unread)
@@ -297,7 +304,9 @@ class Census:
 
     def suspects(self, seen: Observation, found: dict[FileId, Seen]) -> Iterator[Tailer]:
         """Yield the known files whose names are gone or lead elsewhere now, each once."""
-        suspects: dict[Tailer, None] = {}
+        displaced, self._displaced = self._displaced, {}
+        known = (t for t in displaced if self.by_id.get(t.file_id) is t)
+        suspects = {t: None for t in known if self.by_name.get(t.seen_as) is not t}
         if seen.complete:
             suspects = {t: None for t in self.by_id.values() if not below(t.seen_as, seen.unreadable)}
         for path in sorted(seen.gone):

@@ -113,3 +113,21 @@ def test_what_is_truncated_while_its_copy_is_judged_is_not_lost_sight_of(
         rig.sink.topics["t"] = TopicState.READY
         rig.pass_time(1)
         assert [line for line in rig.lines if line != "unread"] == [*(old + new).decode().splitlines(), "next"]
+
+
+def test_what_came_late_to_a_file_is_all_that_is_new_in_its_compressed_form(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)  # so that a file that was read is closed
+        log, first, second = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.2"))
+        log.write_bytes(b"one\n")
+        rig.start()
+        log.rename(first)
+        log.write_bytes(b"two\n")
+        rig.pass_time(2)
+        first.rename(second)
+        log.rename(first)
+        log.write_bytes(b"three\n")
+        (rig.logs / "app.log.2.gz").write_bytes(gzip.compress(b"one\nlate\n"))
+        second.unlink()
+        rig.pass_time(5)
+        assert sorted(rig.lines) == sorted(["one", "two", "three", "late"])
