@@ -143,7 +143,7 @@ class Census:
     def let_be_newest(self, tailer: Tailer) -> None:
         """Let a generation that has its path's name come last, where it and those after it wait for their turn."""
         lineage = self.lineages[tailer.path]
-        if tailer not in lineage.gens:
+        if tailer not in lineage.gens or tailer is lineage.gens[-1]:
             return
         before = lineage.gens[lineage.gens.index(tailer) :]
         if any(t.read.offset or t.state is not File.WAITING for t in before):
@@ -274,7 +274,7 @@ class Census:
         tailer = self.by_id.get(one.file_id)
         if tailer is not None and tailer.seen_as in (one.path, old.path):
             return tailer.seen_as == one.path
-        return (one.path == one.base, one.adoptable) > (old.path == old.base, old.adoptable)
+        return (one.adoptable, one.path == one.base) > (old.adoptable, old.path == old.base)
 
     def sighted(self, tailer: Tailer, one: Seen) -> bool:
         """Note that a known file is there, and under which name; returns whether its size has changed."""
@@ -284,6 +284,8 @@ class Census:
         tailer.away = False
         if one.path == tailer.seen_as:
             self.by_name[one.path] = tailer  # another that was known may have had it since
+            if one.path == tailer.path:
+                self.let_be_newest(tailer)  # it had lost its name, and has been restored with it
         elif _leads_to(tailer.seen_as, tailer.file_id):
             self.also[tailer.file_id] = one.path
         else:

@@ -85,6 +85,7 @@ class Books:
         if value in self.ever and value not in self.may_repeat:
             raise Broken(f"{value!r} is sent again, and there is no reason for it")
         self.may_repeat.discard(value)
+        self.durable.discard(value)  # what was saved of it does not count any more, or it would not be sent again
         self.ever.add(value)
         uid = track.owner.uid
         self.sent[value] = (uid, end, track)

@@ -349,7 +349,9 @@ class History:
         self._allow()
         if self.daemon.running:
             self._look()
-            self.daemon.calm()
+            before = -1
+            while before != (before := len(self._races)):  # what a race has changed takes its time too
+                self.daemon.calm()
             self._rested()
             self._check()
 

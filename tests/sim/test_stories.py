@@ -351,3 +351,30 @@ def test_what_was_aborted_and_waits_to_be_read_again_is_not_saved_as_finished() 
         ("rotate", 0, 0),
         ("kill",),
     )
+
+
+def test_a_name_that_no_glob_matches_does_not_hide_where_a_known_file_was_rotated_to() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("rotate", 1, 1),
+        ("look",),
+        ("race", 5, "rotate_chain", 0, 2),
+        ("rotate", 1, 1),
+        ("copytruncate", 1, 0, 0),
+        ("write", 0, 0, 0),
+        ("link", 0),
+        ("look",),
+    )
+
+
+def test_what_was_restored_under_the_number_of_an_older_file_is_the_newest() -> None:
+    holds(
+        ("write_half", 0),
+        ("copytruncate", 0, 0, 0),
+        ("look",),
+        ("replace", 0, 1),
+        ("rotate", 0, 1),
+        ("wait", 0),
+        ("stop",),
+        ("restore", 0, 0),
+    )

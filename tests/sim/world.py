@@ -12,6 +12,12 @@ must arrive:
 
 Order is asked of the lines of one path. Not of those that were written between two looks of the daemon in which the
 file was truncated, copied or replaced more than once: which of the contents came first nobody can tell (``muddled``).
+Once copied and once deleted, or moved away, is such a case: the copy may be older or younger than what was deleted.
+
+Lost bytes may be told (``destroyed``) where some are gone: also half a line in a file that was moved away and is open no
+more; and where a file is compressed, or replaced, in the middle of a look before it was opened: what is known of it is
+its size, and nobody can say then that these are its bytes.
+
 What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised.
 """
 
@@ -329,6 +335,7 @@ class World:
         packed = name + b".gz"
         if inode is None or self.there(packed):
             return
+        self.destroyed |= self.hurried and not inode.opens  # as in restore
         plain = inode.data
         data = gzip.compress(plain, mtime=0)
         into = self.disk.create(packed)
