@@ -53,11 +53,19 @@ def parse_event(line: str) -> Event | None:
 
 
 def toml(tables: Mapping[str, Table]) -> str:
-    """Return tables of plain values and lists as TOML, of which JSON's values are a part."""
+    """Return tables as TOML, of which JSON's values are a part where they are not tables themselves."""
     return "".join(
-        f"[{name}]\n" + "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in table.items()) + "\n"
+        f"[{name}]\n" + "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in table.items()) + "\n"
         for name, table in tables.items()
     )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value)
 
 
 class Daemon:
