@@ -14,9 +14,9 @@ Order is asked of the lines of one path. Not of those that were written between 
 file was truncated, copied or replaced more than once: which of the contents came first nobody can tell (``muddled``).
 Once copied and once deleted, or moved away, is such a case: the copy may be older or younger than what was deleted.
 
-Lost bytes may be told (``destroyed``) where some are gone: also half a line in a file that was moved away and is no longer
-open; and where a file is compressed, or replaced, in the middle of a look before it was opened: what is known of it is
-its size, and nobody can say then that these are its bytes.
+Lost bytes may be told (``destroyed``) where some are gone: also half a line in a file that was moved away and is open
+no more; and where a file is compressed, or replaced, in the middle of a look before it was opened: what is known of it
+is its size, and nobody can say then that these are its bytes.
 
 What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised.
 """
