@@ -63,6 +63,7 @@ KILLS: dict[str, tuple[int, tuple[int, ...]]] = {
 DOORS: dict[str, tuple[int, tuple[int, ...]]] = {
     "deny": (2, (1, 3)),  # path, which of it and its rotated files
     "allow": (3, ()),
+    "create": (2, (1,)),
 }
 TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
     "carry_out": (6, ()),  # a commit that was asked for, and tell nobody yet

@@ -22,7 +22,7 @@ from shipper.discovery.watch import Watcher
 from shipper.events import Events
 from shipper.filesource import FileSource
 from shipper.ledger import Track
-from shipper.model import Checkpoint, TopicState
+from shipper.model import Checkpoint, FileState, TopicState
 from shipper.pump import Pump
 from tests.sim.brokers import Brokers, Client, Sent
 from tests.sim.disk import Disk
@@ -74,6 +74,7 @@ class Books:
         self.may_repeat: set[bytes] = set()
         self.durable: set[bytes] = set()
         self._by_uid: dict[str, dict[bytes, int]] = {}
+        self._positions: dict[str, set[int]] = {}  # by uid: the ends of what was sent
 
     def send(self, sent: Sent) -> None:
         """Take note of a record that the daemon hands to the client."""
@@ -90,6 +91,8 @@ class Books:
         uid = track.owner.uid
         self.sent[value] = (uid, end, track)
         self._by_uid.setdefault(uid, {})[value] = end
+        if not sent.part:
+            self._positions.setdefault(uid, set()).add(end)
 
     def safe(self, value: bytes) -> bool:
         """Whether it is acknowledged, or kept as a dead letter."""
@@ -100,6 +103,9 @@ class Books:
 
     def submit(self, one: Checkpoint) -> None:
         """Take note of what is to be saved."""
+        known = {0, one.start} | self._positions.get(one.uid, set())
+        if one.state in (FileState.OPEN, FileState.FINISHED) and one.offset not in known:
+            raise Broken(f"offset {one.offset} of {one.seen_as!r} is saved, where nothing that was sent ends (I4)")
         for value in self._up_to(one):
             if value not in self._brokers.acked and not self.safe(value) and value not in self.bytes_gone():
                 raise Broken(f"offset {one.offset} of {one.seen_as!r} is saved, and {value!r} is not acknowledged (I6)")

@@ -260,6 +260,9 @@ class History:
     def _link(self, path: int) -> None:
         self.world.link(self.world.paths[path])
 
+    def _create(self, path: int) -> None:
+        self.world.create(self.world.paths[path])
+
     def _deny(self, path: int, which: int) -> None:
         names = [self.world.paths[path], *self.world.siblings(self.world.paths[path])]
         if which < len(names) and self.world.there(names[which]):

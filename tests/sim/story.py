@@ -58,6 +58,7 @@ WORDS: dict[str, Callable[..., str]] = {
     "two_sources": lambda: "each path has a source of its own",
     "deep": lambda: "b.log is in a directory of its own",
     "deny": lambda p, w: f"{FILES[p]}{f' (rotated, number {w})' if w else ''} may not be read",
+    "create": lambda p: f"{FILES[p]} is created, and empty",
     "allow": lambda: "everything may be read",
     "kill_at": lambda n: f"the daemon is killed at its call number {n + 1} from now on",
     "carry_out": lambda: "a commit that was asked for is carried out, and its answer is late",

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.sim import acts, plants
 from tests.sim.history import History, run
+from tests.sim.layout import FEATURES
 from tests.sim.shrink import shrink
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +59,20 @@ def test_any_part_of_a_script_can_be_left_out() -> None:
     script = acts.script(3)
     for left_out in range(0, len(script), 5):
         assert History(script[:left_out] + script[left_out + 1 :]).run() is None
+
+
+def _acts() -> st.SearchStrategy[acts.Act]:
+    each = [st.tuples(st.just(name), *(st.integers(0, n) for n in most)) for name, (_, most) in acts.ALL.items()]
+    return st.one_of(each)
+
+
+@given(
+    st.lists(st.sampled_from([(name, *most) for name, most in FEATURES.items()]), unique=True),
+    st.lists(_acts(), max_size=30),
+)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_whatever_happens_to_files_daemon_and_brokers_the_promises_hold(
+    features: list[acts.Act], happens: list[acts.Act]
+) -> None:
+    failure = History([*features, *happens]).run()
+    assert failure is None, failure

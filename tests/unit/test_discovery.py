@@ -20,6 +20,7 @@ from shipper.discovery import scan as scan_module
 from shipper.discovery.watch import Inotify, Watcher
 from shipper.events import Events
 from shipper.model import Observation, Seen
+from tests.unit.bench import StillInotify
 
 PATIENCE = 20
 
@@ -121,21 +122,8 @@ def test_a_file_comes_grows_and_goes(tmp_path: Path, open_desk: Open) -> None:
 def test_what_is_taken_from_the_kernel_to_see_whether_names_are_at_rest_is_collected_soon(
     tmp_path: Path, open_desk: Open
 ) -> None:
-    class Unread(Inotify):
-        """The kernel's events, which no thread reads."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._is_reading = False  # as after a read: closing need not wait for a thread
-
-        def start(self) -> None:
-            pass
-
-        def join(self, timeout: float | None = None) -> None:
-            pass
-
     write(tmp_path / "a.log")
-    desk = open_desk("*.log", make=Unread)
+    desk = open_desk("*.log", make=StillInotify)
     desk.collect()
     assert desk.discovery.quiet()
     assert not desk.woken.is_set()

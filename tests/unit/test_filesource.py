@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from shipper.model import FileId, FileState, TopicState
-from tests.model.bench import NO_TOPIC, PURGED, REFUSED, Bench
+from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
+from tests.unit.bench import Bench
 
 Make = Callable[..., Bench]
 

@@ -11,35 +11,28 @@ from __future__ import annotations
 
 import os
 import select
-import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from confluent_kafka import KafkaError
+from typing import Any
 
 from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
 from shipper.discovery import Discovery, Watched
 from shipper.discovery.watch import Inotify, Watcher
-from shipper.errors import ProducerFatal, StateError
+from shipper.errors import StateError
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource
 from shipper.ledger import Ledger
-from shipper.model import Checkpoint, DeliveryReport, SourceState, TopicState
+from shipper.model import Checkpoint, SourceState, TopicState
 from shipper.pump import Pump
+from tests.sim.brokers import Brokers, Client
+from tests.sim.daemon import Unwaited
 
 SOURCE = "s"
 TOPIC = "logs"
 CALM = 150.0  # seconds: longer than any pause that the daemon makes
 ROUNDS = 2000  # without time passing, after which the daemon is said never to come to rest
-PURGED, REFUSED, NO_TOPIC = (
-    KafkaError._PURGE_INFLIGHT,
-    KafkaError.MSG_SIZE_TOO_LARGE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-)
 
 
 class StillInotify(Inotify):
@@ -60,163 +53,6 @@ class StillInotify(Inotify):
         while select.select([self._inotify_fd], [], [], 0)[0]:
             os.read(self._inotify_fd, 1 << 16)
         self.on_overflow()
-
-
-@dataclass(eq=False)
-class Sent:
-    """A record in the client's hands."""
-
-    key: bytes
-    value: bytes
-    report: DeliveryReport
-    arrived: bool = False
-
-
-class Message(NamedTuple):
-    """What a delivery report says of the record."""
-
-    payload: bytes
-
-    def topic(self) -> str:
-        """Return where it went; nobody here has a second topic."""
-        return ""
-
-    def value(self) -> bytes:
-        """Return its value."""
-        return self.payload
-
-
-class Brokers:
-    """What has arrived, in the order in which a consumer reads it, and whether brokers and topic are there."""
-
-    def __init__(self) -> None:
-        self.up = True
-        self.topic = TopicState.READY
-        self.arrived: list[tuple[bytes, bytes]] = []
-        self.acked: set[bytes] = set()  # values of which the client has told the daemon that they are safe
-
-    @property
-    def lines(self) -> list[bytes]:
-        """The values that have arrived."""
-        return [value for _, value in self.arrived]
-
-
-class Status(NamedTuple):
-    """What the client knows of the brokers."""
-
-    up: bool
-    reason: str
-    brokers: int
-
-
-class Client:
-    """A ``model.Sink``. A key is a partition: its records arrive in order, those of others whenever they do.
-
-    ``wait`` is called with the seconds that a poll would wait.
-    """
-
-    def __init__(self, brokers: Brokers, wait: Callable[[float], None]) -> None:
-        self.brokers = brokers
-        self._wait = wait
-        self.queue: list[Sent] = []
-        self.fatal = False
-        self.tells_what_it_purges = False  # when it is closed
-        self._seen = TopicState.UNKNOWN  # of the topic; while the brokers are away, what was ready stays so
-
-    def topic_state(self, topic: str) -> TopicState:
-        if self.brokers.up:
-            self._seen = self.brokers.topic
-        return self._seen
-
-    def hold(self, topic: str) -> None:
-        self._seen = TopicState.UNKNOWN
-
-    def why_waiting(self, topics: set[str]) -> tuple[str, str]:
-        return ", ".join(sorted(topics)), "it is not known"
-
-    def fits(self, topic: str) -> int:
-        return sys.maxsize
-
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        self.queue += [Sent(message["key"], message["value"], report) for message in messages]
-
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        self.send(topic, [message], report)
-
-    def send_each(
-        self,
-        topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-        topics: Sequence[str] | None = None,
-        timestamps: Sequence[int] | None = None,
-    ) -> None:
-        self.send(topic, messages, report)
-
-    def status(self) -> Status:
-        return Status(self.brokers.up, "", 1)
-
-    def poll(self, timeout: float) -> int:
-        if self.fatal:
-            raise ProducerFatal("the test says so")
-        if self.brokers.up:
-            return self.deliver()
-        self._wait(timeout)
-        return 0
-
-    def close(self, timeout: float) -> None:
-        if self.tells_what_it_purges:
-            self.fail(PURGED)
-        self.queue.clear()
-
-    @property
-    def answers(self) -> bool:
-        """Whether the next poll has something to say."""
-        return self.fatal or (self.brokers.up and bool(self.queue))
-
-    # What a test lets happen.
-
-    def land(self, count: int | None = None, key: bytes | None = None) -> list[Sent]:
-        """Let the next records arrive, of one partition or of all; their reports are still on the way."""
-        landed = self._next(count, key)
-        for sent in landed:
-            if not sent.arrived:
-                sent.arrived = True
-                self.brokers.arrived.append((sent.key, sent.value))
-        return landed
-
-    def deliver(self, count: int | None = None, key: bytes | None = None) -> int:
-        """Let the next records arrive, and report them."""
-        landed = self.land(count, key)
-        for sent in landed:
-            self.queue.remove(sent)
-            self.brokers.acked.add(sent.value)
-            sent.report(None, Message(sent.value))
-        return len(landed)
-
-    def fail(self, code: int, count: int | None = None, key: bytes | None = None) -> int:
-        """Report the next records as not taken."""
-        failed = self._next(count, key)
-        for sent in failed:
-            self.queue.remove(sent)
-            sent.report(KafkaError(code), Message(sent.value))
-        return len(failed)
-
-    def _next(self, count: int | None, key: bytes | None) -> list[Sent]:
-        return [sent for sent in self.queue if key is None or sent.key == key][:count]
 
 
 class Memory:
@@ -286,14 +122,6 @@ class Told:
         return [fields for _, found, fields in self.lines if found == name]
 
 
-class Unwaited(threading.Event):
-    """What the pump would wait for; time passes only when a test says so."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Return at once."""
-        return self.is_set()
-
-
 class Bench:
     """One source in ``root``, its brokers and its store; the daemon runs between :meth:`start` and its end."""
 
@@ -342,6 +170,11 @@ class Bench:
         if self._stopping:
             self.now += seconds
 
+    def _make_client(self) -> Client:
+        client = Client(self.brokers, self._wait, lambda _sent: None)
+        client.tells_what_it_purges = False
+        return client
+
     # --- the daemon --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -352,7 +185,7 @@ class Bench:
             self.config,
             store,
             events,
-            make_sink=lambda: Client(self.brokers, self._wait),
+            make_sink=self._make_client,
             files=self.files,
             clock=lambda: self.now,
         )
@@ -463,7 +296,7 @@ class Bench:
     @property
     def lines(self) -> list[str]:
         """What has arrived, as text."""
-        return [line.decode() for line in self.brokers.lines]
+        return [value.decode() for _, value in self.brokers.arrived]
 
     def offsets(self) -> dict[str, int]:
         """Return the saved offsets, by the name under which each file was last seen."""
