@@ -179,6 +179,20 @@ class Census:
             after.add(newest)
         return after
 
+    def reorder(self, lineage: Lineage, tailer: Tailer) -> None:
+        """Let a file of which nothing was read come after older ones, where its new name tells its age only now.
+
+        It may have been found while it had the name of its path, and they not before their names were seen beside its.
+        """
+        age = rank(tailer.seen_as, tailer.path)
+        if not age or tailer.read.offset or tailer not in lineage.gens:
+            return
+        unread = (t for t in lineage.successors(tailer) if t.state not in DONE and not t.read.offset and not t.away)
+        older = [t for t in unread if () < rank(t.seen_as, t.path) < age and self.by_name.get(t.seen_as) is t]
+        if older:
+            for moved in lineage.move(tailer, behind=older[-1]):
+                self.changed(moved)
+
     def advance(self, lineage: Lineage) -> None:
         """Let the current generation be looked at; it has its turn if its predecessors are done."""
         lineage.advance()

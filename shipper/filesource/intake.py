@@ -548,6 +548,7 @@ class Intake:
                 tailer.event(FileEvent.REPLACED)
             else:
                 census.let_be_newest(tailer)
+        census.reorder(lineage, tailer)
         census.changed(tailer)
         offset = tailer.read.offset
         self._events.file_continued(census.source, tailer.path, one.path, tailer.generation, offset)

@@ -68,6 +68,16 @@ class Lineage:
         if self.gens[-1] is not tailer:
             tailer.event(FileEvent.REPLACED)
 
+    def move(self, tailer: Tailer, *, behind: Tailer) -> list[Tailer]:
+        """Let a generation come after a later one; returns those whose numbers have changed with that."""
+        first, last = self.gens.index(tailer), self.gens.index(behind)
+        numbers = [t.generation for t in self.gens[first : last + 1]]
+        moved = self.gens[first : last + 1] = [*self.gens[first + 1 : last + 1], tailer]
+        for generation, number in zip(moved, numbers, strict=True):
+            generation.generation = number
+        self.succeeded = False
+        return moved
+
     def advance(self) -> Tailer | None:
         """Let the current generation have its turn; returns it where it had been waiting."""
         current = self.current

@@ -277,3 +277,25 @@ def test_a_parked_finished_file_whose_topic_is_missing_does_not_come_back_from_t
         rig.sink.topics.clear()
         rig.pass_time(5)
         assert rig.lines == ["one", "two"]
+
+
+def test_an_unread_file_that_was_found_before_older_ones_comes_after_them(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(1)
+        log = rig.logs / "app.log"
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        (rig.logs / "busy.log").write_bytes(b"zero\n")  # it takes the descriptor
+        rig.pass_time(1)
+        log.write_bytes(b"three\n")
+        rig.pass_time(1)
+        log.unlink()
+        for number, line in enumerate((b"three\n", b"two\n", b"one\n"), 1):
+            (rig.logs / f"app.log.{number}.gz").write_bytes(gzip.compress(line))
+        log.write_bytes(b"four\n")
+        rig.pass_time(1)
+        rig.sink.topics["t"] = TopicState.READY
+        rig.pass_time(10)
+        assert [line for line in rig.lines if line != "zero"] == ["one", "two", "three", "four"]
+        numbers = {os.path.basename(c.seen_as): c.generation for c in rig.saved() if c.path == os.fsencode(log)}
+        assert sorted(numbers, key=lambda name: numbers[name])[::-1] == sorted(numbers)
