@@ -37,19 +37,20 @@ from shipper.model import show_path
 NAME = "deadletters.sqlite3"
 LOCK = "deadletters.lock"  # held by whoever sends them again
 APPLICATION_ID = 0x73686964  # "shid"
-VERSION = 1
+VERSION = 2
 SCHEMA = """
     CREATE TABLE letter (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, generation INTEGER NOT NULL, offset INTEGER NOT NULL,
         part INTEGER NOT NULL, source TEXT NOT NULL, path BLOB NOT NULL, topic TEXT NOT NULL, key BLOB NOT NULL,
         headers TEXT NOT NULL, reason TEXT NOT NULL, meaning TEXT NOT NULL, time REAL NOT NULL, value BLOB NOT NULL,
-        UNIQUE (uid, generation, offset, part)
+        timestamp INTEGER NOT NULL DEFAULT 0, UNIQUE (uid, generation, offset, part)
     )
 """
-COLUMNS = "uid, generation, offset, part, source, path, topic, key, headers, reason, meaning, time, value"
-INSERT = f"INSERT OR IGNORE INTO letter ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+COLUMNS = "uid, generation, offset, part, source, path, topic, key, headers, reason, meaning, time, value, timestamp"
+INSERT = f"INSERT OR IGNORE INTO letter ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 KNOWN = "SELECT 1 FROM letter WHERE uid = ? AND generation = ? AND offset = ? AND part = ?"
 NEXT = f"SELECT seq, {COLUMNS} FROM letter WHERE seq > ? ORDER BY seq LIMIT 1"  # noqa: S608
+NEWER = "ALTER TABLE letter ADD COLUMN timestamp INTEGER NOT NULL DEFAULT 0"  # what version 1 lacks
 LOCK_TIMEOUT = 10.0  # seconds to wait for another program that has the file locked
 OVERHEAD = 4096  # bytes a letter may need beside its value and key, at most
 
@@ -71,6 +72,7 @@ class Letter:
     meaning: str  # the same in plain words
     time: float  # seconds since 1970
     value: bytes
+    timestamp: int = 0  # of the record, in milliseconds since 1970; 0: the time of sending
 
 
 class Result(NamedTuple):
@@ -141,7 +143,7 @@ class Letters:
                     (
                         *(*where, letter.source, letter.path, letter.topic, letter.key),
                         json.dumps([(name, value.decode("latin-1")) for name, value in letter.headers]),
-                        *(letter.reason, letter.meaning, letter.time, letter.value),
+                        *(letter.reason, letter.meaning, letter.time, letter.value, letter.timestamp),
                     ),
                 )
         return ""
@@ -154,10 +156,10 @@ class Letters:
                 row = self._db.execute(NEXT, (seq,)).fetchone()
             if row is None:
                 return
-            seq, uid, generation, offset, part, source, path, topic, key, headers, reason, meaning, time, value = row
+            seq, uid, generation, offset, part, source, path, topic, key, headers, *rest = row
             named = tuple((name, text.encode("latin-1")) for name, text in json.loads(headers))
             place = (uid, generation, offset, part, source, path, topic, key)
-            yield seq, Letter(*place, named, reason, meaning, time, value)
+            yield seq, Letter(*place, named, *rest)
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove letters by their numbers; durable when it returns."""
@@ -194,6 +196,11 @@ class Letters:
                 f"{self._shown} was written by a newer shipper: its format is {version}, and this version knows "
                 f"{VERSION}; run that version"
             )
+        if version < VERSION:
+            with _transaction(self._db):
+                if self._pragma("user_version") < VERSION:  # another program may have been faster
+                    self._db.execute(NEWER)
+                    self._db.execute(f"PRAGMA user_version={VERSION}")
 
     @property
     def in_place(self) -> bool:

@@ -433,6 +433,21 @@ class Events:
                 level, f"records.{what}", every=600, key=(source,), source=source, records=records, why=why, then=then
             )
 
+    def key_hot(self, source: str, key: bytes, share: float, *, of_fields: bool) -> None:
+        """Tell once that one key carries nearly all of a source's records, and so one partition does."""
+        self.count("key.hot", source)
+        then = "all of them go to one partition, in order; where less order is enough, give the key another field"
+        if not of_fields:
+            then = "all of them go to one partition, in order; where less order is enough, make the key of a field"
+        level = "warning" if of_fields else "info"
+        self.emit(level, "key.hot", source=source, record_key=key, share=f"{share:.0%}".replace("%", " %"), then=then)
+
+    def key_unresolved(self, source: str, template: str) -> None:
+        """Tell once that no record has had the fields that its key asks for."""
+        self.count("key.unresolved", source)
+        then = "all of them have the key_fallback as their key; shipper test shows the fields that a line has"
+        self.emit("warning", "key.unresolved", source=source, template=template, then=then)
+
     def records_acked(self, source: str, records: int) -> None:
         """Count records that the brokers acknowledged."""
         self.count("records.acked", source, records)

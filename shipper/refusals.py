@@ -82,6 +82,7 @@ class Refusals:
             meaning=explain(nack.error),
             time=time.time(),
             value=alone.value,
+            timestamp=alone.timestamp,
         )
         if self._keep:
             if self._ledger.transactional:

@@ -150,10 +150,9 @@ class _Replay:
         self._in_flight += 1
         self._bytes += size
         message = {"value": letter.value, "key": letter.key}
-        if letter.headers:
-            self._producer.send_with(letter.topic, message, letter.headers, report, alone=True)
-        else:
-            self._producer.send(letter.topic, [message], report, alone=True)
+        headers = [list(letter.headers)] if letter.headers else None
+        times = [letter.timestamp] if letter.timestamp else None
+        self._producer.send_each(letter.topic, [message], headers, report, alone=True, timestamps=times)
 
     def _wait(self, until: Callable[[], bool]) -> bool:
         """Serve delivery reports until that is so; False where there was no news for too long."""

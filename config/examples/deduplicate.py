@@ -7,8 +7,8 @@ After a kill the daemon sends some lines again. A line is told by the headers of
 generation of a file has for itself, the offset of the line's first byte and, of a line in parts, the part's number.
 Why little has to be remembered, for each partition:
 
-- All lines of a file have one key, so they are in one partition, and they arrive in the order of the file. So what is
-  beyond the highest offset of its file is new, and what is not has been seen ...
+- All lines of a file have one key (where the key asks for no fields), so they are in one partition, and they arrive in
+  the order of the file. So what is beyond the highest offset of its file is new, and what is not has been seen ...
 - ... except where something was left out: a record that was refused is sent again later (`shipper deadletter replay`,
   or the daemon itself behind what had been queued after it). So the gaps are remembered too; there are few or none.
 
@@ -78,7 +78,7 @@ class Seen:
         file_id, offset = headers.get("shipper.file_id"), headers.get("shipper.offset")
         if file_id is None or offset is None:
             return True
-        place = int(offset), int(headers.get("shipper.part", b"0"))
+        place = int(offset), int(headers.get("shipper.part") or headers.get("shipper.record") or b"0")
         return self.files.setdefault((topic, partition, file_id), File()).take(place, size)
 
 

@@ -18,6 +18,7 @@ from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger
 from shipper.lifecycle import File
 from shipper.model import Clock, Sink, TopicState
 from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
+from shipper.records.keywatch import KeyWatch
 from shipper.tailer import Batch, Place, Tailer
 
 AWAY_AFTER = 5.0  # seconds for which a topic that a record has chosen is waited for
@@ -48,6 +49,9 @@ class Sending:
         self._events = events
         self._clock = clock
         self._chooses = naming.asks_for_topic or bool(config.processor)  # records may have other topics than their file
+        self._watch = KeyWatch(asks=naming.asks_for_key)
+        self._template = config.key
+        self._asks = naming.asks_for_key
         self._away_since: dict[str, float] = {}  # topics that records have chosen and that are not there
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
@@ -199,6 +203,10 @@ class Sending:
         self._events.records_sent(self.name, count, batch.size)
         inode, generation = tailer.file_id.ino, tailer.generation
         self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)
+        if (hot := self._watch.hot(shaped.messages)) is not None:
+            self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
+        if self._watch.unresolved(count, shaped.noted.get("key_fallback", 0)):
+            self._events.key_unresolved(self.name, self._template)
         for rule, dropped in shaped.dropped.items():
             self._events.records_dropped(self.name, rule, dropped)
         for what, noted in shaped.noted.items():

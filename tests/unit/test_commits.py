@@ -17,6 +17,7 @@ from shipper.deadletters import Letter, Letters, open_letters
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome
 from shipper.model import Checkpoint, DeliveryReport
+from shipper.records import Record
 from tests.harness.wait import eventually
 from tests.unit.rig import FakeSink, PumpRig
 
@@ -180,6 +181,24 @@ def test_a_part_that_is_refused_is_left_out_of_its_line(make: Callable[..., Once
     assert rig.client.committed == [b"one", b"aaaa", b"cc", b"two"]
     assert rig.dead() == [(b"bbbb", 4, 2)]
     assert [b"aaaa", b"cc"] in rig.client.transactions
+
+
+@pytest.mark.parametrize("bad", [[b"a"], [b"b"], [b"c"], [b"a", b"c"], [b"a", b"b", b"c"]])
+def test_of_several_records_of_a_line_each_is_judged(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch, bad: list[bytes]
+) -> None:
+    def words(record: Record) -> list[Record]:
+        return [Record(word) for word in record.message.split()]
+
+    monkeypatch.setattr("shipper.records.processors.load", lambda name: words)
+    rig = make(processor="words", provenance="headers")
+    rig.client.bad = set(bad)
+    rig.write(b"one", b"a b c", b"two")
+    rig.start()
+    good = [word for word in (b"one", b"a", b"b", b"c", b"two") if word not in bad]
+    rig.until("the last line", lambda: rig.client.committed == good)
+    assert rig.dead() == [(word, 4, b"abc".index(word) + 1) for word in bad]
+    assert rig.client.offsets[-1] == 14
 
 
 def test_a_record_stops_its_source_where_it_may_not_be_passed_over(make: Callable[..., Once]) -> None:

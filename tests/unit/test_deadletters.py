@@ -203,6 +203,22 @@ def test_another_database_is_not_written_to(tmp_path: Path, kept: DeadLetters, l
     assert [name for _, name, _ in log] == ["deadletters.set_aside"]
 
 
+def test_an_older_format_is_gone_on_in(tmp_path: Path, kept: DeadLetters) -> None:
+    put(kept, LETTER)
+    kept.close()
+    other = sqlite3.connect(tmp_path / NAME)
+    other.executescript("ALTER TABLE letter DROP COLUMN timestamp; PRAGMA user_version=1;")
+    other.close()
+    again = DeadLetters(tmp_path, PLENTY, Events(Log()), lambda: None)
+    later = dataclasses.replace(at(99), timestamp=1_000)
+    assert put(again, later).problem == ""
+    again.close()
+    letters = open_letters(tmp_path)
+    assert letters is not None
+    assert [letter for _, letter in letters] == [LETTER, later]
+    letters.close()
+
+
 def test_a_newer_format_is_left_alone(tmp_path: Path, kept: DeadLetters) -> None:
     put(kept, LETTER)
     kept.close()

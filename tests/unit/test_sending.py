@@ -349,3 +349,13 @@ def test_times_go_with_their_records(tmp_path: Path, with_steps: With) -> None:
         (rig.logs / "app.log").write_bytes(b"shop a\npay b\nunparsed\n")
         rig.start()
         assert rig.sink.timestamps == [1_000, 0, 0]
+
+
+def test_a_dead_letter_keeps_its_time(tmp_path: Path, with_steps: With) -> None:
+    with_steps(parse=word_first, timestamp=lambda tally: lambda fields: 1_000)
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "app.log").write_bytes(b"shop bad\n")
+        rig.start(up=False)
+        refuse_batches_with(rig, b"shop bad")
+        pass_until(rig, "the letter", lambda: rig.names("record.dead"))
+        assert [letter.timestamp for letter in letters(rig)] == [1_000]

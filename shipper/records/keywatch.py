@@ -1,0 +1,66 @@
+"""Whether a source's keys do what keys are for: notices one that carries nearly all, and a template without result.
+
+Pure; looks at a few records of each chunk, and says each thing once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+STEP = 32  # one record of so many is looked at
+WINDOW = 2048  # records that are looked at before one is judged
+HOT = 0.9  # of them with one key
+UNRESOLVED = 100  # records without their own key before the template is judged
+
+
+class Hot(NamedTuple):
+    """One key that carries nearly all: ``share`` of the records."""
+
+    key: bytes
+    share: float
+
+
+class KeyWatch:
+    """The keys of one source. ``asks``: its template asks for fields, so that a record has a key of its own."""
+
+    def __init__(self, *, asks: bool) -> None:
+        self._asks = asks
+        self._seen: Counter[bytes] = Counter()
+        self._hot_told = False
+        self._resolves = not asks
+        self._fallbacks = 0
+
+    def hot(self, messages: Sequence[dict[str, Any]]) -> Hot | None:
+        """Take note of a chunk's keys; returns the one that carries nearly all, once.
+
+        A source whose only file has the only key is as it has to be.
+        """
+        if self._hot_told or not messages:
+            return None
+        if self._asks:
+            self._seen.update(message["key"] for message in messages[::STEP])
+        else:
+            self._seen[messages[0]["key"]] += -(-len(messages) // STEP)
+        total = self._seen.total()
+        if total < WINDOW:
+            return None
+        ((key, count),) = self._seen.most_common(1)
+        alone = len(self._seen) == 1 and not self._asks
+        self._seen.clear()
+        if alone or count < HOT * total:
+            return None
+        self._hot_told = True
+        return Hot(key, count / total)
+
+    def unresolved(self, records: int, fallbacks: int) -> bool:
+        """Take note of how many records of a chunk have the fallback key; whether none ever had another, said once."""
+        if self._resolves:
+            return False
+        if fallbacks < records:
+            self._resolves = True
+            return False
+        self._fallbacks += fallbacks
+        self._resolves = self._fallbacks >= UNRESOLVED
+        return self._resolves
