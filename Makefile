@@ -10,6 +10,8 @@ CHAOS ?=
 ARGS ?=
 # How long the simulator runs, at most.
 SECONDS ?= 40
+# How long it then runs histories of the second kind.
+WIDE_SECONDS ?= 20
 # The python to make the environment with; .ci/setup finds one.
 export PYTHON
 
@@ -36,6 +38,7 @@ chaos: ## let writers, daemon and a real broker fail in all ways at once, and se
 
 sim: venv ## run simulated histories of the daemon, always the same; ARGS=--fresh: fresh ones too
 	@$(BIN)/python -m tests.sim --histories 7000 --jobs 2 --seconds $(SECONDS) $(ARGS)
+	@$(BIN)/python -m tests.sim --wide --histories 1000 --jobs 2 --seconds $(WIDE_SECONDS) $(ARGS)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check
