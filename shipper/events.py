@@ -433,6 +433,23 @@ class Events:
                 level, f"records.{what}", every=600, key=(source,), source=source, records=records, why=why, then=then
             )
 
+    def topic_not_valid(self, source: str, path: bytes, topic: str, fallback: str) -> None:
+        """Tell that a file's name makes no topic that may be used: its records go to the fallback."""
+        self.count("topic.not_valid", source)
+        then = f"its records go to {fallback}: see topic_fallback"
+        why = "Kafka accepts no topic of this name, it is an internal one, or topic_allow does not have it"
+        self.emit(
+            "warning",
+            "topic.not_valid",
+            every=3600,
+            key=(source, path),
+            source=source,
+            path=path,
+            topic=topic,
+            why=why,
+            then=then,
+        )
+
     def key_hot(self, source: str, key: bytes, share: float, *, of_fields: bool) -> None:
         """Tell once that one key carries nearly all of a source's records, and so one partition does."""
         self.count("key.hot", source)

@@ -97,6 +97,8 @@ class Census:
     def tailer(self, checkpoint: Checkpoint) -> Tailer:
         """Return a tailer that goes on at ``checkpoint``; it is in no list yet."""
         path = checkpoint.path
+        if stray := self._naming.stray_topic(path):
+            self._events.topic_not_valid(self.source, path, stray, self._naming.fallback_topic)
         return Tailer(checkpoint, self._max_line, self._naming.topic(path), self._naming.key(path))
 
     def new(self, one: Seen) -> Tailer:

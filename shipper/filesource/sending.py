@@ -80,6 +80,10 @@ class Sending:
             return False
         if keep < len(batch.lines):
             batch = tailer.shorten(batch, start, keep)
+            if waits_for and len(batch.lines) > keep:  # no position may stand before it
+                tailer.put_back(before)
+                self._wait(tailer, waits_for)
+                return False
             shaped = self._shape(tailer, batch, start)
         single = len(batch.lines) == 1
         narrow = single and self._delivery.pace.limit > 0

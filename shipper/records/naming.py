@@ -95,6 +95,11 @@ class Naming:
         """Return the key of these lines, the same way; a name that is not UTF-8 keeps its bytes."""
         return self.of(path).key
 
+    def stray_topic(self, path: bytes) -> str:
+        """Return the topic that the name of a file makes and that may not be used, "" where there is none."""
+        bound = bind(self._topic, self._values(path)) if self.fixed_topic is None else None
+        return bound if isinstance(bound, str) and not self._topics.fits(bound) else ""
+
     def may_use(self, topic: str) -> bool:
         """Whether a topic that a record has chosen may be sent to."""
         return self._topics.allow(topic)

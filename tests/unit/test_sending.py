@@ -359,3 +359,13 @@ def test_a_dead_letter_keeps_its_time(tmp_path: Path, with_steps: With) -> None:
         refuse_batches_with(rig, b"shop bad")
         pass_until(rig, "the letter", lambda: rig.names("record.dead"))
         assert [letter.timestamp for letter in letters(rig)] == [1_000]
+
+
+def test_a_file_name_that_makes_no_topic_is_told(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, topic="logs.{stem}") as rig:
+        (rig.logs / "a b.log").write_bytes(b"one\n")
+        (rig.logs / "app.log").write_bytes(b"two\n")
+        rig.start(up=False)
+        assert {(sent.topic, sent.value) for sent in rig.sink.queue} == {("logs", b"one"), ("logs.app", b"two")}
+        ((_, _, told),) = [line for line in rig.told if line[1] == "topic.not_valid"]
+        assert (told["topic"], told["path"]) == ("logs.a b", f"{rig.logs}/a b.log")
