@@ -68,9 +68,9 @@ def show(outcome: Outcome) -> None:
 @click.option("--kills", default=0, help="Only kill the daemon, so many times, under load and rotation.")
 @click.option("--max-open-files", default=0, help="The daemon's limit, as 3.")
 @click.option(
-    "--short-transactions",
-    is_flag=True,
-    help="Let outages outlive transactions: what a killed broker then does is in docs/plan/guarantees.md.",
+    "--short-transactions/--usual-transactions",
+    default=True,
+    help="Whether outages may outlive transactions: what brokers then do is in docs/decisions/exactly-once.md.",
 )
 @click.option("--tolerate-disorder", is_flag=True, help="Tell what is out of order, and do not fail for it.")
 @click.option("--keep", is_flag=True, help="Keep the logs and what everybody did, even if all is well.")
