@@ -22,6 +22,8 @@ NOTED = {
     "topic_fallback": ("warning", "the topic they asked for is not valid, or not theirs to choose: see topic_fallback"),
     "topic_missing": ("warning", "the topic they asked for is not there, or not to be written to: see topic_fallback"),
     "value_replaced": ("info", "they held bytes that JSON cannot hold, which were replaced"),
+    "replaced": ("warning", "bytes that are not of the source's encoding were replaced; is encoding right?"),
+    "truncated": ("warning", "what fits of them is sent, and the header shipper.truncated tells their length"),
     "parse_error": ("warning", "they are sent as they are, with the fallback key and the header shipper.parse_error"),
     "timestamp_error": ("warning", "their time is that of sending"),
 }

@@ -144,6 +144,20 @@ class TopicState(StrEnum):
     DENIED = "denied"
 
 
+class LongLine(NamedTuple):
+    """Why a record is kept instead of sent: its line has ``full`` bytes, more than ``most``."""
+
+    full: int
+    most: int
+
+    def name(self) -> str:
+        """Return what stands for an error's name."""
+        return "LINE_TOO_LONG"
+
+    def __str__(self) -> str:
+        return f"the line has {self.full:,} bytes, more than max_line ({self.most:,}); what fits is kept"
+
+
 class DeliveryClass(StrEnum):
     """What a delivery error asks of the daemon."""
 

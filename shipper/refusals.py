@@ -15,7 +15,7 @@ from shipper.events import Events
 from shipper.filesource import FileSource
 from shipper.kafka.errors import classify, explain
 from shipper.ledger import Chunk, Ledger, Nack
-from shipper.model import DeliveryClass, Sink, show_path
+from shipper.model import DeliveryClass, LongLine, Sink, show_path
 from shipper.tailer import Tailer
 
 # Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
@@ -43,7 +43,8 @@ class Refusals:
         """Say what was not taken, and let its source send it again, narrow it down or keep it."""
         for nack in nacks:
             tailer: Tailer = nack.chunk.track.owner
-            kind = classify(nack.error)
+            kept = isinstance(nack.error, LongLine)
+            kind = DeliveryClass.REFUSED_RECORD if kept else classify(nack.error)
             source = self._sources[tailer.source]
             if kind is not DeliveryClass.REFUSED_RECORD:
                 topic = nack.topic or tailer.topic
@@ -79,12 +80,12 @@ class Refusals:
             key=alone.key,
             headers=alone.headers,
             reason=nack.error.name(),
-            meaning=explain(nack.error),
+            meaning=str(nack.error) if isinstance(nack.error, LongLine) else explain(nack.error),
             time=time.time(),
             value=alone.value,
             timestamp=alone.timestamp,
         )
-        if self._keep:
+        if self._keep or isinstance(nack.error, LongLine):
             if self._ledger.transactional:
                 source.delivery.wait()  # its transaction is aborted
             self._letters.put(letter, nack.chunk)
@@ -103,7 +104,7 @@ class Refusals:
                     self._block(source, letter, problem)
                 continue
             if self._ledger.transactional:
-                buried = source.delivery.bury(letter.uid, letter.generation, letter.offset, letter.part)
+                buried = source.delivery.bury(letter.uid, letter.generation, letter.offset, letter.part, chunk.end)
             else:
                 buried = self._ledger.bury(chunk)
             if buried:

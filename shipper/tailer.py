@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shipper import files as osfiles
 from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Reader, Stat, digest
-from shipper.framing import cut, starts
+from shipper.framing import Cut, Framer, Text, cut, starts
 from shipper.ledger import Position, Track
 from shipper.lifecycle import FILE, File, FileEvent, step
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint
@@ -20,6 +20,8 @@ from shipper.model import Checkpoint, FileId, FileState, Fingerprint
 BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, small enough to be fair (measured)
 MARKS = 8  # ends of chunks that are remembered
 MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
+REPLACED = "\ufffd".encode()
+SEARCH = 16 << 20  # bytes that are searched for the end of a long line at a time
 
 
 class ContentChanged(Exception):
@@ -31,7 +33,9 @@ class Batch(NamedTuple):
 
     ``part`` counts from 1 for a part of a long line, 0 otherwise; ``last`` is False for a part that is not the end of
     its line, whose ``end`` then is the line's beginning. ``size`` is the bytes of the lines and their ends, which stand
-    in ``block`` from ``at`` on.
+    in ``block`` from ``at`` on. ``cut`` is how a framer has cut it, where it is more than a cut at line ends.
+    ``full``: of a long line that is shortened, the bytes of the file that are its own; 0 otherwise. ``replaced``: lines
+    that held bytes which are not of the encoding.
     """
 
     lines: list[bytes]
@@ -41,11 +45,16 @@ class Batch(NamedTuple):
     last: bool = True
     block: bytes = b""
     at: int = 0
+    cut: Cut | None = None
+    full: int = 0
+    replaced: int = 0
 
     def offsets(self, start: int) -> list[int]:
         """Return where each of the lines begins, of which the first one begins at ``start``."""
         if len(self.lines) == 1:
             return [start]
+        if self.cut is not None:
+            return [start + distance for distance in self.cut.begins()[: len(self.lines)]]
         return [start + distance for distance in starts(self.block, self.at, self.at + self.size)]
 
 
@@ -66,6 +75,7 @@ class Tailer:
         "compression",
         "detached",
         "file_id",
+        "framer",
         "generation",
         "grew_at",
         "head",
@@ -75,8 +85,10 @@ class Tailer:
         "linked",
         "marks",
         "max_line",
+        "may_go_on",
         "missing_since",
         "next",
+        "ordered",
         "part",
         "path",
         "quiet_size",
@@ -89,6 +101,7 @@ class Tailer:
         "seen_as",
         "size",
         "source",
+        "splits",
         "start",
         "state",
         "sure",
@@ -98,7 +111,17 @@ class Tailer:
         "warned",
     )
 
-    def __init__(self, checkpoint: Checkpoint, max_line: int, topic: str, key: bytes) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        max_line: int,
+        topic: str,
+        key: bytes,
+        framer: Framer | None = None,
+        *,
+        splits: bool = True,
+    ) -> None:
+        """Begin at a checkpoint. ``splits``: a line over ``max_line`` goes in parts; else it is only begun."""
         cp = checkpoint
         self.uid = cp.uid
         self.source = cp.source
@@ -118,6 +141,9 @@ class Tailer:
         self.head_len = cp.fingerprint.head_len
         self.head = cp.fingerprint.head
         self.max_line = max_line
+        self.framer = framer or Framer.plain(max_line)
+        self.ordered = not self.framer.needs_head  # the framer knows the order of the file's bytes
+        self.splits = splits
         self.topic = topic
         self.key = key
         self.reader: PlainReader | PackedReader | None = None
@@ -126,6 +152,7 @@ class Tailer:
         self.record = 0  # how many records of the line at the read offset were sent, while they go one by one
         self.searched = 0  # there is no line end between ``next`` and here
         self.at_end = False
+        self.may_go_on = 0  # bytes at the end, in complete lines, of an event that more lines may belong to
         self.grew_at = 0.0  # when bytes were last seen that had not been there before
         self.quiet_size = -1  # its size when it was last seen to have grown
         self.linked = True  # it has a name
@@ -276,16 +303,15 @@ class Tailer:
         Raises ContentChanged, OSError, and one of ``files.BROKEN`` for a damaged compressed file.
         """
         if self.part:
-            return self._take_part()
+            return self._take_long()
+        if not self.framer.raw:
+            return self._take_framed(block, most, whole=whole)
         data, start = self._fetch(self.next, block)
         count = data.count(b"\n", start)
         if not count:
             if self.at_end and len(data) - start <= self.max_line + 1:  # it may still end with \r\n
                 return None
-            if whole and not self._has_end():
-                self.at_end = True
-                return None
-            return self._take_part()
+            return self._take_long(whole=whole)
         if count > MAX_LINES:
             # Cut the block where about so many lines end, rather than weigh the client down with tiny records.
             fair = data.rfind(b"\n", start, start + (len(data) - start) * MAX_LINES // count) + 1
@@ -299,8 +325,17 @@ class Tailer:
         return self._took(data, start, end, lines)
 
     def take_last(self) -> Batch | None:
-        """Read the unended last line of a file that can no longer grow, as it is; None where there is none."""
-        return self._take_part(ended=True)
+        """Read what is left of a file that can no longer grow, as it is; None where there is nothing.
+
+        That is the unended last line, and what it may belong to.
+        """
+        if self.part or self.framer.raw:
+            return self._take_long(ended=True)
+        return self._take_framed(BLOCK, done=True, ended=True)
+
+    def take_open(self) -> Batch | None:
+        """Read an event that more lines may belong to, as it stands."""
+        return self._take_framed(BLOCK, done=True)
 
     def rewind(self) -> None:
         """Go back to the acked position; nothing of it may be in flight."""
@@ -310,6 +345,17 @@ class Tailer:
         self.part = 0
         self.record = 0
         self.searched = 0
+        self.may_go_on = 0
+        self.at_end = False
+
+    def pass_over(self, position: Position) -> None:
+        """Go on at ``position``, which is beyond the read offset; what stands before it is taken care of."""
+        while self.marks and self.marks[-1].offset > position.offset:
+            self.marks.pop()
+        self.read = position
+        self.next = position.offset
+        self.part = 0
+        self.may_go_on = 0
         self.at_end = False
 
     @property
@@ -321,31 +367,107 @@ class Tailer:
         """Have what was taken last read again; nothing of it may have been sent that does not end at ``place``."""
         self.read, self.next, self.part = place
         self.searched = 0
+        self.may_go_on = 0
         self.at_end = False
 
     def shorten(self, batch: Batch, start: int, count: int) -> Batch:
         """Return the first ``count`` lines of ``batch``, which was taken last and began at ``start``.
 
-        The others are read again.
+        The others are read again. There are more of them where no position may stand behind so few.
         """
+        if batch.cut is not None:
+            count = batch.cut.whole(count)
+            if count >= len(batch.lines):
+                return batch
         size = batch.offsets(start)[count] - start
         if self.marks and self.marks[-1] == batch.end:
             self.marks.pop()
         self.next = start
         self.searched = 0
+        self.may_go_on = 0
         self.at_end = False
-        return self._took(batch.block, batch.at, batch.at + size, batch.lines[:count])
+        return self._took(batch.block, batch.at, batch.at + size, batch.lines[:count])._replace(cut=batch.cut)
 
-    def _has_end(self) -> bool:
-        """Whether there is a line end beyond ``next``; what was searched once is not searched again."""
+    def _take_framed(
+        self, block: int, most: int = sys.maxsize, *, whole: bool = False, done: bool = False, ended: bool = False
+    ) -> Batch | None:
+        """Take the next events, as :meth:`take`; ``done``: the last event of the file does not go on.
+
+        ``ended``: and its last line has no end. A block that is too small for one event gives only that.
+        """
+        self.may_go_on = 0
+        framer = self._framer()
+        size = block
+        while True:
+            data, start = self._fetch(self.next, size)
+            last = self.at_end
+            # What has come just now may go on.
+            closed = done and last and (ended or self.size <= self.quiet_size or bool(self.compression))
+            found = framer.cut(data, start, self.next, done=closed, ended=ended and last)
+            if found.events:
+                break
+            if last and len(data) - found.lines_end <= framer.window:
+                self.may_go_on = found.lines_end - found.end
+                return None
+            if size >= framer.reach or last:
+                if found.lines_end <= start:
+                    return self._take_long(whole=whole, ended=ended)
+                found = framer.cut(data, start, self.next, done=True)  # what comes next is too long to belong to it
+                break
+            size = min(size * 4, framer.reach)
+        events = found.events
+        keep = min(len(events), MAX_LINES)
+        if size > block < BLOCK:
+            keep = 1
+            if found.whole(1) > 1 and block == 1:  # one line is asked for
+                return self._take_long(whole=whole, ended=ended)
+        most = min(most, self.max_line)
+        if max(map(len, events)) > most:
+            first = next(i for i, event in enumerate(events) if len(event) > most)
+            if not first and len(events[0]) > self.max_line:
+                return self._take_long(whole=whole, ended=ended)
+            keep = min(keep, first or 1)
+        keep = found.whole(keep)
+        end = found.end
+        if keep < len(events):
+            end = start + found.begins()[keep]
+            events = events[:keep]
+            found = found._replace(replaced=sum(REPLACED in event for event in events) if found.replaced else 0)
+            self.at_end = False
+        elif self.at_end:
+            self.may_go_on = found.lines_end - end
+        return self._took(data, start, end, events)._replace(cut=found, replaced=found.replaced)
+
+    def _framer(self) -> Framer:
+        """Return the framer, which has seen how the file begins where it wants to."""
+        if not self.ordered:
+            assert self.reader is not None
+            head = self.reader.read(self.framer.needs_head, 0)
+            framer = self.framer.of(head)
+            if len(head) < self.framer.needs_head:
+                return framer  # more of it may tell more
+            self.framer, self.ordered = framer, True
+        return self.framer
+
+    def _find_end(self) -> tuple[int, int] | None:
+        """Return where the long line at ``next`` ends, and where its line end does; what was searched is not again.
+
+        None where there is no end: up to the end of the file (``at_end``), or as far as is looked at a time.
+        """
         assert self.reader is not None
+        text = self._framer().text
         at = max(self.next, self.searched)
-        while data := self.reader.read(BLOCK, at):
-            if b"\n" in data:
-                return True
-            at += len(data)
+        for _ in range(SEARCH // BLOCK):
+            data = self.reader.read(BLOCK, at)
+            found = text.find(data, 0)
+            if found >= 0:
+                return at + found, at + found + len(text.delimiter)
+            self.at_end = len(data) < BLOCK
+            if self.at_end:
+                break
+            at += BLOCK - len(text.delimiter) + text.unit
         self.searched = at
-        return False
+        return None
 
     def _fetch(self, at: int, size: int) -> tuple[bytes, int]:
         """Return the bytes up to ``at + size`` and the index of ``at`` in them; verifies those before the read offset.
@@ -384,6 +506,10 @@ class Tailer:
         window = data[max(0, end - MARK) : end]
         if len(window) < MARK and offset > len(window):  # a tiny remainder of a long line
             window = self._window(offset)
+        return Batch(lines, self._move(offset, window), end - start, block=data, at=start)
+
+    def _move(self, offset: int, window: bytes) -> Position:
+        """Note that all before ``offset`` was taken; ``window`` is the bytes just before it."""
         position = Position(offset, digest(window))
         self.read = position
         self.marks.append(position)
@@ -391,7 +517,7 @@ class Tailer:
             del self.marks[0]
         self.next = offset
         self.part = 0
-        return Batch(lines, position, end - start, block=data, at=start)
+        return position
 
     def _window(self, offset: int) -> bytes:
         assert self.reader is not None
@@ -408,27 +534,65 @@ class Tailer:
             before.append(line)
             end = data.index(b"\n", end) + 1
         self.at_end = False
-        return self._took(data, start, end, before) if before else self._take_part()
+        return self._took(data, start, end, before) if before else self._take_long()
 
-    def _take_part(self, *, ended: bool = False) -> Batch | None:
+    def _take_long(self, *, whole: bool = False, ended: bool = False) -> Batch | None:
         """Take the next line, or the next part of a line over ``max_line``, which then stays at its beginning.
 
-        With ``ended``, the end of the file ends the line.
+        With ``ended``, the end of the file ends the line. Where long lines are not split, what fits stands for it.
         """
-        data, start = self._fetch(self.next, self.max_line + 2)
-        stop = data.find(b"\n", start)
-        ended = ended and self.at_end and stop < 0
-        if stop < 0 and self.at_end and (not ended or len(data) == start):
+        if whole and self.splits and not ended and not self.part and self._find_end() is None:
             return None
-        line = data[start:stop] if stop >= 0 else data[start:]
-        if stop >= 0 and line.endswith(b"\r"):
-            line = line[:-1]
-        if len(line) <= self.max_line and (stop >= 0 or ended):
-            if 0 <= stop < len(data) - 1:
-                self.at_end = False  # more follows than this one line
-            part = self.part + 1 if self.part else 0
-            return self._took(data, start, stop + 1 if stop >= 0 else len(data), [line])._replace(part=part)
+        framer = self._framer()
+        text = framer.text
+        data, start = self._fetch(self.next, framer.window)
+        begin = framer.skip(data, start, self.next)
+        stop = text.find(data, begin)
+        is_last = ended and self.at_end and stop < 0
+        if stop < 0 and self.at_end and (not is_last or len(data) == begin):
+            return None
+        raw = data[begin:stop] if stop >= 0 else data[begin:]
+        end = stop + len(text.delimiter) if stop >= 0 else len(data)
+        if stop >= 0 or is_last:
+            line, replaced = text.line(raw)
+            if stop >= 0 and text.crlf and line.endswith(b"\r"):
+                line = line[:-1]
+            if len(line) <= self.max_line:
+                if end < len(data):
+                    self.at_end = False  # more follows than this one line
+                part = self.part + 1 if self.part else 0
+                return self._took(data, start, end, [line])._replace(part=part, replaced=int(replaced))
+        if not self.splits:
+            shift = self.next - start
+            found = (stop + shift, end + shift) if stop >= 0 else None
+            return self._take_beginning(text, raw, begin + shift, found, ended=ended)
+        value, taken = text.piece(raw, self.max_line)
         self.part += 1
-        self.next += self.max_line
+        self.next += begin - start + taken
         self.at_end = False
-        return Batch([line[: self.max_line]], self.read, self.max_line, self.part, last=False)
+        return Batch([value], self.read, taken, self.part, last=False)
+
+    def _take_beginning(
+        self, text: Text, raw: bytes, begin: int, found: tuple[int, int] | None, *, ended: bool
+    ) -> Batch | None:
+        """Take a whole line, for which its beginning stands, when its end is there.
+
+        It begins with ``raw`` at ``begin``; ``found``: where it ends, and where its line end does, if that is known.
+        """
+        assert self.reader is not None
+        if found is None:
+            self.at_end = False
+            found = self._find_end()
+        if found is None:
+            if not (ended and self.at_end):
+                return None
+            size = self.searched + len(self.reader.read(BLOCK, self.searched))
+            found = size, size
+        stop, offset = found
+        full = stop - begin
+        if offset > stop and text.crlf and self.reader.read(len(text.cr), stop - len(text.cr)) == text.cr:
+            full -= len(text.cr)
+        position = self._move(offset, self._window(offset))
+        self.at_end = False
+        value = text.beginning(raw, self.max_line)
+        return Batch([value], position, len(value), full=full)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from shipper.audit.lines import Block
 from shipper.config import SourceConfig
+from shipper.filesource.framers import beyond_lines
 from shipper.records import Naming, Stage
 from shipper.records.record import FileValues
 
@@ -55,6 +56,8 @@ class Shaping:
 
 def why_not(config: SourceConfig, *, named: bool) -> str:
     """Return why a source cannot be judged, or "". ``named``: its records say in headers where they are from."""
+    if key := beyond_lines(config):
+        return f"with {key} its records are not its lines, and an audit begins with lines"
     if config.value == "json" and not named:
         return 'with value = "json" a record need not be the same each time; with provenance = "headers" it is judged'
     return ""

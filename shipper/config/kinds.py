@@ -120,6 +120,7 @@ class Text(Kind):
     """Any text, and none only where that says something."""
 
     may_be_empty: bool = False
+    nul: bool = False  # it may hold NUL characters
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
@@ -127,7 +128,7 @@ class Text(Kind):
             raise wrong(value, "is not a string", f'write "{value}"' if plain else 'write it in quotes: "…"')
         if not value and not self.may_be_empty:
             raise wrong(value, "is empty", "write a value, or leave the key out")
-        if "\0" in value:
+        if "\0" in value and not self.nul:
             raise wrong(value, "holds a NUL character", "write it without")
         return value
 

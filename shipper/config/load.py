@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shipper.config import checks, properties, together, tree
+from shipper.config import checks, framing, properties, together, tree
 from shipper.config.expand import ExpandError, expand
 from shipper.config.keys import Entry, TableOf, keys_of
 from shipper.config.kinds import Kind, Mistake, NameTable, PropertyTable, Wrong, near, quote
@@ -77,6 +77,9 @@ class _Loader:
         self._backoff(kafka_table, kafka)
         message_max = kafka["properties"].get(properties.MESSAGE_MAX_BYTES, properties.MESSAGE_MAX_BYTES_DEFAULT)
         for name, source in sources.items():
+            for key, sentence in framing.together(source):
+                table = self._table(sources_table, ("sources", name))
+                self._tell(table.entries.get(key, table).where, ("sources", name, key), sentence)
             self._max_line(sources_table.entries[name], ("sources", name, "max_line"), source, message_max)
         if self.problems or not self._complete:
             return None

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shipper.config import checks, formats, together
+from shipper.config import checks, formats, framing, together
+from shipper.config.framing import MultilineConfig
 from shipper.config.keys import Key, TableOf
 from shipper.config.kinds import (
     Choice,
@@ -389,12 +390,30 @@ class SourceConfig(msgspec.Struct, frozen=True):
         Key(Size(least=KIB), "The longest line that is sent whole. A client refuses records of 1,000,000 bytes."),
     ] = MAX_LINE
     on_long_line: Annotated[
-        Literal["split"],
+        Literal["split", "truncate", "deadletter"],
         Key(
-            Choice(("split",)),
-            "What becomes of a longer line. split: it is sent in parts, numbered by a header; nothing is lost.",
+            Choice(("split", "truncate", "deadletter")),
+            "What becomes of a longer line. split: it is sent in parts, numbered by a header; nothing is lost. "
+            "truncate: what fits of it is sent, and a header tells its length. deadletter: what fits is kept in "
+            "state_dir.",
         ),
     ] = "split"
+    multiline: Annotated[
+        MultilineConfig | None,
+        Key(
+            TableOf(MultilineConfig, framing.misfits),
+            "Which lines are one record, as a stack trace with the line before it.",
+        ),
+    ] = None
+    encoding: Annotated[
+        str,
+        Key(
+            Text(),
+            "What the files are written in; what is sent is UTF-8. bytes: they are sent as they are.",
+            framing.encoding,
+        ),
+    ] = "bytes"
+    delimiter: Annotated[str, Key(Text(nul=True), "What stands between two lines instead of a line end.")] = "\n"
     parse: Annotated[
         ParseConfig | None,
         Key(

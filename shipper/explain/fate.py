@@ -208,7 +208,8 @@ class Inquiry:
         try:
             if tailer.reader is None and not self._descriptors.open(tailer):
                 return self._tailer_fate(tailer, "renamed", "it was renamed just now; ask again", notes=notes)
-            batch = tailer.take(whole=True)
+            while (batch := tailer.take(whole=True)) is None and not tailer.at_end:
+                pass  # the end of a long line is looked for piece by piece
         except ContentChanged:
             why = "the bytes before the offset are not those that were read: it was truncated or replaced, and what is "
             return self._tailer_fate(tailer, "changed", why + "there now is read from its first byte", notes=notes)
@@ -221,6 +222,9 @@ class Inquiry:
                 notes.append("if its offset does not move: shipper check --connect tells whether the topic is there")
             why = f"{behind or 'its rest '}still to be sent"
             return self._tailer_fate(tailer, "reading", why, notes=notes)
+        if open_ := tailer.may_go_on:
+            why = f"its last {open_:,} bytes are an event that may go on, and are sent after a silence"
+            return self._tailer_fate(tailer, "open", why, notes=notes)
         if partial := tailer.partial:
             why = f"its last {partial:,} bytes have no line end yet, and wait for it"
             return self._tailer_fate(tailer, "partial", why, notes=notes)

@@ -15,6 +15,7 @@ from typing import Protocol
 from shipper.config import SourceConfig
 from shipper.discovery.rotation import rank
 from shipper.events import Events
+from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
 from shipper.filesource.schedule import Schedule
@@ -65,6 +66,8 @@ class Census:
         self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
         self._namesakes: dict[bytes, dict[bytes, None]] = {}  # the paths of lineages by their last component
         self._max_line = config.max_line
+        self._framer = framers.build(config)
+        self._splits = config.on_long_line == "split"
         self._naming = naming
         self._descriptors = descriptors
         self._schedule = schedule
@@ -99,7 +102,8 @@ class Census:
         path = checkpoint.path
         if stray := self._naming.stray_topic(path):
             self._events.topic_not_valid(self.source, path, stray, self._naming.fallback_topic)
-        return Tailer(checkpoint, self._max_line, self._naming.topic(path), self._naming.key(path))
+        topic, key = self._naming.topic(path), self._naming.key(path)
+        return Tailer(checkpoint, self._max_line, topic, key, self._framer, splits=self._splits)
 
     def new(self, one: Seen) -> Tailer:
         """Begin a generation at the first byte of an unknown file."""

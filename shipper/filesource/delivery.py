@@ -9,13 +9,14 @@ settled. With transactions the commit or the abort says what became of everythin
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from shipper.events import Events
 from shipper.filesource.census import Census
 from shipper.filesource.lineage import DONE
 from shipper.filesource.pace import Pace
 from shipper.filesource.schedule import Schedule
-from shipper.ledger import Ledger
+from shipper.ledger import Ledger, Position
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -42,7 +43,7 @@ class Delivery:
         self._backoff = 0.0
         self._resume_at = 0.0
         # With transactions: the parts of lines that are safe in the dead letters, until a commit has passed them.
-        self._buried: dict[tuple[str, int, int], set[int]] = {}
+        self._buried: dict[tuple[str, int, int], dict[int, Position]] = {}
 
     # --- may it go on? -----------------------------------------------------------------------------------------------
 
@@ -94,9 +95,9 @@ class Delivery:
         self.unsettled[tailer] = None
         self._trial = self._trial or trial
 
-    def buried(self, tailer: Tailer, offset: int) -> set[int]:
-        """Return which parts of the line at ``offset`` are passed over, none most often."""
-        return self._buried.get((tailer.uid, tailer.generation, offset), set()) if self._buried else set()
+    def buried(self, tailer: Tailer, offset: int) -> Mapping[int, Position]:
+        """Return which parts of the line at ``offset`` are passed over, none most often, and where each one ended."""
+        return self._buried.get((tailer.uid, tailer.generation, offset), {}) if self._buried else {}
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
@@ -158,14 +159,14 @@ class Delivery:
         self.rewinding = True
         self._resume_at = math.inf
 
-    def bury(self, uid: str, generation: int, offset: int, part: int) -> bool:
-        """Pass over a part of a line that is safe in the dead letters, from now on; returns whether that is news.
+    def bury(self, uid: str, generation: int, offset: int, part: int, end: Position) -> bool:
+        """Pass over a part of a line that is safe in the dead letters, up to ``end``; returns whether that is news.
 
         For transactions: the next commit passes it.
         """
-        parts = self._buried.setdefault((uid, generation, offset), set())
+        parts = self._buried.setdefault((uid, generation, offset), {})
         news = part not in parts
-        parts.add(part)
+        parts[part] = end
         if self.waiting:
             self._resume_at = self._clock()
         return news

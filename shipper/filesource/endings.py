@@ -52,6 +52,8 @@ class Endings:
         now = self._clock()
         self._note_size(tailer, now)
         tailer.event(FileEvent.END)
+        if self._send_open(tailer, lineage, now):
+            return
         if tailer.state is File.FINISHED:
             has_name = self._census.by_name.get(tailer.path) is tailer  # a restored file, which may grow
             if has_name or not self._send_last(tailer, now):
@@ -76,6 +78,28 @@ class Endings:
         self._census.retire(lineage)
         self._census.advance(lineage)
 
+    def _send_open(self, tailer: Tailer, lineage: Lineage, now: float) -> bool:
+        """Send an event that may go on, after a silence; whether there is one, sent or still waited for.
+
+        In a file that can no longer grow it waits for an unended last line, which may belong to it.
+        """
+        if not tailer.may_go_on or tailer.compression:
+            return False
+        if tailer in lineage.gens:
+            may_grow = tailer.linked and lineage.successor(tailer) is None
+        else:
+            may_grow = self._census.by_name.get(tailer.path) is tailer
+        if not may_grow and tailer.partial > tailer.may_go_on:
+            return False
+        due = tailer.grew_at + tailer.framer.timeout
+        if now < due:
+            self._schedule.later(tailer, due)
+            return True
+        before = tailer.place
+        if self._delivery.held or (event := tailer.take_open()) is None or self._send(tailer, event, before):
+            self._schedule.now(tailer)
+        return True
+
     def _send_last(self, tailer: Tailer, now: float) -> bool:
         """Send the unended last line of a file that can no longer grow; whether there is one, sent or still waited for.
 
@@ -90,8 +114,11 @@ class Endings:
             return True
         before = tailer.place
         last = tailer.take_last()
-        if last is None:
+        if last is None and tailer.at_end:
             return False
+        if last is None:  # it is long, and its end is still looked for
+            self._schedule.now(tailer)
+            return True
         if self._send(tailer, last, before):
             self._schedule.now(tailer)
         return True

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from shipper.config import SourceConfig
 from shipper.files import BROKEN, Files, fingerprint_at, open_reader
+from shipper.filesource import framers
 from shipper.filesource.census import new_uid
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen
 
@@ -31,7 +32,7 @@ def _of(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoin
 
 def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
     """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
-    offset, fingerprint = _end(one, files) if at_end else (0, NO_FINGERPRINT)
+    offset, fingerprint = _end(config, one, files) if at_end else (0, NO_FINGERPRINT)
     return Checkpoint(
         uid=new_uid(),
         source=config.name,
@@ -47,19 +48,22 @@ def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> 
     )
 
 
-def _end(one: Seen, files: Files) -> tuple[int, Fingerprint]:
+def _end(config: SourceConfig, one: Seen, files: Files) -> tuple[int, Fingerprint]:
     """Return the position after the last line end of a file."""
     try:
         reader = open_reader(files, one.path, "")
     except OSError:
         return 0, NO_FINGERPRINT  # it cannot be read now; when it can, all of it is new to us
     try:
-        end = reader.stat().size
+        framer = framers.build(config)
+        text = framer.of(reader.read(framer.needs_head, 0)).text
+        more = len(text.delimiter) - 1  # of one that begins before the step, and ends in it
+        end = size = reader.stat().size
         while end > 0:
             low = max(0, end - STEP)
-            at = reader.read(end - low, low).rfind(b"\n")
+            at = text.rfind(reader.read(min(end + more, size) - low, low), low)
             if at >= 0:
-                end = low + at + 1
+                end = low + at + len(text.delimiter)
                 break
             end = low
         return end, fingerprint_at(reader, end)

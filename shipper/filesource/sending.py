@@ -9,14 +9,15 @@ Pump thread only.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from shipper.config import SourceConfig
 from shipper.events import Events
 from shipper.filesource.delivery import Delivery
 from shipper.filesource.schedule import Schedule
-from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger
+from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position
 from shipper.lifecycle import File
-from shipper.model import Clock, Sink, TopicState
+from shipper.model import Clock, LongLine, Sink, TopicState
 from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
 from shipper.records.keywatch import KeyWatch
 from shipper.tailer import Batch, Place, Tailer
@@ -53,6 +54,7 @@ class Sending:
         self._template = config.key
         self._asks = naming.asks_for_key
         self._away_since: dict[str, float] = {}  # topics that records have chosen and that are not there
+        self._keeps_long = config.on_long_line == "deadletter"
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
 
@@ -93,7 +95,9 @@ class Sending:
         if single and len(shaped.messages) > 1 and (narrow or large or buried or tailer.record):
             self._send_one(tailer, batch, before, shaped, buried, narrow=narrow)
         elif single and len(shaped.messages) == 1 and batch.part in buried:
-            self._pass(tailer, batch)
+            self._pass(tailer, batch, buried[batch.part])
+        elif batch.full and self._keeps_long and len(shaped.messages) == 1:
+            self._keep(tailer, batch, shaped, start)
         else:
             alone = _alone(tailer, shaped, 0, start, batch.part) if shaped.messages and (narrow or large) else None
             chunk = self._book(tailer, batch, shaped, alone, start, trial=large)
@@ -102,7 +106,7 @@ class Sending:
 
     def _shape(self, tailer: Tailer, batch: Batch, start: int) -> Shaped:
         shaped = self._stage.shape(
-            tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last
+            tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last, full=batch.full
         )
         return shaped if shaped.topics is None else self._diverted(shaped, tailer.topic)
 
@@ -167,13 +171,31 @@ class Sending:
 
     # --- one chunk ---------------------------------------------------------------------------------------------------
 
-    def _pass(self, tailer: Tailer, batch: Batch) -> None:
-        """Pass over what is safe in the dead letters: the next commit does."""
-        self._ledger.track(tailer.track, batch.end, 0, 0)
+    def _pass(self, tailer: Tailer, batch: Batch, end: Position) -> None:
+        """Pass over what is safe in the dead letters, up to ``end``: the next commit does."""
+        if end.offset < batch.end.offset:  # the event has got more lines since
+            tailer.pass_over(end)
+        else:
+            end = batch.end
+        self._ledger.track(tailer.track, end, 0, 0)
         self._delivery.sent(tailer)
 
+    def _keep(self, tailer: Tailer, batch: Batch, shaped: Shaped, start: int) -> None:
+        """Have what stands for a long line kept as a dead letter, as if brokers had refused it."""
+        alone = _alone(tailer, shaped, 0, start, 0)
+        chunk = self._ledger.track(tailer.track, batch.end, 1, shaped.size + RECORD_OVERHEAD, alone)
+        self._delivery.sent(tailer)
+        chunk(LongLine(batch.full, tailer.max_line), None)
+
     def _send_one(
-        self, tailer: Tailer, batch: Batch, before: Place, shaped: Shaped, buried: set[int], *, narrow: bool
+        self,
+        tailer: Tailer,
+        batch: Batch,
+        before: Place,
+        shaped: Shaped,
+        buried: Mapping[int, Position],
+        *,
+        narrow: bool,
     ) -> None:
         """Send the next one of the records of an event by itself; the event ends with the last of them."""
         index = min(tailer.record, len(shaped.messages) - 1)  # a processor may have changed its mind
@@ -184,7 +206,7 @@ class Sending:
         else:
             tailer.record = 0
         if index + 1 in buried:
-            self._pass(tailer, batch)
+            self._pass(tailer, batch, batch.end)
             return
         one = shaped.one(index)
         topic = tailer.topic if one.topics is None else one.topics[0]
@@ -213,6 +235,11 @@ class Sending:
             self._events.key_unresolved(self.name, self._template)
         for rule, dropped in shaped.dropped.items():
             self._events.records_dropped(self.name, rule, dropped)
+        if batch.replaced:
+            self._events.records_noted(self.name, "replaced", batch.replaced)
+        if batch.full:
+            self._events.records_noted(self.name, "truncated", 1)
+            self._events.count("records.truncated_bytes", self.name, batch.full - len(batch.lines[0]))
         for what, noted in shaped.noted.items():
             self._events.records_noted(self.name, what, noted, shaped.why.get(what))
         return chunk

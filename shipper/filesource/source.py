@@ -201,7 +201,7 @@ class FileSource:
         except BROKEN as error:
             self._cannot_read(tailer, error)
             return False
-        return batch is not None
+        return batch is not None or not tailer.at_end  # a long line's end is looked for piece by piece
 
     @staticmethod
     def _has_first_bytes(tailer: Tailer) -> bool:

@@ -4,7 +4,8 @@
 ``partials`` say which of them belong together.
 """
 
+from shipper.framing.encodings import Text
 from shipper.framing.framer import Cut, Framer
 from shipper.framing.lines import cut, parts, starts
 
-__all__ = ["Cut", "Framer", "cut", "parts", "starts"]
+__all__ = ["Cut", "Framer", "Text", "cut", "parts", "starts"]

@@ -57,6 +57,7 @@ class Text:
     def __init__(self, delimiter: str = NEWLINE) -> None:
         self.crlf = delimiter == NEWLINE
         self.delimiter = delimiter.encode()
+        self.cr = b"\r"
 
     def of(self, head: bytes) -> Text:  # noqa: ARG002
         """Return what reads a file that begins with ``head``."""
@@ -71,6 +72,13 @@ class Text:
         """Return where the first delimiter begins, -1 where there is none."""
         return data.find(self.delimiter, start)
 
+    def rfind(self, data: bytes, at: int) -> int:
+        """Return where the last delimiter begins in ``data``, which stands at the offset ``at``; -1: nowhere."""
+        found = data.rfind(self.delimiter)
+        while found >= 0 and (at + found) % self.unit:
+            found = data.rfind(self.delimiter, 0, found + len(self.delimiter) - 1)
+        return found
+
     def line(self, raw: bytes) -> tuple[bytes, bool]:
         """Return one line in UTF-8, and whether some of it was replaced."""
         return raw, False
@@ -81,6 +89,16 @@ class Text:
         Bytes that are passed on as they are may be cut anywhere.
         """
         return raw[:size], min(size, len(raw))
+
+    def beginning(self, raw: bytes, size: int) -> bytes:
+        """Return the first characters of a long line, at most ``size`` bytes in UTF-8.
+
+        Of bytes that are passed on as they are, what looks like a character of UTF-8 is not cut.
+        """
+        end = size
+        while size - 3 <= end < len(raw) and end > 0 and raw[end] & 0xC0 == 0x80:
+            end -= 1
+        return raw[:end] if end < size and raw[end] >= 0xC0 else raw[:size]
 
     def _split(self, data: bytes, start: int) -> tuple[list[bytes], int]:
         # From the left: of delimiters that overlap, the first one counts, wherever the block ends.
@@ -96,6 +114,7 @@ class Narrow(Text):
         self.codec = codec
         self.utf8 = self.delimiter
         self.delimiter = delimiter.encode(codec)
+        self.cr = "\r".encode(codec)
         self.bom = BOMS.get(codec, b"")
         self.widest = 1 if is_single(codec) or codec == "utf_8" else 4
 
@@ -125,7 +144,7 @@ class Narrow(Text):
 
     def piece(self, raw: bytes, size: int) -> tuple[bytes, int]:
         """Return the first characters of a long line, at most ``size`` bytes, and how many bytes these are."""
-        for most in (size, max(size // 3, 4)):  # no byte becomes more than three
+        for most in (size * self.widest, size, max(size // 3, 4)):  # no byte becomes more than three
             head = raw[:most]
             decoder = codecs.getincrementaldecoder(self.codec)("replace")
             text = decoder.decode(head)
@@ -136,6 +155,10 @@ class Narrow(Text):
             if len(value) <= size:
                 break
         return value, taken
+
+    def beginning(self, raw: bytes, size: int) -> bytes:
+        """Return the first characters of a long line, at most ``size`` bytes in UTF-8."""
+        return self.piece(raw, size)[0]
 
 
 class Wide(Narrow):

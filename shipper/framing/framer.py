@@ -53,14 +53,19 @@ class Framer:
         self.group = group
         self.timeout = timeout  # seconds without growth after which an event is not believed to go on
         self.raw = type(text) is Text and text.crlf and group is None  # ``lines.cut`` does it all
-        self._max_line = max_line
+        self.max_line = max_line
         self.window = text.widest * max_line + len(text.delimiter) + len(text.bom) + text.unit
         self.reach = 2 * self.window + SLACK if group is not None else self.window + SLACK
+
+    @classmethod
+    def plain(cls, max_line: int) -> Framer:
+        """Return what cuts lines of bytes."""
+        return cls(Text(), None, max_line)
 
     def of(self, head: bytes) -> Framer:
         """Return what cuts a file that begins with ``head``."""
         text = self.text.of(head)
-        return self if text is self.text else Framer(text, self.group, self._max_line, self.timeout)
+        return self if text is self.text else Framer(text, self.group, self.max_line, self.timeout)
 
     @property
     def needs_head(self) -> int:

@@ -77,7 +77,10 @@ def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterat
     try:
         for batch, start in _batches(tailer, files):
             for event, offset in zip(batch.lines, batch.offsets(start), strict=True):
-                yield from _of_event(stage, tailer, event, offset, batch.part, last=batch.last)
+                if batch.full and source.on_long_line == "deadletter":
+                    yield Preview(offset, event, dropped="on_long_line")
+                else:
+                    yield from _of_event(stage, tailer, event, offset, batch)
     finally:
         tailer.close()
 
@@ -106,8 +109,8 @@ def _unreadable(file: bytes, error: Exception) -> UnreadableFile:
     return UnreadableFile(f"{show_path(file)} cannot be read: {reason or type(error).__name__}")
 
 
-def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, part: int, *, last: bool) -> Iterator[Preview]:
-    shaped = stage.shape(tailer, [event], lambda: [offset], len(event), part, last=last)
+def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, batch: Batch) -> Iterator[Preview]:
+    shaped = stage.shape(tailer, [event], lambda: [offset], len(event), batch.part, last=batch.last, full=batch.full)
     noted = tuple(shaped.noted)
     for n, message in enumerate(shaped.messages):
         headers: Headers = shaped.headers[n] if shaped.headers is not None else []

@@ -21,6 +21,7 @@ from shipper.records.record import Headers
 
 FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
 PART, PARTS = "shipper.part", "shipper.parts"
+TRUNCATED = "shipper.truncated"
 RECORD = "shipper.record"  # the number of one of several records of a line, from 1
 PROVENANCE_BYTES = 128  # of a record's headers in a batch, at most
 PROVENANCE_OVERHEAD = 352  # what the client needs for them (measured)
@@ -206,3 +207,12 @@ def part_headers(part: int, *, last: bool) -> Headers:
     """
     number = b"%d" % part
     return [(PART, number), (PARTS, number)] if last else [(PART, number)]
+
+
+def truncated_headers(full: int) -> Headers:
+    """Return the header of a record that is only the beginning of its line: how many bytes that has.
+
+    >>> truncated_headers(70)
+    [('shipper.truncated', b'70')]
+    """
+    return [(TRUNCATED, b"%d" % full)]

@@ -24,6 +24,7 @@ from shipper.records.naming import (
     Naming,
     part_headers,
     provenance_headers,
+    truncated_headers,
 )
 from shipper.records.record import Fields, FileValues, Headers, Offsets, Record, Tally
 from shipper.records.steps import Steps
@@ -106,13 +107,16 @@ class Stage:
         part: int = 0,
         *,
         last: bool = True,
+        full: int = 0,
     ) -> Shaped:
         """Return the records of ``events``, which have ``size`` bytes and begin at ``offsets()``.
 
-        ``part``: it is one part of an event that is too long, the ``last`` one or not; 0 otherwise.
+        ``part``: it is one part of an event that is too long, the ``last`` one or not; 0 otherwise. ``full``: it is the
+        beginning of one that has so many bytes; 0 otherwise.
         """
+        marks = part_headers(part, last=last) if part else truncated_headers(full) if full else []
         if not self.plain:
-            return self._shape(file, events, offsets, part, last=last)
+            return self._shape(file, events, offsets, part, marks)
         key = file.key
         messages = [{"value": event, "key": key} for event in events]
         size += len(messages) * len(key)
@@ -120,11 +124,11 @@ class Stage:
         if self._provenance:
             headers = provenance_headers(file.uid, file.generation, offsets())
             size += len(messages) * PROVENANCE_OVERHEAD
-        if part:
-            headers = [[*(headers[0] if headers else ()), *part_headers(part, last=last)]]
+        if marks:
+            headers = [[*(headers[0] if headers else ()), *marks]]
         return Shaped(messages, size, headers)
 
-    def _shape(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int, *, last: bool) -> Shaped:
+    def _shape(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int, marks: Headers) -> Shaped:
         steps, tally = self._steps, self._tally
         index: list[int] | None = None
         if steps.filter is not None and (index := steps.filter(events, offsets)) is not None:
@@ -152,7 +156,7 @@ class Stage:
             at = offsets()
             begins = at if index is None else [at[i] for i in index]
             values = self._values.encode(file.path, events, fields, timestamps, begins)
-        headers, beside = self._headers(file, named, fields, index, offsets, part, count, last=last)
+        headers, beside = self._headers(file, named, fields, index, offsets, marks, count)
         if records is not None:
             keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
@@ -264,16 +268,14 @@ class Stage:
         fields: list[Fields | None] | None,
         index: list[int] | None,
         offsets: Offsets,
-        part: int,
+        marks: Headers,
         count: int,
-        *,
-        last: bool,
     ) -> tuple[list[Headers] | None, int]:
         """Return the headers of ``count`` records, ``None`` where none has any.
 
         And how many bytes they need in a batch at most, or 0 where that is for each record to say.
         """
-        every = [*named.headers, *(part_headers(part, last=last) if part else ())]
+        every = [*named.headers, *marks]
         unparsed = self._steps.parse is not None and fields is not None and None in fields
         asked = named.header_of if fields is not None else []
         if self._provenance:

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from shipper import commits
+from shipper.config.framing import MultilineConfig
 from shipper.deadletters import Letter, Letters, open_letters
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome
@@ -199,6 +200,27 @@ def test_of_several_records_of_a_line_each_is_judged(
     rig.until("the last line", lambda: rig.client.committed == good)
     assert rig.dead() == [(word, 4, b"abc".index(word) + 1) for word in bad]
     assert rig.client.offsets[-1] == 14
+
+
+def test_an_event_that_has_grown_since_it_was_kept_is_passed_as_it_was(make: Callable[..., Once]) -> None:
+    rig = make(multiline=MultilineConfig(start="^[+]", timeout=1.0))
+    rig.client.bad = {b"+bad"}
+    rig.write(b"+one", b"+bad")
+    rig.start()
+    rig.until("the pause before it is passed", lambda: rig.dead() == [(b"+bad", 5, 0)])
+    rig.write(b"-more", b"+two", b"+three")
+    rig.until("what comes behind it", lambda: b"+three" in rig.client.committed)
+    assert rig.client.committed == [b"+one", b"-more", b"+two", b"+three"]
+    assert rig.dead() == [(b"+bad", 5, 0)]
+
+
+def test_a_long_line_is_kept_and_passed_by_a_commit(make: Callable[..., Once]) -> None:
+    rig = make(max_line=4, on_long_line="deadletter")
+    rig.write(b"one", b"aaaabbbb", b"two")
+    rig.start()
+    rig.until("the last line", lambda: b"two" in rig.client.committed)
+    assert rig.client.committed == [b"one", b"two"]
+    assert rig.dead() == [(b"aaaa", 4, 0)]
 
 
 def test_a_record_stops_its_source_where_it_may_not_be_passed_over(make: Callable[..., Once]) -> None:

@@ -212,6 +212,35 @@ def test_ten_mistakes_give_ten_messages(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "key", "problem"),
+    [
+        ("multiline = { max_lines = 3 }", "multiline.start", "is missing: write one of"),
+        (
+            "multiline = { start = '^a', preset = \"java\" }",
+            "multiline.start",
+            "stands beside preset: write one of them (only start and end may stand together)",
+        ),
+        ("multiline = { start = '(' }", "multiline.start", '"(" is no regular expression'),
+        ("multiline = { continuation = '(a+)+b' }", "multiline.continuation", "exponentially"),
+        ("multiline = { preset = 'jawa' }", "multiline.preset", 'did you mean "java"?'),
+        (
+            "multiline = { indented = true, max_bytes = '2KiB' }\nmax_line = '1KiB'",
+            "multiline",
+            "max_bytes is 2,048 bytes, more than max_line, 1,024; write less, or 0",
+        ),
+        ("multiline = { indented = true }\ndelimiter = '|'", "delimiter", "stands beside multiline"),
+        ("encoding = 'gb18030'\ndelimiter = '|'", "delimiter", '"|" cannot be found in "gb18030"'),
+        ("parse = { format = 'cri' }\nmultiline = { indented = true }", "multiline", 'inside of lines of "cri"'),
+        ("parse = { format = 'docker' }\ndelimiter = '|'", "delimiter", 'between lines of "docker"'),
+    ],
+)
+def test_what_does_not_fit_together_in_how_files_are_cut(write: Write, lines: str, key: str, problem: str) -> None:
+    (found,) = problems(write(SHORTEST.replace("[sources.app]", f"[sources.app]\n{lines}")))
+    assert found.startswith(f"shipper.toml: sources.app.{key}: ")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
     ("table", "line", "problem"),
     [
         ("shipper", "log_level = 3", '3 is not "debug", "info", "warning" or "error"; write one of these'),
@@ -243,6 +272,18 @@ def test_ten_mistakes_give_ten_messages(write: Write) -> None:
         ("sources.app", 'key = "{fliename}"', "{fliename} is not known; did you mean {filename}?"),
         ("sources.app", 'key = "{host"', '"{host" has a "{" without its "}"; write "{{" for the brace itself'),
         ("sources.app", 'key = "{}"', '"{}" is no name in braces; write it as {filename} or {filename|source}'),
+        (
+            "sources.app",
+            'encoding = "klingon"',
+            (
+                '"klingon" is no encoding of text that Python knows; '
+                'write a name as Python has it, as "utf-16", "cp1252"; or "bytes"'
+            ),
+        ),
+        ("sources.app", 'encoding = "hz"', None),
+        ("sources.app", 'delimiter = ""', '"" is empty; write a value, or leave the key out'),
+        ("sources.app", 'on_long_line = "drop"', None),
+        ("sources.app", "multiline = true", None),
         ("sources.app", 'max_line = "100B"', '"100B" is too small; write at least "1KiB"'),
         (
             "sources.app",

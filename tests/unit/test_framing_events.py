@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipper.framing import Framer, partials
@@ -96,6 +96,7 @@ ENCODINGS += ["cp037", "euc_jp", "big5", "iso2022_jp", "utf-7"]
 
 
 @pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None)
 @given(data=text, ends=ends)
 def test_where_reads_end_makes_no_difference_to_events_of_several_lines(rule: str, data: str, ends: list[int]) -> None:
     framing = framer(multiline(RULES[rule]))
@@ -109,6 +110,7 @@ def test_where_reads_end_makes_no_difference_to_events_of_several_lines(rule: st
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(deadline=None)
 @given(data=st.one_of(text, noise), ends=ends, rule=st.sampled_from([None, "start", "end"]))
 def test_where_reads_end_makes_no_difference_to_decoding(
     encoding: str, data: str | bytes, ends: list[int], rule: str | None
@@ -123,6 +125,7 @@ def test_where_reads_end_makes_no_difference_to_decoding(
 
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name not in ("bytes", "iso2022_jp", "utf-7")])
+@settings(deadline=None)
 @given(data=text)
 def test_what_was_written_in_an_encoding_is_read_in_utf_8(encoding: str, data: str) -> None:
     raw = data.encode(encoding, "replace")
@@ -136,6 +139,7 @@ def test_what_was_written_in_an_encoding_is_read_in_utf_8(encoding: str, data: s
     assert cut.replaced == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "\0", "\r", "\n", "ab", "aab", "|"])).map("".join), ends)
 def test_where_reads_end_makes_no_difference_to_a_delimiter(data: str, ends: list[int]) -> None:
     for delimiter in ("\0", "aa", "|\n", "\r\n"):
@@ -194,6 +198,7 @@ def test_what_is_not_of_the_encoding_is_replaced_and_counted(encoding: str, raw:
     assert cut.end == len(raw)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ENCODINGS), st.one_of(text.map(str.encode), noise, st.binary()), st.integers(12, 30))
 def test_pieces_of_a_long_line_have_their_size_and_come_to_its_end(encoding: str, raw: bytes, size: int) -> None:
     reader = enc.build(encoding).of(raw[:4])
@@ -338,6 +343,7 @@ cri_lines = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(cri_lines, ends)
 def test_where_reads_end_makes_no_difference_to_pieces(
     lines: list[tuple[bytes, bytes, bytes]], ends: list[int]
@@ -385,6 +391,7 @@ def test_pieces_of_docker_are_joined_with_what_stands_beside_them() -> None:
     assert cut.end == len(raw)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b'{"log":"a","stream":"o"}', b'{"log":"b\\n","stream":"o"}', b"{", b"1", b"[" * 3000])),
     ends,
@@ -399,6 +406,7 @@ Make = Callable[[int], partials.Partials]
 
 
 @pytest.mark.parametrize("make", [partials.cri, partials.docker])
+@settings(deadline=None)
 @given(raw=st.binary())
 def test_no_bytes_are_too_odd(make: Make, raw: bytes) -> None:
     assert b"\n".join(at_once(framer(make(1000)), raw)).replace(b"\r", b"") == raw.removesuffix(b"\n").replace(

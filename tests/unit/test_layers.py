@@ -45,7 +45,7 @@ TABLE = {
         "the operating system's seam: what is done with a file is decided elsewhere",
     ),
     "config": Row(
-        "errors model events template timeformat patterns",
+        "errors model events template timeformat patterns framing",
         "tomli msgspec",
         "TOML to values: nobody else parses or validates",
     ),
@@ -58,7 +58,7 @@ TABLE = {
     ),
     "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
     "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
-    "filesource": Row(f"{CORE} tailer discovery checkpoints", "", "reading knows nothing of Kafka"),
+    "filesource": Row(f"{CORE} tailer discovery checkpoints patterns", "", "reading knows nothing of Kafka"),
     "kafka": Row(
         "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"
     ),

@@ -1,0 +1,56 @@
+"""From a source's configuration to what cuts its files into events. Pure."""
+
+from __future__ import annotations
+
+from shipper import patterns
+from shipper.config import SourceConfig
+from shipper.config.framing import MultilineConfig
+from shipper.framing import Framer, encodings, multiline, partials
+from shipper.framing.multiline import Multiline, Rule
+
+PLAIN = {"multiline": None, "encoding": "bytes", "delimiter": "\n"}
+JOINERS = {"cri": partials.cri, "docker": partials.docker}  # by the format of parse
+
+
+def build(config: SourceConfig) -> Framer:
+    """Return the framer of a source."""
+    text = encodings.build(config.encoding, config.delimiter)
+    table = config.multiline
+    if table is not None:
+        most = min(table.max_bytes or config.max_line, config.max_line)
+        return Framer(text, Multiline(_rule(config), table.max_lines, most), config.max_line, table.timeout)
+    if config.parse is not None and config.parse.format in JOINERS:
+        joined = JOINERS[config.parse.format](config.max_line)
+        return Framer(text, joined, config.max_line, config.partial_timeout)
+    return Framer(text, None, config.max_line)
+
+
+def beyond_lines(config: SourceConfig) -> str:
+    """Return the key because of which records are not simply lines and parts of lines; "" where they are."""
+    if config.parse is not None and config.parse.format in JOINERS:
+        return "parse"
+    if config.on_long_line != "split":
+        return "on_long_line"
+    return next((name for name, plain in PLAIN.items() if getattr(config, name) != plain), "")
+
+
+def _rule(config: SourceConfig) -> Rule:
+    table = config.multiline
+    assert table is not None
+    if table.preset:
+        return multiline.preset(table.preset)
+    if table.indented:
+        return multiline.indented
+    if table.continuation:
+        return multiline.goes_on_at(_search(table.continuation, table))
+    start = multiline.begins_at(_search(table.start, table)) if table.start else None
+    end = multiline.ends_at(_search(table.end, table)) if table.end else None
+    if start and end:
+        return multiline.either(start, end)
+    rule = start or end
+    assert rule is not None
+    return rule
+
+
+def _search(pattern: str, table: MultilineConfig) -> multiline.Search:
+    return patterns.compile(pattern, engine=table.engine, newlines=False).search
