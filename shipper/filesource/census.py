@@ -28,7 +28,6 @@ KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept a
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
 NAMESAKES = 8  # paths with one last component among which a file from another directory is looked for
 NO_DEVICE = -1  # of the id of a file whose own id another has
-UNROTATED = (File.WAITING, File.READING, File.IDLE)
 
 
 class Known(Protocol):
@@ -181,7 +180,7 @@ class Census:
         unread = (t for t in named if t.state not in DONE and not t.read.offset)
         after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
-        if newest in named and newest.seen_as == lineage.path and newest.state in UNROTATED:
+        if newest in named and newest.seen_as == lineage.path and newest.state not in DONE:
             after.add(newest)
         return after
 

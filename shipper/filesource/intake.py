@@ -125,8 +125,10 @@ class Intake:
         census = self._census
         bases = {one.base for one in waiting}
         found = self._neighbours(os.path.dirname(one.path) for one in waiting)
-        self._nameless = self._held.keys() - found.keys()
-        found |= {one.file_id: one for one in waiting if one.file_id in self._nameless}
+        # What has lost its name since the look is younger than what was seen with it, and older than what has it now.
+        gone = {one.file_id: one for one in waiting if one.file_id in self._held and one.file_id not in found}
+        self._nameless &= gone.keys()
+        found = gone | found
         return [
             one
             for id_, one in found.items()

@@ -178,6 +178,7 @@ class Sightings:
             self._census.unpinned[tailer] = None
         if tailer.linked:
             self._census.adrift[tailer] = None
+            tailer.grew_at = tailer.grew_at or self._clock()  # of this run nothing is known: it may be written to still
         elif tailer.state is not File.LOST:
             tailer.event(FileEvent.REPLACED)
         self._census.unname(tailer)

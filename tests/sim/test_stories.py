@@ -378,3 +378,62 @@ def test_what_was_restored_under_the_number_of_an_older_file_is_the_newest() -> 
         ("stop",),
         ("restore", 0, 0),
     )
+
+
+def test_what_has_the_id_of_an_empty_rotated_file_and_the_name_of_the_path_is_the_newest() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("replace", 1, 1),
+        ("copytruncate", 1, 0, 0),
+        ("slow", 1),
+        ("look",),
+        ("rotate", 1, 1),
+        ("unwanted", 1),
+        ("race", 6, "rotate_chain", 1, 2),
+        ("slow", 0),
+        ("look",),
+        ("stop",),
+        ("rotate", 1, 0),
+        ("write_half", 1),
+    )
+
+
+def test_what_is_deleted_in_the_middle_of_a_first_look_is_the_newest_of_what_was_there() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("race", 12, "move_out", 0, 2),
+        ("stop",),
+        ("rotate", 0, 1),
+        ("race", 13, "replace", 0, 0),
+        ("rotate_chain", 0, 3),
+        ("start", 1),
+    )
+
+
+def test_a_late_line_in_a_file_that_was_empty_does_not_end_the_file_that_was_restored() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("truncate", 0, 0),
+        ("rotate", 0, 1),
+        ("look",),
+        ("restore", 0, 0),
+        ("write_late", 0),
+        ("write_half", 0),
+    )
+
+
+def test_a_copy_that_is_moved_away_while_it_is_open_is_read() -> None:
+    holds(
+        ("restore", 1, 1),
+        ("rotate", 1, 0),
+        ("write", 1, 0, 0),
+        ("wait", 0),
+        ("write", 1, 1, 0),
+        ("kill",),
+        ("brokers_away",),
+        ("write", 1, 3, 0),
+        ("start", 1),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("move_out", 1, 1),
+    )

@@ -397,8 +397,9 @@ class World:
         if inode.opens or inode not in self.facts:
             return
         if inode.links:
-            if inode not in self._looked_at and inode not in self.watched():
-                self.account()  # it was made and moved away within one look, and open by chance
+            made = inode not in self._looked_at or self.facts[inode].path in self._copied
+            if made and inode not in self.watched():
+                self.account()  # it was made, or written over, and moved away within one look, and open by chance
             return
         alone = [line for line in self.lines(self.content(inode)) if line in self.owed and not safe(line)]
         if alone:
