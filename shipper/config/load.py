@@ -278,6 +278,8 @@ class _Loader:
         problems: list[str] = []
 
         def one(value: object) -> object:
+            if isinstance(value, dict):
+                return {name: one(inner) for name, inner in value.items()}
             if not isinstance(value, str) or "$" not in value:
                 return value
             try:

@@ -29,6 +29,8 @@ from shipper.config.kinds import (
     Whole,
 )
 from shipper.config.properties import MESSAGE_MAX_BYTES_DEFAULT
+from shipper.config.rules import Fraction, Patterns, RateLimit, Redaction, Redactions
+from shipper.patterns import Expression
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -358,6 +360,30 @@ class SourceConfig(msgspec.Struct, frozen=True):
             checks.processor,
         ),
     ] = ""
+    include_lines: Annotated[
+        tuple[Expression, ...],
+        Key(Patterns(), "Regular expressions; only a line in which one of them is found is sent. [] sends all."),
+    ] = ()
+    exclude_lines: Annotated[
+        tuple[Expression, ...],
+        Key(Patterns(), "Regular expressions; a line in which one of them is found is not sent."),
+    ] = ()
+    sample: Annotated[
+        float,
+        Key(Fraction(), "How much of the lines is sent: 0.1 is a tenth, always the same ones."),
+    ] = 1.0
+    rate_limit: Annotated[
+        RateLimit | None,
+        Key(TableOf(RateLimit), "How many lines are sent in a second at most; the others wait, or are dropped."),
+    ] = None
+    redact: Annotated[
+        tuple[Redaction, ...],
+        Key(
+            Redactions(),
+            "What is taken out of each line before anything is made of it: patterns, or presets (credit_card, email, "
+            "ipv4, bearer_token, aws_key), and what is written instead.",
+        ),
+    ] = ()
     start_at: Annotated[
         Literal["beginning", "end"],
         Key(

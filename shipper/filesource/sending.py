@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from shipper.config import SourceConfig
 from shipper.events import Events
 from shipper.filesource.delivery import Delivery
+from shipper.filesource.rate import Rate
 from shipper.filesource.schedule import Schedule
 from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position
 from shipper.lifecycle import File
@@ -49,6 +50,7 @@ class Sending:
         self._ledger = ledger
         self._events = events
         self._clock = clock
+        self.rate = Rate(config.rate_limit, clock)
         self._chooses = naming.asks_for_topic or bool(config.processor)  # records may have other topics than their file
         self._watch = KeyWatch(asks=naming.asks_for_key)
         self._template = config.key
@@ -76,6 +78,8 @@ class Sending:
         start = before.read.offset
         shaped = self._shape(tailer, batch, start)
         keep, waits_for, large = self._together(tailer, batch, shaped)
+        if self.rate.limited and not self.rate.drops:
+            keep = min(keep, shaped.first(self.rate.allowed))
         if waits_for and not keep:
             tailer.put_back(before)
             self._wait(tailer, waits_for)
@@ -108,6 +112,8 @@ class Sending:
         shaped = self._stage.shape(
             tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last, full=batch.full
         )
+        if self.rate.drops and not batch.part and len(shaped.messages) > (allowed := self.rate.allowed):
+            shaped = shaped.cut(allowed, "rate_limit")
         return shaped if shaped.topics is None else self._diverted(shaped, tailer.topic)
 
     def _diverted(self, shaped: Shaped, fallback: str) -> Shaped:
@@ -226,6 +232,7 @@ class Sending:
             tailer.grew_at = self._clock()
         if tailer.state is File.FINISHED:
             self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
+        self.rate.sent(count)
         self._events.records_sent(self.name, count, batch.size)
         inode, generation = tailer.file_id.ino, tailer.generation
         self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)

@@ -7,6 +7,7 @@ sent. How it ends is a matter of ``endings``, what became of it one of ``deliver
 from __future__ import annotations
 
 import errno
+import math
 
 from shipper.config import SourceConfig
 from shipper.files import BROKEN
@@ -125,11 +126,16 @@ class FileSource:
     @property
     def hungry(self) -> bool:
         """Whether a turn may find something to read."""
-        return self._schedule.hungry and self._sightings.started and not self.delivery.held
+        return (
+            self._schedule.hungry
+            and self._sightings.started
+            and not self.delivery.held
+            and not self._sending.rate.waits
+        )
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
-        if not self._sightings.started:
+        if not self._sightings.started or self._sending.rate.waits:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
         while not self.delivery.held and not self._looks_first and (tailer := self._schedule.next()) is not None:
@@ -244,7 +250,8 @@ class FileSource:
 
     def due(self) -> float:
         """Return when :meth:`tick` has work next."""
-        return min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due)
+        rate = self._sending.rate.due if self._schedule.hungry else math.inf
+        return min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, rate)
 
     # --- what is saved, and shown ------------------------------------------------------------------------------------
 
@@ -293,6 +300,8 @@ class FileSource:
             return "something was not taken; it is sent again soon"
         if (awaited := self.topic_awaited) is not None:
             return f"topic {awaited[0]} is {awaited[1].value}"
+        if self._schedule.hungry and self._sending.rate.waits:
+            return "held back by rate_limit"
         return "reading" if self._schedule.hungry or self.delivery.unsettled else "idle: everything has been read"
 
     def why_waits(self, tailer: Tailer) -> str:

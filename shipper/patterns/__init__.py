@@ -58,6 +58,7 @@ class Matcher(NamedTuple):
     finditer: Callable[..., Iterator[re.Match[bytes]]]
     subn: Callable[..., tuple[bytes, int]]
     groupindex: Mapping[str, int]
+    groups: int
     limit: int
     limit_whole: int
     needle: bytes
@@ -85,6 +86,7 @@ def compile(  # noqa: A001 - the same as re.compile, and safe
         compiled.finditer,
         compiled.subn,
         compiled.groupindex,
+        compiled.groups,
         limit,
         limit_whole,
         known.needle,
@@ -119,6 +121,26 @@ def check(
 def limit_of(pattern: str, engine: Engine = "re", flags: int = 0, *, search: bool = True, newlines: bool = True) -> int:
     """Return how many bytes a text may have that ``pattern`` looks at, 0 for any."""
     return 0 if engine == "re2" else _limit(encode(pattern), flags, search=search, newlines=newlines)
+
+
+def template(replace: str, pattern: str, engine: Engine = "re") -> bytes:
+    """Return what is to be written instead of a match; raises :class:`PatternError` where it names no group of it."""
+    by = replace.encode("utf-8", "surrogateescape")
+    compiled: Any = compile(pattern, engine=engine)
+    try:
+        importlib.import_module("re._parser").parse_template(by, _Groups(compiled.groupindex, compiled.groups))
+    except (re.error, IndexError) as error:
+        raise PatternError(
+            f"cannot be written instead: {error}", "name a group as \\1, and a backslash as \\\\"
+        ) from error
+    return by
+
+
+class _Groups(NamedTuple):
+    """What a template needs to know of its pattern."""
+
+    groupindex: Mapping[str, int]
+    groups: int
 
 
 def encode(pattern: str) -> bytes:
@@ -226,6 +248,7 @@ def _compile_re2(data: bytes, flags: int) -> Matcher:
         lambda *given: map(_Match, compiled.finditer(*given)),
         lambda by, text: compiled.subn((lambda m: by(_Match(m))) if callable(by) else by, text),
         {name.decode(): number for name, number in compiled.groupindex.items()},
+        compiled.groups,
         0,
         0,
         b"",

@@ -81,7 +81,8 @@ class Growth(NamedTuple):
 class Facts(NamedTuple):
     """What else is to know of a pattern. ``needle``: bytes that are in whatever it matches.
 
-    ``in_line``: it neither matches a line end nor looks at one, so a text of many lines may be searched at once.
+    ``in_line``: it neither matches a line end nor asks where a text begins or ends: a text of many lines may be
+    searched at once.
     """
 
     needle: bytes
@@ -114,7 +115,7 @@ def facts(pattern: bytes, flags: int = 0) -> Facts:
         states.part(tree, all_flags)
     except TooLarge:
         return Facts(b"", in_line=False)
-    in_line = not states.text_anchors and not any(mask & NEWLINE for mask in states.masks)
+    in_line = not states.anchored and not any(mask & NEWLINE for mask in states.masks)
     return Facts(max(_literals(tree, all_flags), key=len, default=b""), in_line)
 
 
@@ -156,7 +157,7 @@ class _States:
         self.masks: list[int] = []
         self.follow: list[dict[int, list[tuple[int, bool]]]] = []  # each way: its bytes, whether it is a bounded loop's
         self.bounded = 0
-        self.text_anchors = False
+        self.anchored = False
 
     def part(self, tree: Any, flags: int) -> Part:
         """Add a sequence."""
@@ -223,11 +224,10 @@ class _States:
 
     def _anchor(self, name: str, flags: int) -> Part:
         lines = bool(flags & re.MULTILINE)
+        self.anchored = self.anchored or name not in ("AT_BOUNDARY", "AT_NON_BOUNDARY")
         if name == "AT_BEGINNING_STRING" or (name == "AT_BEGINNING" and not (lines and self._newlines)):
-            self.text_anchors = self.text_anchors or name == "AT_BEGINNING_STRING"
             return Part((), (), (Empty(anchored=True, mask=ALL, end=_ASSERTED),))
         if name in ("AT_END", "AT_END_STRING"):
-            self.text_anchors = self.text_anchors or name == "AT_END_STRING"
             at_end = not (lines and self._newlines)
             return Part((), (), (Empty(anchored=False, mask=ALL, end=_AT_END if at_end else _ASSERTED),))
         return ASSERTED
@@ -369,7 +369,11 @@ class _Automaton:
         return 1 + max((best[of[s]] for s in self._reachable), default=0)
 
     def _goes_on(self, p: int, q: int, first: set[int], second: set[int]) -> bool:
-        """Whether one text leads from ``p`` to ``p``, from ``p`` to ``q`` and from ``q`` to ``q``."""
+        """Whether one text leads from ``p`` to ``p``, from ``p`` to ``q`` and from ``q`` to ``q``.
+
+        Where a failure may follow ``p``, not by way of what none can follow.
+        """
+        never = set() if p in self._sure else self._sure
         seen = {(p, p, q)}
         open_ = [(p, p, q)]
         while open_:
@@ -378,11 +382,11 @@ class _Automaton:
                 if a2 not in first:
                     continue
                 for c2, z in self._edges[c].items():
-                    if c2 not in second or not x & z:
+                    if c2 not in second or c2 in never or not x & z:
                         continue
                     for b2, y in self._edges[b].items():
                         self._step()
-                        if x & y & z:
+                        if b2 not in never and x & y & z:
                             found = (a2, b2, c2)
                             if found == (p, q, q):
                                 return True

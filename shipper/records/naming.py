@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from shipper.config import SourceConfig
 from shipper.model import path_text
 from shipper.records.bound import FIELD, Fill, bind, filler, to_bytes
 from shipper.records.record import Headers
+from shipper.records.redaction import Redactor
 
 FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
 PART, PARTS = "shipper.part", "shipper.parts"
@@ -59,6 +61,7 @@ class Naming:
         self._headers = [(name, template.parse(text)) for name, text in source.headers.items()]
         self._path_pattern = re.compile(source.path_pattern) if source.path_pattern else None
         self._topics = _Topics(source, internal)
+        self._hide = Redactor(source.redact, Counter()).event
         self.fallback_topic = source.topic_fallback or fallback_topic(source, host)
 
     @property
@@ -129,8 +132,12 @@ class Naming:
             [(name, filler(parts)) for name, parts in headers if isinstance(parts, tuple)],
         )
 
+    def path_text(self, path: bytes) -> str:
+        """Return a path as it may leave."""
+        return path_text(self._hide(path))
+
     def _values(self, path: bytes) -> Mapping[str, str]:
-        text = path_text(path)
+        text = self.path_text(path)
         directory, filename = os.path.split(text)
         values = {
             "filename": filename,

@@ -7,13 +7,13 @@ Pump thread only.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shipper.config import SourceConfig
-from shipper.model import path_text
 from shipper.records import steps as steps_of
 from shipper.records.bound import Fill, to_bytes
 from shipper.records.naming import (
@@ -62,6 +62,34 @@ class Shaped(NamedTuple):
         """Bytes of the largest record in a batch, where ``sizes`` are known."""
         return max(self.sizes or (0,))
 
+    def first(self, records: int) -> int:
+        """Return how many events the first so many of the records are, one at least: an event's go together."""
+        if records >= len(self.messages):
+            return sys.maxsize
+        if self.events is None:
+            return max(1, records)
+        return max(1, self.events[records])
+
+    def cut(self, records: int, rule: str) -> Shaped:
+        """Return the first so many of the records; the events of the others have been dropped by ``rule``."""
+        events = self.events
+        while events and records and events[records] == events[records - 1]:
+            records -= 1
+        lost = len(self.messages) - records if events is None else len(set(events[records:]))
+        at = slice(records)
+        sizes = self.sizes or [len(one["value"]) + len(one["key"]) for one in self.messages]
+        headers = self.headers and self.headers[at]
+        return self._replace(
+            messages=self.messages[at],
+            size=sum(sizes[at]) + sum(map(len, headers or ())) * HEADER_OVERHEAD,
+            headers=headers,
+            sizes=self.sizes and self.sizes[at],
+            topics=self.topics and self.topics[at],
+            timestamps=self.timestamps and self.timestamps[at],
+            events=events and events[at],
+            dropped={**self.dropped, rule: lost},
+        )
+
     def one(self, index: int) -> Shaped:
         """Return one of the records by itself; what was dropped and noted goes with the last one."""
         at = slice(index, index + 1)
@@ -90,6 +118,8 @@ class Stage:
         self._tally = Tally()
         self._naming = naming
         self._named = lru_cache(FILES)(naming.of)
+        self._path = lru_cache(FILES)(naming.path_text)
+        self._left_out: dict[str, int] = {}  # where a long event begins of which the filter has dropped the first part
         values = ValuesOf(source, host, self._tally) if source.value == "json" else None
         self._values = values
         wanted = None if values is not None or source.processor else naming.wanted
@@ -131,7 +161,7 @@ class Stage:
     def _shape(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int, marks: Headers) -> Shaped:
         steps, tally = self._steps, self._tally
         index: list[int] | None = None
-        if steps.filter is not None and (index := steps.filter(events, offsets)) is not None:
+        if steps.filter is not None and (index := self._kept(file, events, offsets, part)) is not None:
             events = [events[i] for i in index]
         if steps.redact is not None:
             events = steps.redact(events)
@@ -155,7 +185,7 @@ class Stage:
         if self._values is not None:
             at = offsets()
             begins = at if index is None else [at[i] for i in index]
-            values = self._values.encode(file.path, events, fields, timestamps, begins)
+            values = self._values.encode(self._path(file.path), events, fields, timestamps, begins)
         headers, beside = self._headers(file, named, fields, index, offsets, marks, count)
         if records is not None:
             keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
@@ -174,10 +204,24 @@ class Stage:
         if tally.noted:
             noted = dict(tally.noted)
             tally.noted.clear()
-        why = dict(tally.why)
+        why: Mapping[str, str] = tally.why
+        if steps.redact_text is not None:
+            why = {what: steps.redact_text(words) for what, words in why.items()}
         if timestamps is not None and not any(timestamps):
             timestamps = None
         return Shaped(messages, size, headers, sizes, topics, timestamps, index, dropped, noted, why)
+
+    def _kept(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int) -> list[int] | None:
+        """Return which events are kept; all parts of one that is too long follow its first part."""
+        assert self._steps.filter is not None
+        if part > 1:
+            return [] if self._left_out.get(file.uid) == offsets()[0] else None
+        index = self._steps.filter(events, offsets)
+        if part and index is not None:
+            self._left_out[file.uid] = offsets()[0]
+        elif self._left_out:
+            self._left_out.pop(file.uid, None)
+        return index
 
     def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
         """Return the fields of each event. A part of one that is too long is not parsed."""
@@ -204,7 +248,7 @@ class Stage:
         """Let the processor have each record; returns what becomes of them, and the event of each."""
         process = self._steps.process
         assert process is not None
-        path = path_text(file.path)
+        path = self._path(file.path)
         out: list[Record] = []
         where: list[int] = []
         for i, event in enumerate(events):

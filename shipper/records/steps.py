@@ -13,14 +13,18 @@ from functools import partial
 from shipper.config import ParseConfig, SourceConfig, TimestampConfig
 from shipper.records import parsers, processors, timestamps
 from shipper.records.bound import look_up
+from shipper.records.filters import Filters
 from shipper.records.parsers.common import Parse
 from shipper.records.record import Fields, Offsets, Record, Tally
+from shipper.records.redaction import Redactor
 from shipper.timeformat import zone_of
 
 Filter = Callable[[Sequence[bytes], Offsets], list[int] | None]
 """Which events are kept, by their index, or ``None`` for all; notes what it drops."""
 Redact = Callable[[list[bytes]], list[bytes]]
 """The events of one read without what must not leave; one for each, in order."""
+RedactText = Callable[[str], str]
+"""Any text that leaves without it, as the reason of a failure."""
 RedactFields = Callable[[Fields], Fields]
 """The same for what a parser has decoded."""
 Timestamp = Callable[[Fields], int | None]
@@ -37,6 +41,7 @@ class Steps:
     redact: Redact | None = None
     parse: Parse | None = None
     redact_fields: RedactFields | None = None
+    redact_text: RedactText | None = None
     timestamp: Timestamp | None = None
     process: Process | None = None
 
@@ -60,7 +65,17 @@ def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> 
             timestamp = _timestamp(source.parse, source.timestamp, tally)
             wanted = None if wanted is None else wanted | {source.timestamp.field}
         parse = parsers.build(source.parse, wanted)
-    return Steps(parse=parse, timestamp=timestamp, process=process)
+    redactor = Redactor(source.redact, tally.noted) if source.redact else None
+    filters = source.include_lines or source.exclude_lines or source.sample < 1
+    return Steps(
+        filter=Filters(source.include_lines, source.exclude_lines, source.sample, tally.dropped) if filters else None,
+        redact=redactor.events if redactor else None,
+        parse=parse,
+        redact_fields=redactor.fields if redactor else None,
+        redact_text=redactor.text if redactor else None,
+        timestamp=timestamp,
+        process=process,
+    )
 
 
 def _timestamp(parse: ParseConfig, config: TimestampConfig, tally: Tally) -> Timestamp:

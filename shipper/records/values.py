@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 
 from shipper.config import SourceConfig
-from shipper.model import path_text
 from shipper.records.bound import to_bytes
 from shipper.records.record import Fields, Tally
 
@@ -36,7 +35,7 @@ class ValuesOf:
 
     def encode(
         self,
-        path: bytes,
+        path: str,
         events: Sequence[bytes],
         fields: Sequence[Fields | None] | None,
         timestamps: Sequence[int] | None,
@@ -44,7 +43,7 @@ class ValuesOf:
     ) -> list[bytes]:
         """Return the value of each event; a time of 0 stands for the present."""
         now = int(self._now() * 1000)
-        known = {"log.file.path": _clean(path_text(path)), "host.name": _clean(self._host), **self._fields}
+        known = {"log.file.path": _clean(path), "host.name": _clean(self._host), **self._fields}
         time_of: dict[int, datetime] = {}
         out: list[bytes] = []
         for i, event in enumerate(events):

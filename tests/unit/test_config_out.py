@@ -114,6 +114,8 @@ def _accepts(rule: dict[str, Any], value: Any) -> bool:
         )
     if rule["type"] == "array":
         return isinstance(value, list) and all(_accepts(rule["items"], item) for item in value)
+    if rule["type"] == "number":
+        return isinstance(value, int | float) and rule["exclusiveMinimum"] < value <= rule["maximum"]
     kinds = {"integer": int, "boolean": bool, "object": dict}
     return type(value) is kinds[rule["type"]] and (rule["type"] != "integer" or value >= rule["minimum"])
 

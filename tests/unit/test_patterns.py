@@ -133,7 +133,9 @@ def test_what_is_always_there_is_known() -> None:
 
 def test_what_crosses_lines_is_known() -> None:
     assert facts(rb"\b\d{16}\b").in_line
-    assert facts(rb"^.*x$").in_line
+    assert facts(rb"a.*x").in_line
+    assert not facts(rb"^a").in_line
+    assert not facts(rb"a$").in_line
     assert not facts(rb"a\s+b").in_line
     assert not facts(rb'"[^"]*"').in_line
     assert not facts(rb"a\Z").in_line

@@ -22,7 +22,7 @@ def value(
     source = SourceConfig(name="web", paths=("/x",), topic="t", value="json", fields=static)
     tally = Tally()
     made = ValuesOf(source, "h1", tally, lambda: NOW)
-    (found,) = made.encode(b"/logs/a\xff.log", [event], [fields], [timestamp], [17])
+    (found,) = made.encode("/logs/a\udcff.log", [event], [fields], [timestamp], [17])
     return json.loads(found), tally
 
 
