@@ -4,8 +4,6 @@
 JOBS ?= 4
 # How long the chaos goes on.
 MINUTES ?= 1
-# More for the chaos alone.
-CHAOS ?=
 # More for pytest, the demo or the chaos, as in: make test ARGS='-k rotation', make chaos ARGS='--seed 7'
 ARGS ?=
 # How long the simulator runs, at most.
@@ -34,7 +32,7 @@ test: ## run all tests: units, mock cluster, real Kafka
 
 chaos: ## let writers, daemon and a real broker fail in all ways at once, and see that nothing is lost
 	@.ci/setup test
-	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(CHAOS) $(ARGS)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
 sim: venv ## run simulated histories of the daemon, always the same; ARGS=--fresh: fresh ones too
 	@$(BIN)/python -m tests.sim --histories 7000 --jobs 2 --seconds $(SECONDS) $(ARGS)

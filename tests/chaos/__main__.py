@@ -72,7 +72,6 @@ def show(outcome: Outcome) -> None:
     default=True,
     help="Whether outages may outlive transactions: what brokers then do is in docs/decisions/exactly-once.md.",
 )
-@click.option("--tolerate-disorder", is_flag=True, help="Tell what is out of order, and do not fail for it.")
 @click.option("--keep", is_flag=True, help="Keep the logs and what everybody did, even if all is well.")
 @click.option("--reuse/--no-reuse", default=True, help="Whether the inodes of deleted files may be used again.")
 def main(
@@ -82,7 +81,6 @@ def main(
     kills: int,
     max_open_files: int,
     short_transactions: bool,
-    tolerate_disorder: bool,
     keep: bool,
     reuse: bool,
 ) -> None:
@@ -116,7 +114,7 @@ def main(
             show(outcome)
             if stage.keep:
                 click.echo(f"what everybody did and said is in {stage.root}")
-            good = good and (outcome.good_but_for_order if tolerate_disorder else outcome.good)
+            good = good and outcome.good
     sys.exit(0 if good else 1)
 
 

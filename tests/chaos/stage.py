@@ -59,14 +59,9 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Whether every promise was kept."""
-        return self.verdict.out_of_order == [] and self.good_but_for_order
-
-    @property
-    def good_but_for_order(self) -> bool:
-        """Whether every promise was kept but that of the order."""
         allowed = self.verdict.repeated if self.may_repeat else []
         audited = not self.audit.failed and self.audit.delivered and (self.may_repeat or not self.audit.doubled)
-        kept = self.verdict == Verdict(repeated=allowed, out_of_order=self.verdict.out_of_order)
+        kept = self.verdict == Verdict(repeated=allowed)
         return kept and not self.repeats.unexplained and bool(audited)
 
 
