@@ -94,7 +94,9 @@ class Multiline:
             bounds = self._cut(lines, bounds)
         if not (closed or done or bounds[-1] - bounds[-2] == self._max_lines):
             bounds.pop()
-        if lines is bare:
+        if len(bounds) - 1 == bounds[-1]:  # each is one line
+            events = bare[: bounds[-1]]
+        elif lines is bare:
             events = [b"\n".join(lines[i:j]) if j - i > 1 else lines[i] for i, j in pairwise(bounds)]
         else:
             events = [b"\n".join([*lines[i : j - 1], bare[j - 1]]) for i, j in pairwise(bounds)]
