@@ -197,3 +197,14 @@ def test_rows_of_a_record_without_anything() -> None:
         "value": "",
     }
     assert str(Summary()) == "0 records."
+
+
+def test_events_of_several_lines_and_shortened_lines(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"2026 one\n  at two\n2026 three\n  at four")
+    multiline = "multiline = { start = '^[0-9]{4} ' }"
+    records = found(ask, str(tmp_path / "a.log"), a=multiline)
+    assert [(r["offset"], r["value"]) for r in records] == [(0, "2026 one\n  at two"), (18, "2026 three\n  at four")]
+    (tmp_path / "a.log").write_bytes(b"x" * 3000 + b"\nshort\n")
+    records = found(ask, str(tmp_path / "a.log"), a='max_line = "1KiB"\non_long_line = "truncate"')
+    assert [(r["offset"], len(r["value"])) for r in records] == [(0, 1024), (3001, 5)]
+    assert records[0]["headers"] == [{"name": "shipper.truncated", "value": "3000"}]
