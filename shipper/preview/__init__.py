@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.filesource.schedule import Schedule
 from shipper.model import Checkpoint, FileId, show_path
 from shipper.records import Headers, Naming, Stage
+from shipper.records.redaction import Redactor
+from shipper.records.steps import Redact
 from shipper.tailer import Batch, ContentChanged, Tailer
 
 
@@ -54,6 +57,7 @@ def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterat
     events, files = Events(lambda *_: None), Files()
     naming = Naming(source, host)
     stage = Stage(source, naming, host)
+    redact = Redactor(source.redact, Counter()).events if source.redact else None
     census = Census(source, naming, Descriptors(limit_from_process(), files, events), Schedule(), events)
     try:
         found = os.stat(file)
@@ -80,7 +84,7 @@ def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterat
                 if batch.full and source.on_long_line == "deadletter":
                     yield Preview(offset, event, dropped="on_long_line")
                 else:
-                    yield from _of_event(stage, tailer, event, offset, batch)
+                    yield from _of_event(stage, tailer, redact, event, offset, batch)
     finally:
         tailer.close()
 
@@ -109,7 +113,9 @@ def _unreadable(file: bytes, error: Exception) -> UnreadableFile:
     return UnreadableFile(f"{show_path(file)} cannot be read: {reason or type(error).__name__}")
 
 
-def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, batch: Batch) -> Iterator[Preview]:
+def _of_event(
+    stage: Stage, tailer: Tailer, redact: Redact | None, event: bytes, offset: int, batch: Batch
+) -> Iterator[Preview]:
     shaped = stage.shape(tailer, [event], lambda: [offset], len(event), batch.part, last=batch.last, full=batch.full)
     noted = tuple(shaped.noted)
     for n, message in enumerate(shaped.messages):
@@ -125,4 +131,5 @@ def _of_event(stage: Stage, tailer: Tailer, event: bytes, offset: int, batch: Ba
             tuple(shaped.why.values()),
         )
     for rule in shaped.dropped:
-        yield Preview(offset, event, noted=noted, dropped=rule)
+        shown = redact([event])[0] if redact is not None else event  # what is shown here is passed on, too
+        yield Preview(offset, shown, noted=noted, dropped=rule)

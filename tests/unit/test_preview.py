@@ -208,3 +208,13 @@ def test_events_of_several_lines_and_shortened_lines(ask: Ask, tmp_path: Path) -
     records = found(ask, str(tmp_path / "a.log"), a='max_line = "1KiB"\non_long_line = "truncate"')
     assert [(r["offset"], len(r["value"])) for r in records] == [(0, 1024), (3001, 5)]
     assert records[0]["headers"] == [{"name": "shipper.truncated", "value": "3000"}]
+
+
+def test_what_is_dropped_is_redacted_too(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("debug eva@example.com\ninfo eva@example.com\n")
+    rules = 'exclude_lines = ["debug"]\nredact = [{ preset = "email" }]'
+    for options in ((), ("--json",)):
+        status, out, _ = ask(str(tmp_path / "a.log"), *options, a=rules)
+        assert status == 0
+        assert "exclude_lines" in out
+        assert "eva" not in out
