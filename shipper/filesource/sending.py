@@ -103,7 +103,11 @@ class Sending:
         elif batch.full and self._keeps_long and len(shaped.messages) == 1:
             self._keep(tailer, batch, shaped, start)
         else:
-            alone = _alone(tailer, shaped, 0, start, batch.part) if shaped.messages and (narrow or large) else None
+            alone = (
+                _alone(tailer, shaped, 0, start, batch.part)
+                if len(shaped.messages) == 1 and (narrow or large)
+                else None
+            )
             chunk = self._book(tailer, batch, shaped, alone, start, trial=large)
             self._hand_over(tailer, shaped, chunk, alone=narrow)
         return True

@@ -90,11 +90,15 @@ class Shaped(NamedTuple):
             dropped={**self.dropped, rule: lost},
         )
 
+    def _bytes(self, index: int) -> int:
+        message = self.messages[index]
+        return self.sizes[index] if self.sizes is not None else len(message["key"]) + len(message["value"])
+
     def one(self, index: int) -> Shaped:
         """Return one of the records by itself; what was dropped and noted goes with the last one."""
         at = slice(index, index + 1)
         last = index + 1 == len(self.messages)
-        headers, sizes = self.headers and self.headers[at], (self.sizes or [0] * len(self.messages))[at]
+        headers, sizes = self.headers and self.headers[at], [self._bytes(index)]
         return Shaped(
             self.messages[at],
             sizes[0] + sum(map(len, headers or ())) * HEADER_OVERHEAD,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
+from shipper.config import ParseConfig
 from shipper.deadletters import Letter, open_letters
 from shipper.model import TopicState
 from shipper.records import steps
@@ -369,3 +370,25 @@ def test_a_file_name_that_makes_no_topic_is_told(tmp_path: Path) -> None:
         assert {(sent.topic, sent.value) for sent in rig.sink.queue} == {("logs", b"one"), ("logs.app", b"two")}
         ((_, _, told),) = [line for line in rig.told if line[1] == "topic.not_valid"]
         assert (told["topic"], told["path"]) == ("logs.a b", f"{rig.logs}/a b.log")
+
+
+def test_no_dead_letter_is_made_of_the_wrong_one_of_events_that_no_position_can_part(tmp_path: Path) -> None:
+    """They go together although one of them is too large: then it is not known which one was refused."""
+    time = "2026-11-24T11:00:00.000000000Z"
+    lines = [f"{time} stdout P who", f"{time} stderr F {'x' * 200}", f"{time} stdout F le"]
+    with PumpRig(tmp_path, parse=ParseConfig("cri"), headers={"h": "1"}) as rig:
+        (rig.logs / "app.log").write_text("".join(line + "\n" for line in lines))
+        make = rig.make_sink
+
+        def small() -> object:
+            made = make()
+            made.most = 150
+            return made
+
+        rig.make_sink = small  # type: ignore[method-assign, assignment]
+        rig.start(up=False)
+        large = f"{time} stderr F {'x' * 200}".encode()
+        refuse_batches_with(rig, large)
+        pass_until(rig, "the dead letter", lambda: rig.names("record.dead"))
+        rig.pass_time(5)
+        assert [letter.value for letter in letters(rig)] == [large]
