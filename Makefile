@@ -15,10 +15,10 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help venv demo test chaos sim lint fmt clean
+.PHONY: bench-records help venv demo test chaos sim lint fmt clean
 
 help: ## show this
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 venv: ## make .venv with the package and the development tools
 	@.ci/setup venv
@@ -37,6 +37,9 @@ chaos: ## let writers, daemon and a real broker fail in all ways at once, and se
 sim: venv ## run simulated histories of the daemon, always the same; ARGS=--fresh: fresh ones too
 	@$(BIN)/python -m tests.sim --histories 7000 --jobs 2 --seconds $(SECONDS) $(ARGS)
 	@$(BIN)/python -m tests.sim --wide --histories 1000 --jobs 2 --seconds $(WIDE_SECONDS) $(ARGS)
+
+bench-records: venv ## what each feature of the record stage costs, relative to lines as they are
+	@$(BIN)/python bench/records.py $(ARGS)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check

@@ -1,0 +1,124 @@
+"""What the record stage costs: lines a second and CPU a line for each feature, relative to lines sent as they are.
+
+Each scenario is a pump of its own in a process of its own, which ships one file to librdkafka's mock cluster. They take
+turns, round after round, and the medians of the rounds are compared: what else the machine does meets all of them.
+
+    python bench/records.py [--lines 300000] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from shipper.checkpoints import CheckpointStore  # noqa: E402
+from shipper.config import load  # noqa: E402
+from shipper.events import Events  # noqa: E402
+from shipper.pump import Pump  # noqa: E402
+from tests.harness.mock import MockCluster  # noqa: E402
+
+PATTERN = r"^(?P<time>\S+) (?P<level>\S+) (?P<user>\S+) "
+SCENARIOS = {
+    "raw, key from the file's name": "",
+    "key from JSON": "parse = { format = 'json' }\nkey = '{field.user}'",
+    "key from a regular expression": f"parse = {{ format = 'regex', pattern = '{PATTERN}' }}\nkey = '{{field.user}}'",
+    'value = "json"': "value = 'json'",
+    "headers": "headers = { host = '{host}', source = '{path}' }",
+    "multiline, start pattern": "multiline = { start = '^[{2]' }",
+    "exclude_lines": "exclude_lines = ['healthcheck']",
+    "redact, a pattern": r"redact = [{ pattern = 'password=\S+' }]",
+    "redact, credit_card": "redact = [{ preset = 'credit_card' }]",
+    "redact, all presets": "redact = ["
+    + ", ".join(f"{{ preset = '{name}' }}" for name in ("credit_card", "email", "ipv4", "bearer_token", "aws_key"))
+    + "]",
+}
+
+
+def line(number: int, *, as_json: bool) -> bytes:
+    """Return a line of about 145 bytes; one in a hundred has an address of mail."""
+    user, text = (
+        f"user{number % 1000}",
+        "contact a@example.com" if number % 100 == 0 else "GET /api/items/17 200 in 12 ms",
+    )
+    if as_json:
+        made = {"time": "2026-11-24T12:00:00.123Z", "level": "info", "user": user, "request": number, "text": text}
+        return json.dumps(made).encode() + b" " * 8 + b"\n"
+    start = f"2026-11-24T12:00:00.123Z INFO {user} request={number} {text} from 192.168.1.17 "
+    return start.ljust(144, "x").encode() + b"\n"
+
+
+def one(config: Path, expected: int) -> None:
+    """Ship it all; print the seconds by the clock and of CPU, from the first record that was sent to the last."""
+    loaded = load(config)
+    events = Events(lambda *_: None)
+    store = CheckpointStore.open(loaded.shipper.state_dir, events)
+    pump = Pump(loaded, store, events)
+    began = time.perf_counter(), time.process_time()
+    pump.start()
+    while events.counters["records.acked", "s"] < expected - 1:  # multiline waits for what may follow the last line
+        time.sleep(0.002)
+    print(time.perf_counter() - began[0], time.process_time() - began[1])
+    pump.stop()
+    pump.join(30)
+    store.close()
+
+
+def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[float, float]:
+    """Run one scenario in a process of its own."""
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        (directory / "state").mkdir()
+        config = directory / "shipper.toml"
+        key = "" if "key =" in keys else "key = '{filename}'\n"
+        config.write_text(
+            f"[shipper]\nstate_dir = '{directory}/state'\n[kafka]\nbootstrap_servers = '{servers}'\n"
+            f"[sources.s]\npaths = ['{log}']\ntopic = 'bench'\n{key}{keys}\n"
+        )
+        command = [sys.executable, __file__, "--one", str(config), "--lines", str(expected)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode:
+            raise SystemExit(f"{name}: {done.stderr}")
+        wall, cpu = map(float, done.stdout.split())
+        return wall, cpu
+
+
+def main() -> None:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one")
+    given = parser.parse_args()
+    if given.one:
+        one(Path(given.one), given.lines)
+        return
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in SCENARIOS}
+    with tempfile.TemporaryDirectory() as made, MockCluster() as cluster:
+        cluster.create_topic("bench")
+        logs = {}
+        for as_json in (False, True):
+            logs[as_json] = Path(made) / f"{'json' if as_json else 'text'}.log"
+            logs[as_json].write_bytes(b"".join(line(i, as_json=as_json) for i in range(given.lines)))
+        for _ in range(given.rounds):
+            for name, keys in SCENARIOS.items():
+                log = logs["format = 'json'" in keys]
+                results[name].append(run(name, keys, cluster.bootstrap, log, given.lines))
+    raw, raw_cpu = (statistics.median(one[i] for one in next(iter(results.values()))) for i in (0, 1))
+    print("| what | lines/s | relative | µs CPU a line | relative by CPU |\n|---|---|---|---|---|")
+    for name, found in results.items():
+        wall, cpu = (statistics.median(one[i] for one in found) for i in (0, 1))
+        each = f"{cpu / given.lines * 1e6:.2f} | {raw_cpu / cpu:.2f}"
+        print(f"| {name} | {given.lines / wall:,.0f} | {raw / wall:.2f} | {each} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
