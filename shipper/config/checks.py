@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shipper import timeformat
+from shipper import patterns, timeformat
 from shipper.config.kinds import Mistake, near, one_of, quote
 from shipper.template import NAMES, Template, TemplateError, parse
 
@@ -111,6 +111,9 @@ def path_pattern(value: str, _source: str) -> Iterator[Mistake]:
     except (re.error, RecursionError, OverflowError) as error:
         yield Mistake(value, f"is no regular expression: {error}", "write one as in Python's re")
         return
+    if value.isascii() and (slow := patterns.check(value)) is not None:  # whoever makes files chooses their names
+        fix = "repeat at most so often, as [^/]{1,64}, and leave no two repetitions side by side that take the same"
+        yield Mistake(value, slow.found, fix)
     if not pattern.groupindex:
         yield Mistake(value, "has no named group", "write one, as (?P<app>[^/]+): {path.app} is what it finds")
 
