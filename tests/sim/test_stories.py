@@ -437,3 +437,13 @@ def test_a_copy_that_is_moved_away_while_it_is_open_is_read() -> None:
         ("look",),
         ("move_out", 1, 1),
     )
+
+
+def test_what_is_written_over_and_deleted_beside_its_compressed_form_is_taken_for_shredded() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("race", 6, "delete", 0, 1),
+        ("rotate", 0, 3),
+        ("copytruncate", 0, 0, 0),
+        ("compress", 0, 0, 1),
+    )

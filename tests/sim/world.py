@@ -8,6 +8,7 @@ must arrive:
   it has arrived; one that is in the client's hands just then (``at_risk``) only when the client lets go of it.
 - A file that has no name any more is held open until what only it holds is acknowledged. Not one that lost its name
   before the daemon, this process of it, had rested with it in sight: it is open for a moment then, to see what it is.
+  Nor one that was written over since, and lost its name beside its compressed form: that is what shredders do.
 - A last line without its end must arrive as it is when its file can no longer grow, unless its rest was written.
 
 Order is asked of the lines of one path. Not of those that were written between two looks of the daemon in which the
@@ -83,6 +84,8 @@ class World:
         self._unseen: dict[bytes, list[bytes]] = {}  # by path: lines written since the daemon looked
         self._twisted: dict[bytes, int] = {}  # by path: how often its file was given other bytes since then
         self._copied: set[bytes] = set()  # paths whose file was copied since then
+        self._written_over: set[Inode] = set()  # since then
+        self._shredded: set[Inode] = set()  # of those the ones that went beside their compressed forms
         for directory in (*layout.directories, OUTSIDE):
             disk.mkdir(directory)
 
@@ -234,6 +237,8 @@ class World:
         """Delete a file."""
         inode = self.there(name)
         self._goes(name)
+        if inode in self._written_over and self.there(name + b".gz"):
+            self._shredded.add(inode)
         self.disk.unlink(name)
         if inode is not None and inode in self.facts:
             self._ends(inode, goes=not inode.links)
@@ -282,6 +287,7 @@ class World:
             self.facts[over] = Facts(path)
         else:
             self._ends(over, goes=True)
+            self._written_over.add(over)
         self.facts[over].copied = True
         self.disk.overwrite(name, inode.data)
         self._ends(inode)
@@ -380,6 +386,8 @@ class World:
         self._unseen.clear()
         self._twisted.clear()
         self._copied.clear()
+        self._written_over.clear()
+        self._shredded.clear()
         self._looked_at.update(self.watched())
 
     def ended(self) -> None:
@@ -409,6 +417,8 @@ class World:
                 self.account()  # it was made and deleted within one look, and open by chance
             elif missing and self._twisted.get(self.facts[inode].path, 0) > 1:
                 self.account()  # what it went on in has been given other bytes just now
+            elif missing and inode in self._shredded:
+                self.account()
             elif missing:
                 raise Broken(f"a deleted file is let go of before {missing} were acknowledged")
 
