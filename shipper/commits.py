@@ -73,6 +73,7 @@ class Commits:
         self.opening = True
         self._committing = False
         self._aborting = False
+        self._waits = False  # a commit is due, and waits for the rest of a line or a report
         self._careful_until = 0.0
         self._aborts = 0
         self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
@@ -146,6 +147,8 @@ class Commits:
         began = self._sink.began_at if self._sink is not None else None
         if began is None:
             return float("inf")
+        if self._waits:
+            return began + LONG_LINE
         return 0.0 if self.at_once else began + self._config.commit_interval
 
     @property
@@ -169,6 +172,7 @@ class Commits:
         Raises ProducerFatal, and ShipperError where it cannot go on.
         """
         assert self._sink is not None
+        self._waits = False
         if self.opening:
             return self._reopened(sources)
         if self._sink.began_at is None:
@@ -182,8 +186,10 @@ class Commits:
             deliveries = [source.delivery for source in sources.values()]
             if not any(d.inside_line or (d.on_trial and d.reports_due) for d in deliveries):
                 self._prepare(sources)
-            elif self.hurry or self._clock() - began > LONG_LINE:
+            elif self.hurry or self._clock() - began >= LONG_LINE:
                 self._give_up("the rest of a long line, or the report of a record on trial, does not come", sources)
+            else:
+                self._waits = True
         if self._committing:
             outcome = self._sink.commit(CALL)
             if outcome is Outcome.COMMITTED:

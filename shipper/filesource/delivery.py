@@ -60,8 +60,10 @@ class Delivery:
 
     @property
     def inside_line(self) -> bool:
-        """Whether some parts or records of a line have been sent, and not all of them."""
-        return not self.rewinding and any(tailer.part or tailer.record for tailer in self.unsettled)
+        """Whether some parts or records of a line have been sent, and more of them are to come: not of a lost file."""
+        return not self.rewinding and any(
+            (tailer.part or tailer.record) and tailer.state is not File.LOST for tailer in self.unsettled
+        )
 
     @property
     def on_trial(self) -> bool:

@@ -447,3 +447,16 @@ def test_what_is_written_over_and_deleted_beside_its_compressed_form_is_taken_fo
         ("copytruncate", 0, 0, 0),
         ("compress", 0, 0, 1),
     )
+
+
+def test_parts_of_a_long_line_are_committed_where_the_rest_of_it_is_lost() -> None:
+    holds(
+        ("exactly_once",),
+        ("long_lines",),
+        ("rotate", 1, 1),
+        ("kill",),
+        ("start", 1),
+        ("write", 1, 0, 0),
+        ("race", 6, "truncate", 1, 0),
+        ("wait", 0),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -182,6 +183,31 @@ def test_a_part_that_is_refused_is_left_out_of_its_line(make: Callable[..., Once
     assert rig.client.committed == [b"one", b"aaaa", b"cc", b"two"]
     assert rig.dead() == [(b"bbbb", 4, 2)]
     assert [b"aaaa", b"cc"] in rig.client.transactions
+
+
+def test_a_commit_waits_for_the_rest_of_a_line_and_does_not_ask_for_it_on_and_on(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make(max_line=4)
+    rig.start()
+    send = rig.client.send
+
+    def breaks_off(topic: str, messages: Sequence[dict[str, Any]], *report: Any, **how: Any) -> None:
+        send(topic, messages, *report, **how)
+        rig.faults["log.read"] = OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(rig.client, "send", breaks_off)
+    rig.write(b"aaaabbbbcc")
+    rig.pass_time(5)
+    assert rig.client.open == [b"aaaa"]
+    assert rig.pump is not None
+    assert rig.pump._commits is not None
+    assert rig.pump._commits.due() > rig.now
+    assert (rig.client.tried, rig.client.aborts) == (0, 0)
+    monkeypatch.setattr(rig.client, "send", send)
+    rig.faults.clear()
+    rig.until("all of it", lambda: rig.client.transactions == [[b"aaaa", b"bbbb", b"cc"]])
+    assert rig.client.aborts == 0
 
 
 @pytest.mark.parametrize("bad", [[b"a"], [b"b"], [b"c"], [b"a", b"c"], [b"a", b"b", b"c"]])
