@@ -186,7 +186,7 @@ def test_ten_mistakes_give_ten_messages(write: Write) -> None:
         paths = ["/var/log/**.log"]
         """)
     assert problems(path) == [
-        "shipper.toml: colour: unknown key; the file takes shipper, kafka, sources",
+        "shipper.toml: colour: unknown key; the file takes shipper, kafka, admin, sources",
         'shipper.toml: shipper.log_level: "verbose" is not "debug", "info", "warning" or "error"; write one of these',
         'shipper.toml: shipper.max_open_files: "many" is not a whole number; write a number, as 100',
         'shipper.toml: shipper.scan_interval: 30 has no unit; write "30s"',
@@ -454,7 +454,7 @@ def test_backoffs_fit_together(write: Write) -> None:
         ("[kafak]", 'kafak: unknown key; did you mean "kafka"?'),
         ("[sources.app.x]", "sources.app.x: unknown key; [sources.app] takes paths, topic, type, "),
         ("[shipper.log-level]", 'shipper.log-level: unknown key; did you mean "log_level"?'),
-        ('[admin]\nlisten = ""', "admin: unknown key; the file takes shipper, kafka, sources"),
+        ('[metrics]\nlisten = ""', "metrics: unknown key; the file takes shipper, kafka, admin, sources"),
         ("[kafka.schedule]", "kafka.schedule: unknown key; [kafka] takes "),
         ('[kafka."linger.ms"]', 'kafka."linger.ms": unknown key; did you mean "linger"?'),
         ("[shipper.linger]", "shipper.linger: unknown key; it belongs in [kafka]"),
@@ -468,7 +468,7 @@ def test_backoffs_fit_together(write: Write) -> None:
             "[sources.\"a b\"]\npaths=['/x']\ntopic='t'",
             'sources."a b": "a b" holds more than letters, digits, "_", "."',
         ),
-        ('["odd\\nname"]', '"odd\\U0000000aname": unknown key; the file takes shipper, kafka, sources'),
+        ('["odd\\nname"]', '"odd\\U0000000aname": unknown key; the file takes shipper, kafka, admin, sources'),
     ],
 )
 def test_unknown_keys(write: Write, text: str, problem: str) -> None:
