@@ -191,7 +191,7 @@ def test_a_limit_that_falls_while_the_daemon_runs(rig: Rig, broker: Broker) -> N
     rig.delivered()
     assert [one["value"] for one in kept(rig, 3)] == wanted
     daemon.wait_for("batch.refused")
-    rig.verify(repeats=True)
+    rig.verify(repeats=True, order=False)  # what was queued behind a refused batch may have arrived (docs/design.md)
 
 
 @pytest.mark.parametrize("running", [True, False])

@@ -16,6 +16,8 @@ from tests.harness.wait import eventually
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
+SOCKETS = shutil.ignore_patterns("*.sock")  # nobody can copy them
+
 
 class Mounts:
     """File systems in memory, each mounted where and as often as a test wants it."""
@@ -98,7 +100,7 @@ def test_a_second_daemon_in_a_removed_directory_ends_the_first(rig: Rig) -> None
     log.write(100)
     rig.delivered()
     rig.state.rename(rig.root / "elsewhere")
-    shutil.copytree(rig.root / "elsewhere", rig.state)
+    shutil.copytree(rig.root / "elsewhere", rig.state, ignore=SOCKETS)
     second = rig.start()
     assert first.wait() == 75
     assert f"another daemon (pid {second.pid}) holds" in first.log()
@@ -127,7 +129,7 @@ def test_a_state_directory_that_is_unmounted_is_waited_for(rig: Rig, mounts: Mou
         other = rig.root / "other"
         other.mkdir()
         mounts.mount(other)
-        shutil.copytree(kept, other, dirs_exist_ok=True)
+        shutil.copytree(kept, other, dirs_exist_ok=True, ignore=SOCKETS)
         mounts.bind(other, rig.state)
         daemon.wait_for("checkpoints.renewed")
     else:
