@@ -524,11 +524,15 @@ class Intake:
             tailer.adopt(reader, one.path, one.file_id, one.compression)
             self._descriptors.adopted(tailer)
             if nameless:
-                census.unname(tailer)
-                if tailer.linked:
-                    census.adrift[tailer] = None
+                self._without_name(tailer)
         else:
             reader.close()
+
+    def _without_name(self, tailer: Tailer) -> None:
+        """Note that what a generation is read from is only there because it is open: its name says no age."""
+        self._census.unname(tailer)
+        if tailer.linked:
+            self._census.adrift[tailer] = None
 
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""
@@ -538,6 +542,8 @@ class Intake:
         tailer.adopt(reader, one.path, one.file_id, one.compression)
         self._descriptors.adopted(tailer)
         census.bind(tailer, one.file_id, one.path)
+        if one.file_id in self._nameless:
+            self._without_name(tailer)
         lineage = census.lineages[tailer.path]
         in_place = one.path == tailer.path and lineage.current is None  # restored: what comes now is not late
         if tailer.state is File.LOST or (tailer.finished and in_place):

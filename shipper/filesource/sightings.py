@@ -107,7 +107,10 @@ class Sightings:
         """Take note of names whose bytes may have changed."""
         by_name = self._census.by_name
         for path in sorted(by_name.keys() & paths):
-            self._census.grew(by_name[path])
+            tailer = by_name[path]
+            self._census.grew(tailer)
+            if path != tailer.path and tailer.state not in DONE:
+                self._census.unpinned[tailer] = None  # copied over, perhaps, which its size need not tell
         self._intake.again(paths)
 
     def _start(self, *, first: bool) -> None:

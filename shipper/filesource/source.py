@@ -146,7 +146,8 @@ class FileSource:
     def pin(self) -> None:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.
 
-        What has grown is verified at once: only what is known to be of the same file can be told to be lost.
+        What has grown is verified at once: only what is known to be of the same file can be told to be lost. A rotated
+        file that holds other bytes is another generation, whose age only the names tell that are there now.
         Of the others a few are looked into each time: their first bytes tell them again, should they be compressed.
         """
         unpinned = self._census.unpinned
@@ -157,7 +158,8 @@ class FileSource:
                 continue
             try:
                 if tailer.reader is not None or (self._descriptors.room() and self._descriptors.open(tailer)):
-                    tailer.verify()  # other bytes are noticed when it is read
+                    if not tailer.verify() and tailer.seen_as != tailer.path:
+                        self._intake.changed(tailer)  # of others it is noticed when they are read
                 elif not tailer.head_len and not tailer.compression:
                     glances -= 1
                     self._descriptors.glance(tailer)

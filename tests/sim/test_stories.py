@@ -422,6 +422,34 @@ def test_a_late_line_in_a_file_that_was_empty_does_not_end_the_file_that_was_res
     )
 
 
+def test_a_copy_over_a_rotated_file_that_waits_is_noticed_before_the_file_itself_is_deleted() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("no_topic", 0),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("write", 1, 0, 0),
+        ("copytruncate", 1, 0, 1),
+        ("look",),
+        ("delete", 1, 0),
+    )
+
+
+def test_a_copy_over_a_rotated_file_that_waits_is_noticed_before_the_next_rotations() -> None:
+    holds(
+        ("setup", 2, 1, 0),
+        ("copytruncate", 0, 0, 1),
+        ("brokers_away",),
+        ("write", 1, 4, 0),
+        ("copytruncate", 1, 0, 1),
+        ("write", 0, 0, 0),
+        ("look",),
+        ("copytruncate", 1, 0, 0),
+        ("wait", 0),
+        ("rotate_chain", 1, 3),
+    )
+
+
 def test_a_copy_that_is_moved_away_while_it_is_open_is_read() -> None:
     holds(
         ("restore", 1, 1),
