@@ -269,9 +269,7 @@ class History:
             self.disk.deny(names[which], denied=True)
 
     def _allow(self) -> None:
-        for name in self.world.names():
-            if self.world.there(name):
-                self.disk.deny(name, denied=False)
+        self.world.allow()
 
     # --- the daemon --------------------------------------------------------------------------------------------------
 

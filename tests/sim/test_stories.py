@@ -488,3 +488,13 @@ def test_parts_of_a_long_line_are_committed_where_the_rest_of_it_is_lost() -> No
         ("race", 6, "truncate", 1, 0),
         ("wait", 0),
     )
+
+
+def test_what_may_not_be_read_when_it_is_found_rotated_holds_nothing_up() -> None:
+    holds(
+        ("deep",),
+        ("write", 1, 0, 0),
+        ("deny", 1, 0),
+        ("rotate", 1, 1),
+        ("look",),
+    )

@@ -19,7 +19,8 @@ Lost bytes may be told (``destroyed``) where some are gone: also half a line in 
 no more; and where a file is compressed, or replaced, in the middle of a look before it was opened: what is known of it
 is its size, and nobody can say then that these are its bytes.
 
-What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised.
+What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised. Nor
+is that of a file that may not be read when it is first found, rotated away already: nobody can tell if it is a copy.
 """
 
 from __future__ import annotations
@@ -381,8 +382,25 @@ class World:
         self.at_risk |= gone & self._in_flight()
         self.excused |= gone - self.at_risk
 
+    def allow(self) -> None:
+        """Let every file be read."""
+        self._found_closed()
+        for name in self.names():
+            if self.there(name):
+                self.disk.deny(name, denied=False)
+
+    def _found_closed(self) -> None:
+        """Note which lines are in rotated files that may not be read, and were not seen before that."""
+        for name in self.names():
+            inode = self.there(name)
+            if inode is None or not inode.denied or inode in self._looked_at or inode not in self.facts:
+                continue
+            if name not in self.paths and not name.endswith(AGAIN):
+                self.muddled.update(self.lines(self.content(inode)))
+
     def rested(self) -> None:
         """The daemon has seen everything, and has nothing to do before time passes."""
+        self._found_closed()
         self._unseen.clear()
         self._twisted.clear()
         self._copied.clear()
