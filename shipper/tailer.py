@@ -99,6 +99,7 @@ class Tailer:
         "retry_delay",
         "searched",
         "seen_as",
+        "seen_empty",
         "size",
         "source",
         "splits",
@@ -158,6 +159,7 @@ class Tailer:
         self.linked = True  # it has a name
         self.away = False  # it was not there when its name was looked for last
         self.detached = False  # its file id leads to other bytes now
+        self.seen_empty = False  # under a rotated name
         self.late = False  # it has grown after it was finished
         self.missing_since = 0.0
         self.retry_at = 0.0
@@ -189,6 +191,11 @@ class Tailer:
     def finished(self) -> bool:
         """It was read to its end, and what still comes is late."""
         return self.state is File.FINISHED
+
+    @property
+    def blank(self) -> bool:
+        """It was rotated without a byte, and none was read of it: what comes into it is another's, perhaps."""
+        return self.seen_empty and not self.read.offset
 
     @property
     def settled(self) -> bool:
@@ -250,7 +257,7 @@ class Tailer:
         self.seen_as = seen_as
         self.file_id = file_id
         self.compression = compression
-        self.detached = False
+        self.detached = self.seen_empty = False
         self.linked = True
         self.away = False
         self.look(reader.stat())
@@ -272,8 +279,10 @@ class Tailer:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def verify(self) -> bool:
-        """Whether the open file still holds what was read of it."""
+        """Whether the open file still holds what was read of it, and still nothing where it was rotated empty."""
         assert self.reader is not None
+        if self.blank and self.reader.stat().size:
+            return False
         if not osfiles.matches(self.reader, self.fingerprint(self.read)):
             return False
         self.learn(self.reader)

@@ -309,6 +309,8 @@ class Census:
             self.also[tailer.file_id] = one.path
         else:
             self.rename(tailer, one.path)
+        if not (one.size or tailer.size or one.compression) and one.path != tailer.path:
+            tailer.seen_empty = True
         changed = one.size != tailer.size
         if one.size > tailer.size:
             tailer.size = one.size

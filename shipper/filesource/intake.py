@@ -349,7 +349,7 @@ class Intake:
         """Part a generation from a file that holds other bytes; returns that file, which is unknown now.
 
         A rotated file that is written over when it has been compressed is being shredded: it is not believed to be a
-        log before that is over, and never if it has no name then.
+        log before that is over, and never if it has no name then. Nobody shreds one that was empty.
         """
         census = self._census
         try:
@@ -359,7 +359,8 @@ class Intake:
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
         path, base = tailer.seen_as, tailer.path
         if tailer.state is not File.FINISHED:
-            self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
+            if not tailer.blank:
+                self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
         if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
             self._held[tailer.file_id] = reader
@@ -370,7 +371,8 @@ class Intake:
         census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
         seen = Seen(path, base, tailer.file_id, size, mtime, rotation.rank(path, base), compression)
-        if self.live and path != base and any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS):
+        compressed = path != base and any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS)
+        if self.live and compressed and not tailer.blank:
             self._undecided.put(seen, Why.OVERWRITTEN, self._clock())
             return [seen] if stat is None or stat.links else []
         return [seen]

@@ -187,7 +187,7 @@ class FileSource:
             if (most := self._sending.most(tailer)) is None:
                 return False
             self._descriptors.touch(tailer)
-            if late and self._has_first_bytes(tailer):
+            if (late or tailer.blank) and self._has_first_bytes(tailer):
                 tailer.unlearn()
                 self._intake.changed(tailer)
                 return True
@@ -213,7 +213,7 @@ class FileSource:
 
     @staticmethod
     def _has_first_bytes(tailer: Tailer) -> bool:
-        """Whether a file that was finished without a byte has some now: of another one perhaps, copied over it."""
+        """Whether a file that was finished or rotated empty has bytes now: of another one perhaps, copied over it."""
         if tailer.read.offset or tailer.compression or tailer.reader is None:
             return False
         return tailer.reader.stat().size > 0

@@ -422,6 +422,21 @@ def test_a_late_line_in_a_file_that_was_empty_does_not_end_the_file_that_was_res
     )
 
 
+def test_a_copy_over_an_empty_rotated_file_that_waits_comes_once() -> None:
+    story: list[Act] = [
+        ("race", 18, "rotate", 0, 1),
+        ("write", 0, 0, 0),
+        ("power_cut",),
+        ("copytruncate", 0, 0, 0),
+        ("no_topic", 0),
+        ("start", 1),
+        ("copytruncate", 0, 0, 0),
+    ]
+    holds(*story, ("compress", 0, 0, 0))
+    holds(*story, ("look",), ("compress", 0, 0, 0))
+    holds(*story, ("look",))
+
+
 def test_a_copy_over_a_rotated_file_that_waits_is_noticed_before_the_file_itself_is_deleted() -> None:
     holds(
         ("write", 1, 0, 0),
