@@ -392,7 +392,7 @@ class TransactionalProducer(Producer):
 
     def _clear(self) -> bool:
         """End what hangs in the topics that are known, and in that of the checkpoints; whether that could be done."""
-        look, tries = Look(self._ask_admin(), self._stopping, self._clock), 0
+        look, tries = self._look(), 0
         until = self._clock() + ANSWER
         while not self._stopping.is_set():
             self._news.clear()
@@ -421,6 +421,14 @@ class TransactionalProducer(Producer):
             tries += ended
         return False
 
+    def _look(self) -> Look:
+        admin = self._ask_admin()
+        with contextlib.suppress(KafkaException):  # the look itself tells
+            admin.list_topics(
+                self._topic, CALL
+            )  # a client that is not connected waits for whole seconds with list_offsets
+        return Look(admin, self._stopping, self._clock)
+
     def _clear_later(self) -> None:
         """Look at each topic that is asked for when the client is open already; where something hangs, give it up."""
         while not self._stopping.is_set():
@@ -430,7 +438,7 @@ class TransactionalProducer(Producer):
                 if super().topic_state(topic) is not TopicState.READY or self._stopping.is_set():
                     continue  # there will be news of it
                 try:
-                    found = Look(self._ask_admin(), self._stopping, self._clock).at(self._partitions([topic]))
+                    found = self._look().at(self._partitions([topic]))
                     why = found.silent.get(topic, "")
                 except KafkaException as raised:
                     why = explain(raised.args[0])
