@@ -414,6 +414,7 @@ class Pump:
             self._commits.hurry = True
         while self._ledger.records and self._clock() < deadline:
             self.rounds += 1
+            self._answer(self._sink.status(), self._clock())
             # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
             ending = self._commits is not None and self._commits.busy and not self._commits.opening
             try:

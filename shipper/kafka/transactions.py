@@ -424,9 +424,7 @@ class TransactionalProducer(Producer):
     def _look(self) -> Look:
         admin = self._ask_admin()
         with contextlib.suppress(KafkaException):  # the look itself tells
-            admin.list_topics(
-                self._topic, CALL
-            )  # a client that is not connected waits for whole seconds with list_offsets
+            admin.list_topics(self._topic, CALL)  # connects it: unconnected, list_offsets waits for whole seconds
         return Look(admin, self._stopping, self._clock)
 
     def _clear_later(self) -> None:

@@ -380,6 +380,25 @@ def test_the_pump_tells_where_each_file_stands(tmp_path: Path) -> None:
         assert file.why == "its last line has no end yet"
 
 
+def test_it_answers_while_it_drains(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        pump = rig.start().pump
+        assert pump is not None
+        rig.sink.up = False
+        (rig.logs / "a.log").write_text("one\n")
+        rig.beat()
+        rig.beat()
+        assert pump.status(0) is None
+        question = pump._questions[0]
+
+        def pass_a_second() -> None:
+            rig.now += 1  # so that the drain ends, answered or not
+
+        rig.sink.on_poll = pass_a_second
+        rig.stop()
+        assert question.result(0).state == "draining"
+
+
 def test_a_missing_topic_is_a_problem(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         rig.start()
