@@ -18,11 +18,11 @@ from shipper.checkpoints.merge import Committed, Merged, merge
 from shipper.config import KafkaConfig
 from shipper.errors import InstanceTaken, ProducerFatal
 from shipper.events import Events
-from shipper.filesource import FileSource
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome, TransactionalProducer
 from shipper.ledger import Ledger, Track
 from shipper.model import Checkpoint, Clock, SourceState
+from shipper.source import Source
 
 # Seconds for one call of the client, after which the pump has its turn. A call that ends before the client's own thread
 # has answered confuses it: the late answer is taken for that of the next question (docs/decisions/exactly-once.md).
@@ -166,7 +166,7 @@ class Commits:
         self._unsent.update({(c.source, c.uid): c for c in changed})
         self._unsent.update(dict.fromkeys(removed))
 
-    def step(self, sources: Mapping[str, FileSource], *, refused: bool) -> list[Track]:
+    def step(self, sources: Mapping[str, Source], *, refused: bool) -> list[Track]:
         """Do what is due; returns the tracks whose acked position moved. ``refused``: a record was not taken.
 
         Raises ProducerFatal, and ShipperError where it cannot go on.
@@ -201,7 +201,7 @@ class Commits:
             self._aborted(sources)
         return []
 
-    def _full(self, sources: Mapping[str, FileSource]) -> bool:
+    def _full(self, sources: Mapping[str, Source]) -> bool:
         """Whether a transaction is so large, or so large and at rest, that nobody needs to wait for the interval."""
         assert self._sink is not None
         if self._sink.bytes < ENOUGH:
@@ -209,7 +209,7 @@ class Commits:
         at_rest = not self._ledger.in_flight and not any(source.hungry for source in sources.values())
         return at_rest or self._sink.bytes >= MOST
 
-    def _prepare(self, sources: Mapping[str, FileSource]) -> None:
+    def _prepare(self, sources: Mapping[str, Source]) -> None:
         assert self._sink is not None
         self._prepared = {}
         for source in sources.values():
@@ -227,7 +227,7 @@ class Commits:
         )
         self._committing = True
 
-    def _committed(self, sources: Mapping[str, FileSource]) -> list[Track]:
+    def _committed(self, sources: Mapping[str, Source]) -> list[Track]:
         self._committing = False
         self._aborts = 0
         self._events.transaction_committed(self._ledger.records, len(self._prepared))
@@ -242,13 +242,13 @@ class Commits:
         self._be_careful(careful=narrow or self._clock() < self._careful_until)
         return self._ledger.confirm()
 
-    def _take_back(self, sources: Mapping[str, FileSource]) -> None:
+    def _take_back(self, sources: Mapping[str, Source]) -> None:
         self._committing = False
         self._prepared = {}
         for source in sources.values():
             source.take_back()
 
-    def _give_up(self, reason: str, sources: Mapping[str, FileSource]) -> None:
+    def _give_up(self, reason: str, sources: Mapping[str, Source]) -> None:
         self._events.transaction_aborted(reason)
         self._aborting = True
         if not any(source.delivery.rewinding for source in sources.values()):
@@ -258,7 +258,7 @@ class Commits:
             self._aborts = 0
             raise ProducerFatal(f"{IN_A_ROW} transactions in a row were given up: {reason}")
 
-    def _aborted(self, sources: Mapping[str, FileSource]) -> None:
+    def _aborted(self, sources: Mapping[str, Source]) -> None:
         self._aborting = False
         self._be_careful(careful=True)
         for source in sources.values():
@@ -284,7 +284,7 @@ class Commits:
             raise self._sink.error
         return self._sink.recovered
 
-    def _reopened(self, sources: Mapping[str, FileSource]) -> list[Track]:
+    def _reopened(self, sources: Mapping[str, Source]) -> list[Track]:
         found = self._opened()
         if found is None:
             return []

@@ -18,6 +18,7 @@ from shipper.filesource import FileSource
 from shipper.ledger import Ledger
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
 from shipper.model import Clock, Sink, TopicState
+from shipper.source import Source
 from shipper.status import Status, of_files, of_source
 
 # Seconds without an acknowledgement after which a source is stalled: longer than the election of a leader takes, or the
@@ -65,7 +66,7 @@ class _Wait:
 
 
 class Health:
-    """The service's state. ``sources`` may grow.
+    """The service's state. ``sources`` may grow; ``of_files`` are those of them that read files.
 
     ``commit_interval``: seconds that a commit may take, 0 for none. ``ready_timeout``: seconds after which the daemon
     says that it runs without brokers.
@@ -73,7 +74,8 @@ class Health:
 
     def __init__(
         self,
-        sources: Mapping[str, FileSource],
+        sources: Mapping[str, Source],
+        of_files: Mapping[str, FileSource],
         ledger: Ledger,
         events: Events,
         clock: Clock,
@@ -83,6 +85,7 @@ class Health:
     ) -> None:
         self.state = Service.STARTING
         self._sources = sources
+        self._of_files = of_files
         self._ledger = ledger
         self._events = events
         self._started_at = clock()
@@ -138,12 +141,12 @@ class Health:
                 if wait.told_at is None:
                     wait.since = now
             elif now - wait.since >= self._patience and (wait.told_at is None or now - wait.told_at >= STALLED_AGAIN):
-                topics = {tailer.topic for tailer in source.delivery.unsettled}
+                topics = {stream.topic for stream in source.delivery.unsettled}
                 where, wait.why = sink.why_waiting(topics)
                 wait.told_at = now
                 self._events.delivery_stalled(name, where, source.delivery.undelivered, now - wait.since, wait.why)
 
-    def _expects(self, source: FileSource) -> bool:
+    def _expects(self, source: Source) -> bool:
         """Whether the brokers owe an acknowledgement: not where a source waits before it sends again."""
         delivery = source.delivery
         if delivery.rewinding:
@@ -166,7 +169,7 @@ class Health:
         """Return how it stands. ``most``: bytes that may be in flight; ``open_files``: how many are, and may be."""
         sources = list(self._sources.values())
         counters = self._events.counters
-        files, left_out = of_files(sources)
+        files, left_out = of_files(list(self._of_files.values()))
         return Status(
             version=__version__,
             host=host,
@@ -186,7 +189,7 @@ class Health:
             files_left_out=left_out,
         )
 
-    def _wrong(self, source: FileSource) -> str:
+    def _wrong(self, source: Source) -> str:
         wait = self._waits.get(source.name)
         if wait is not None and wait.told_at is not None:
             return f"stalled: {wait.why}"

@@ -33,8 +33,8 @@ from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, SourceState
 from shipper.records import Naming
 from shipper.refusals import Refusals
+from shipper.source import Source, Stream
 from shipper.status import Status
-from shipper.tailer import Tailer
 from shipper.turns import Turns
 
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
@@ -92,9 +92,11 @@ class Pump:
         self._ledger = Ledger(
             high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None, transactional=exactly_once
         )
-        self._sources: dict[str, FileSource] = {}
+        self._sources: dict[str, Source] = {}
+        self._of_files: dict[str, FileSource] = {}  # those of them that read files
         self._health = Health(
             self._sources,
+            self._of_files,
             self._ledger,
             events,
             clock,
@@ -251,8 +253,9 @@ class Pump:
         )
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))
-            self._sources[name] = FileSource(config, state, sink, tools, reread=self._store.reread(name))
-            self._sources[name].take_over(self._holding)
+            source = FileSource(config, state, sink, tools, reread=self._store.reread(name))
+            source.take_over(self._holding)
+            self._sources[name] = self._of_files[name] = source
         self._holding.close()
         if self._holds:
             self._discovery.rescan()
@@ -270,7 +273,8 @@ class Pump:
             self._progress_at = self._clock()
         for source in self._sources.values():
             source.tick()
-            source.pin()
+        for files in self._of_files.values():
+            files.pin()
         worked = self._turns.take()
         self._poll(0.0 if worked else self._patience())
         self._settle()
@@ -305,9 +309,9 @@ class Pump:
     def _collect(self) -> None:
         collected = self._discovery.collect()
         for observation in collected.observations:
-            self._sources[observation.source].observe(observation)
+            self._of_files[observation.source].observe(observation)
         if collected.modified:
-            for source in self._sources.values():
+            for source in self._of_files.values():
                 source.modified(collected.modified)
 
     def _patience(self) -> float:
@@ -377,8 +381,8 @@ class Pump:
         if moved:
             self._progress_at = self._clock()
         for track in moved:
-            tailer: Tailer = track.owner
-            self._sources[tailer.source].delivery.acked(tailer, saved=self._commits is not None)
+            stream: Stream = track.owner
+            self._sources[stream.source].delivery.acked(stream, saved=self._commits is not None)
         if nacks:
             self._refusals.take(nacks, self._sink)
         if self._commits is not None and self._commits.busy:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from shipper.config import Config
 from shipper.deadletters import DeadLetters, Letter
 from shipper.events import Events
-from shipper.filesource import FileSource
 from shipper.kafka.errors import classify, explain
 from shipper.ledger import Chunk, Ledger, Nack
 from shipper.model import DeliveryClass, LongLine, Sink, show_path
-from shipper.tailer import Tailer
+from shipper.source import Source, Stream
 
 # Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
 RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
@@ -28,7 +27,7 @@ class Refusals:
     def __init__(
         self,
         config: Config,
-        sources: Mapping[str, FileSource],
+        sources: Mapping[str, Source],
         ledger: Ledger,
         events: Events,
         wake: Callable[[], None],
@@ -42,12 +41,12 @@ class Refusals:
     def take(self, nacks: Iterable[Nack], sink: Sink) -> None:
         """Say what was not taken, and let its source send it again, narrow it down or keep it."""
         for nack in nacks:
-            tailer: Tailer = nack.chunk.track.owner
+            stream: Stream = nack.chunk.track.owner
             kept = isinstance(nack.error, LongLine)
             kind = DeliveryClass.REFUSED_RECORD if kept else classify(nack.error)
-            source = self._sources[tailer.source]
+            source = self._sources[stream.source]
             if kind is not DeliveryClass.REFUSED_RECORD:
-                topic = nack.topic or tailer.topic
+                topic = nack.topic or stream.topic
                 if kind in (DeliveryClass.TOPIC, DeliveryClass.CREDENTIALS):
                     sink.hold(topic)
                 if kind is DeliveryClass.CREDENTIALS:
@@ -57,25 +56,25 @@ class Refusals:
             elif source.delivery.rewinding:
                 continue  # it is sent again anyway
             elif nack.chunk.alone is not None:
-                self._refused_alone(source, tailer, nack)
+                self._refused_alone(source, stream, nack)
             else:
-                self._events.batch_refused(source.name, tailer.path, nack.error.name(), explain(nack.error))
+                self._events.batch_refused(source.name, stream.path, nack.error.name(), explain(nack.error))
                 if not source.delivery.pace.limit:
-                    sink.hold(nack.topic or tailer.topic)  # for its size, perhaps: how large may it be now?
+                    sink.hold(nack.topic or stream.topic)  # for its size, perhaps: how large may it be now?
                 source.delivery.narrow(nack.chunk.size, RETRY_SMALLER)
 
-    def _refused_alone(self, source: FileSource, tailer: Tailer, nack: Nack) -> None:
+    def _refused_alone(self, source: Source, stream: Stream, nack: Nack) -> None:
         """Have a record that nobody takes kept as a dead letter, or stop before it."""
         alone = nack.chunk.alone
         assert alone is not None
         source.delivery.pace.found()
         letter = Letter(
-            uid=tailer.uid,
-            generation=tailer.generation,
+            uid=stream.uid,
+            generation=stream.generation,
             offset=alone.offset,
             part=alone.part,
             source=source.name,
-            path=tailer.path,
+            path=stream.path,
             topic=alone.topic,
             key=alone.key,
             headers=alone.headers,
@@ -97,7 +96,7 @@ class Refusals:
         news = False
         for letter, token, problem in self._letters.results():
             chunk: Chunk = token
-            tailer: Tailer = chunk.track.owner
+            stream: Stream = chunk.track.owner
             source = self._sources[letter.source]
             if problem:
                 if source.delivery.waiting or not source.delivery.rewinding:
@@ -119,10 +118,10 @@ class Refusals:
                 )
                 news = True
                 if not self._ledger.transactional:
-                    source.delivery.passed(tailer)  # otherwise the next commit passes it
+                    source.delivery.passed(stream)  # otherwise the next commit passes it
         return news
 
-    def _block(self, source: FileSource, letter: Letter, why: str) -> None:
+    def _block(self, source: Source, letter: Letter, why: str) -> None:
         where = f"{show_path(letter.path)} at offset {letter.offset:,}"
         said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
         self._events.record_refused(

@@ -13,6 +13,7 @@ import msgspec
 from shipper.filesource import FileSource
 from shipper.lifecycle import File
 from shipper.model import show_path
+from shipper.source import Source
 from shipper.tailer import Tailer
 
 MOST_FILES = 1000  # that are told one by one: those with most to read come first
@@ -70,7 +71,7 @@ class Status(msgspec.Struct, frozen=True):
     files_left_out: int
 
 
-def of_source(source: FileSource, counters: Mapping[tuple[str, str], int], problem: str) -> SourceStatus:
+def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: str) -> SourceStatus:
     """Return how a source stands; ``counters`` are those of the events, ``problem`` is what is wrong."""
     remedy = ""
     if source.delivery.blocked:

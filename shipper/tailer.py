@@ -57,6 +57,10 @@ class Batch(NamedTuple):
             return [start + distance for distance in self.cut.begins()[: len(self.lines)]]
         return [start + distance for distance in starts(self.block, self.at, self.at + self.size)]
 
+    def begun(self, at: Position) -> Batch:
+        """Return the same as the beginning of an event that stays at its beginning, ``at``: more of it is to come."""
+        return self._replace(end=at, size=0)
+
 
 class Place(NamedTuple):
     """Where a read begins: the read offset, and where in a long line it goes on."""
@@ -191,6 +195,11 @@ class Tailer:
     def finished(self) -> bool:
         """It was read to its end, and what still comes is late."""
         return self.state is File.FINISHED
+
+    @property
+    def gone(self) -> bool:
+        """Nothing more of it can be read."""
+        return self.state is File.LOST
 
     @property
     def blank(self) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from shipper.commits import Commits
-from shipper.filesource import FileSource
 from shipper.ledger import Ledger
+from shipper.source import Source
 
 CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
 
@@ -19,7 +19,7 @@ CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the
 class Turns:
     """Lets the sources read. ``sources`` may grow."""
 
-    def __init__(self, sources: Mapping[str, FileSource], ledger: Ledger, commits: Commits | None) -> None:
+    def __init__(self, sources: Mapping[str, Source], ledger: Ledger, commits: Commits | None) -> None:
         self._sources = sources
         self._ledger = ledger
         self._commits = commits
@@ -40,7 +40,7 @@ class Turns:
                 break
         return worked
 
-    def _readers(self) -> Iterable[FileSource]:
+    def _readers(self) -> Iterable[Source]:
         """Return the sources that may read now."""
         sources = self._sources.values()
         if self._commits is None:

@@ -21,13 +21,13 @@ from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.filesource.intake import Intake
 from shipper.filesource.lineage import DONE
-from shipper.filesource.schedule import Schedule
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
 from shipper.ledger import Ledger
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, FileId, FileState, Observation, Seen, SourceState, show_path
 from shipper.records import Naming
+from shipper.source.schedule import Schedule
 from shipper.tailer import ContentChanged, Tailer
 
 
@@ -95,7 +95,7 @@ class Inquiry:
             quiet=lambda: True,
             host=socket.gethostname(),
         )
-        schedule = Schedule()
+        schedule: Schedule[Tailer] = Schedule()
         census = Census(self._config, self._naming, self._descriptors, schedule, events)
         intake = Intake(census, schedule, self._files, self._descriptors, events, time.monotonic, self._look)
         census.restore(self._state.files)

@@ -18,10 +18,10 @@ from shipper.events import Events
 from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
-from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen
 from shipper.records import Naming
+from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
@@ -52,7 +52,7 @@ class Census:
     """The generations of one source, by path, by file id and by name."""
 
     def __init__(
-        self, config: SourceConfig, naming: Naming, descriptors: Descriptors, schedule: Schedule, events: Events
+        self, config: SourceConfig, naming: Naming, descriptors: Descriptors, schedule: Schedule[Tailer], events: Events
     ) -> None:
         self.source = config.name
         self.lineages: dict[bytes, Lineage] = {}

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from shipper.events import Events
 from shipper.filesource.census import Census
-from shipper.filesource.delivery import Delivery
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import Lineage
-from shipper.filesource.schedule import Schedule
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Clock
+from shipper.source.delivery import Delivery
+from shipper.source.schedule import Schedule
 from shipper.tailer import Batch, Place, Tailer
 
 
@@ -28,7 +28,7 @@ class Endings:
     def __init__(
         self,
         census: Census,
-        schedule: Schedule,
+        schedule: Schedule[Tailer],
         descriptors: Descriptors,
         delivery: Delivery,
         events: Events,

@@ -28,10 +28,10 @@ from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.identify import Answer, Verdict, begins_as, identify, length, same_bytes
 from shipper.filesource.lineage import DONE, Lineage
 from shipper.filesource.reuse import is_still, is_still_left
-from shipper.filesource.schedule import Schedule
 from shipper.filesource.undecided import BEAT, Case, Undecided, Why
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, Clock, FileId, FileState, Observation, Seen
+from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 TRUNCATED = "truncated before it was read to its end, and no copy was found"
@@ -45,7 +45,7 @@ class Intake:
     def __init__(
         self,
         census: Census,
-        schedule: Schedule,
+        schedule: Schedule[Tailer],
         files: Files,
         descriptors: Descriptors,
         events: Events,

@@ -17,10 +17,10 @@ from shipper.filesource.census import FORGET_AFTER, Census
 from shipper.filesource.intake import Intake
 from shipper.filesource.lineage import DONE
 from shipper.filesource.reuse import is_still, is_still_left
-from shipper.filesource.schedule import Schedule
 from shipper.filesource.tools import Tools
 from shipper.lifecycle import File, FileEvent
 from shipper.model import FileId, Observation, Seen
+from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 FIRST_RETRY = 1.0  # seconds before a first scan that could not be saved is tried again
@@ -35,7 +35,7 @@ class Sightings:
         config: SourceConfig,
         census: Census,
         intake: Intake,
-        schedule: Schedule,
+        schedule: Schedule[Tailer],
         tools: Tools,
         *,
         scanned: bool,

@@ -12,17 +12,19 @@ import math
 from shipper.config import SourceConfig
 from shipper.files import BROKEN
 from shipper.filesource.census import Census
-from shipper.filesource.delivery import Delivery
 from shipper.filesource.endings import Endings
 from shipper.filesource.holding import Holding
 from shipper.filesource.intake import Intake
-from shipper.filesource.schedule import Schedule
-from shipper.filesource.sending import Sending
+from shipper.filesource.keeping import Keeping
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
+from shipper.source import Keeper
+from shipper.source.delivery import Delivery
+from shipper.source.schedule import Schedule
+from shipper.source.sending import Sending
 from shipper.tailer import BLOCK, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
@@ -45,11 +47,14 @@ class FileSource:
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
         naming = Naming(config, tools.host, tools.internal)
-        schedule = self._schedule = Schedule()
+        schedule: Schedule[Tailer] = Schedule()
+        self._schedule = schedule
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
-        self.delivery = Delivery(census, schedule, tools.ledger, tools.events, tools.clock)
+        keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
+        self._keeping = keeping
+        self.delivery = Delivery(self.name, keeping, tools.ledger, tools.events, tools.clock)
         self._sending = Sending(
             config,
             naming,
@@ -57,6 +62,7 @@ class FileSource:
             sink,
             schedule,
             self.delivery,
+            keeping,
             tools.ledger,
             tools.events,
             tools.clock,
@@ -278,7 +284,7 @@ class FileSource:
     def prepare(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
         """Return what :meth:`changes` will be when everything that was sent is committed."""
         for tailer in self.delivery.unsettled:
-            self._census.changed(tailer)
+            self._keeping.changed(tailer)
         return self._census.changes(ahead=True)
 
     def take_back(self) -> None:

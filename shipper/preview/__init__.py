@@ -22,11 +22,11 @@ from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors, limit_from_process
-from shipper.filesource.schedule import Schedule
 from shipper.model import Checkpoint, FileId, show_path
 from shipper.records import Headers, Naming, Stage
 from shipper.records.redaction import Redactor
 from shipper.records.steps import Redact
+from shipper.source.schedule import Schedule
 from shipper.tailer import Batch, ContentChanged, Tailer
 
 

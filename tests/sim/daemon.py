@@ -262,7 +262,7 @@ class Daemon:
         self._started_at = self.now
         self.alive = True
         pump._open()
-        self.sources = list(pump._sources.values())
+        self.sources = list(pump._of_files.values())
         self.running = True
 
     @property

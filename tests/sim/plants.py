@@ -12,9 +12,9 @@ from unittest import mock
 from shipper.commits import Commits
 from shipper.filesource import FileSource, sightings
 from shipper.filesource.census import Census
-from shipper.filesource.delivery import Delivery
 from shipper.kafka.offsets import Recovered, Transaction
 from shipper.ledger import Chunk
+from shipper.source.delivery import Delivery
 from shipper.tailer import Tailer
 
 _checkpoint, _call = Tailer.checkpoint, Chunk.__call__

@@ -202,7 +202,7 @@ class Bench:
         pump._woken, pump._halt = Unwaited(), Unwaited()
         pump._open()
         self.ledger = pump._ledger
-        self.source = pump._sources[SOURCE]
+        self.source = pump._of_files[SOURCE]
         self.running = True
 
     @property

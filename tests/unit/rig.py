@@ -185,7 +185,7 @@ class PumpRig:
     def source(self) -> FileSource:
         """The source, as it is now."""
         assert self.pump is not None
-        return self.pump._sources["s"]
+        return self.pump._of_files["s"]
 
     @property
     def lines(self) -> list[str]:

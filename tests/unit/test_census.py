@@ -14,11 +14,11 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below, new_uid
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.schedule import Schedule
 from shipper.ledger import Position
 from shipper.lifecycle import File, FileEvent
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Observation, Seen
 from shipper.records import Naming
+from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 
@@ -31,7 +31,7 @@ class Case:
         events = Events(lambda level, name, fields: self.told.append(name))
         config = SourceConfig(name="s", paths=("/x",), topic="t")
         self.descriptors = Descriptors(10, Files(), events)
-        self.schedule = Schedule()
+        self.schedule: Schedule[Tailer] = Schedule()
         self.census = Census(config, Naming(config, "h"), self.descriptors, self.schedule, events)
 
     def seen(

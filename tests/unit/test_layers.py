@@ -57,27 +57,28 @@ TABLE = {
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
     ),
     "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
+    "source": Row("model events config ledger records", "", "what all sources do alike: knows no kind of them"),
     "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
-    "filesource": Row(f"{CORE} tailer discovery checkpoints patterns", "", "reading knows nothing of Kafka"),
+    "filesource": Row(f"{CORE} source tailer discovery checkpoints patterns", "", "reading knows nothing of Kafka"),
     "kafka": Row(
         "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"
     ),
     "instance": Row("config", "", "a name: pure but for the machine's id"),
-    "commits": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka", "", "what goes into a transaction, and what follows"
-    ),
-    "turns": Row("ledger filesource commits", "", "whose turn it is: knows neither the client nor what is saved"),
+    "commits": Row(f"{CORE} source checkpoints kafka", "", "what goes into a transaction, and what follows"),
+    "turns": Row("ledger source commits", "", "whose turn it is: knows neither the client nor what is saved"),
     "refusals": Row(
-        "model events config ledger tailer deadletters filesource kafka", "", "what is not taken is judged here alone"
+        "model events config ledger source deadletters kafka", "", "what is not taken is judged here alone"
     ),
     "status": Row(
-        "model lifecycle tailer filesource", "msgspec", "values for people: whoever makes them changes nothing"
+        "model lifecycle source tailer filesource", "msgspec", "values for people: whoever makes them changes nothing"
     ),
     "health": Row(
-        "model events ledger lifecycle filesource status", "", "looks and tells: changes nothing but its own state"
+        "model events ledger lifecycle source filesource status",
+        "",
+        "looks and tells: changes nothing else",
     ),
     "pump": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits turns refusals health status",
+        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits turns refusals health status",
         "",
         "the one place where reading and sending meet",
     ),
@@ -102,10 +103,12 @@ TABLE = {
         "errors model events config discovery checkpoints checks", "", "puts what is saved beside what is there"
     ),
     "explain": Row(
-        f"{CORE} tailer discovery checkpoints filesource checks", "", "asks the daemon's own rules: has none of its own"
+        f"{CORE} source tailer discovery checkpoints filesource checks",
+        "",
+        "asks the daemon's own rules",
     ),
     "preview": Row(
-        f"{CORE} tailer discovery checkpoints filesource checks",
+        f"{CORE} source tailer discovery checkpoints filesource checks",
         "",
         "reads and shapes as the daemon does: sends nothing, and has no rules of its own",
     ),

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.filesource.pace import ENOUGH, Pace
+from shipper.source.pace import ENOUGH, Pace
 
 
 def test_free_until_something_is_refused() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.filesource.schedule import Schedule
 from shipper.model import Checkpoint, FileId
+from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 
@@ -19,7 +19,7 @@ def three() -> list[Tailer]:
     return [tailer("a"), tailer("b"), tailer("c")]
 
 
-def turns(schedule: Schedule) -> list[str]:
+def turns(schedule: Schedule[Tailer]) -> list[str]:
     found = []
     while (one := schedule.next()) is not None:
         found.append(one.uid)
@@ -35,7 +35,7 @@ def never(topic: str) -> bool:
 
 
 def test_turns_are_taken_in_order_and_asking_twice_is_asking_once(three: list[Tailer]) -> None:
-    schedule = Schedule()
+    schedule: Schedule[Tailer] = Schedule()
     hungry = [schedule.hungry]
     for one in [*three, *three]:
         schedule.now(one)
@@ -45,7 +45,7 @@ def test_turns_are_taken_in_order_and_asking_twice_is_asking_once(three: list[Ta
 
 
 def test_one_with_a_backlog_goes_to_the_end_of_the_line(three: list[Tailer]) -> None:
-    schedule = Schedule()
+    schedule: Schedule[Tailer] = Schedule()
     for one in three:
         schedule.now(one)
     first = schedule.next()
@@ -55,7 +55,7 @@ def test_one_with_a_backlog_goes_to_the_end_of_the_line(three: list[Tailer]) -> 
 
 
 def test_those_who_wait_come_at_their_time(three: list[Tailer]) -> None:
-    schedule = Schedule()
+    schedule: Schedule[Tailer] = Schedule()
     assert schedule.due == float("inf")
     schedule.later(three[0], 10.0)
     schedule.later(three[1], 5.0)
@@ -71,7 +71,7 @@ def test_those_who_wait_come_at_their_time(three: list[Tailer]) -> None:
 
 
 def test_those_who_wait_for_a_topic_come_when_it_is_there() -> None:
-    schedule = Schedule()
+    schedule: Schedule[Tailer] = Schedule()
     for one in (tailer("a", "x"), tailer("b", "y"), tailer("c", "x")):
         schedule.block(one, one.topic)
     schedule.ripen(0.0, never)
@@ -86,7 +86,7 @@ def test_those_who_wait_for_a_topic_come_when_it_is_there() -> None:
 
 
 def test_who_is_dropped_never_has_a_turn(three: list[Tailer]) -> None:
-    schedule = Schedule()
+    schedule: Schedule[Tailer] = Schedule()
     ready, waiting, blocked = three
     schedule.now(ready)
     schedule.later(waiting, 1.0)

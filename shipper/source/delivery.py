@@ -1,7 +1,7 @@
 """What was sent of one source and is not settled yet, and what follows from what the brokers say of it.
 
 Something that was not taken stops its source: nothing more is read (I3), and when nothing of it is in flight any more
-all of its generations go back to their acked offsets, to be sent again. A batch that was refused is narrowed down
+all of its streams go back to their acked positions, to be sent again. A batch that was refused is narrowed down
 (``pace``) to the record that it was refused for; what may be refused is on trial, and nothing follows before it is
 settled. With transactions the commit or the abort says what became of everything. Pump thread only.
 """
@@ -12,14 +12,10 @@ import math
 from collections.abc import Mapping
 
 from shipper.events import Events
-from shipper.filesource.census import Census
-from shipper.filesource.lineage import DONE
-from shipper.filesource.pace import Pace
-from shipper.filesource.schedule import Schedule
 from shipper.ledger import Ledger, Position
-from shipper.lifecycle import File, FileEvent
 from shipper.model import Clock
-from shipper.tailer import Tailer
+from shipper.source.pace import Pace
+from shipper.source.protocol import Keeper, Stream
 
 REFUSED_LAST = 60.0  # seconds between tries of what is not taken, at most
 
@@ -27,14 +23,13 @@ REFUSED_LAST = 60.0  # seconds between tries of what is not taken, at most
 class Delivery:
     """What became of what one source has sent."""
 
-    def __init__(self, census: Census, schedule: Schedule, ledger: Ledger, events: Events, clock: Clock) -> None:
-        self.name = census.source
-        self._census = census
-        self._schedule = schedule
+    def __init__(self, name: str, keeper: Keeper, ledger: Ledger, events: Events, clock: Clock) -> None:
+        self.name = name
+        self._keeper = keeper
         self._ledger = ledger
         self._events = events
         self._clock = clock
-        self.unsettled: dict[Tailer, None] = {}  # generations of which something was sent and is not acknowledged
+        self.unsettled: dict[Stream, None] = {}  # those of which something was sent and is not acknowledged
         self.rewinding = False
         self.delivered = 0  # records that were acknowledged since the start
         self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
@@ -60,9 +55,9 @@ class Delivery:
 
     @property
     def inside_line(self) -> bool:
-        """Whether some parts or records of a line have been sent, and more of them are to come: not of a lost file."""
+        """Whether some parts or records of a line have been sent, and more of them are to come: not of what is gone."""
         return not self.rewinding and any(
-            (tailer.part or tailer.record) and tailer.state is not File.LOST for tailer in self.unsettled
+            (stream.part or stream.record) and not stream.gone for stream in self.unsettled
         )
 
     @property
@@ -73,7 +68,7 @@ class Delivery:
     @property
     def reports_due(self) -> bool:
         """Whether a delivery report is still to come."""
-        return any(tailer.track.in_flight for tailer in self.unsettled)
+        return any(stream.track.in_flight for stream in self.unsettled)
 
     @property
     def waiting(self) -> bool:
@@ -83,7 +78,7 @@ class Delivery:
     @property
     def undelivered(self) -> int:
         """How many records were sent and are not acknowledged, or stand behind one that was not taken."""
-        return sum(chunk.records for tailer in self.unsettled for chunk in tailer.track.chunks)
+        return sum(chunk.records for stream in self.unsettled for chunk in stream.track.chunks)
 
     @property
     def due(self) -> float:
@@ -92,42 +87,39 @@ class Delivery:
 
     # --- what was sent -----------------------------------------------------------------------------------------------
 
-    def sent(self, tailer: Tailer, *, trial: bool = False) -> None:
-        """Take note that a chunk of ``tailer`` was sent, or passed over; ``trial``: it may be refused."""
-        self.unsettled[tailer] = None
+    def sent(self, stream: Stream, *, trial: bool = False) -> None:
+        """Take note that a chunk of ``stream`` was sent, or passed over; ``trial``: it may be refused."""
+        self.unsettled[stream] = None
         self._trial = self._trial or trial
 
-    def buried(self, tailer: Tailer, offset: int) -> Mapping[int, Position]:
+    def buried(self, stream: Stream, offset: int) -> Mapping[int, Position]:
         """Return which parts of the line at ``offset`` are passed over, none most often, and where each one ended."""
-        return self._buried.get((tailer.uid, tailer.generation, offset), {}) if self._buried else {}
+        return self._buried.get((stream.uid, stream.generation, offset), {}) if self._buried else {}
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
-    def acked(self, tailer: Tailer, *, saved: bool = False) -> None:
-        """Take note that a generation's acked offset has moved; ``saved``: and that its checkpoint says so already."""
+    def acked(self, stream: Stream, *, saved: bool = False) -> None:
+        """Take note that a stream's acked position has moved; ``saved``: and that its checkpoint says so already."""
         self.pace.taken()
-        self.passed(tailer, saved=saved)
+        self.passed(stream, saved=saved)
 
-    def passed(self, tailer: Tailer, *, saved: bool = False) -> None:
-        """Take note that a generation's acked offset has moved, over a dead letter perhaps."""
-        records = tailer.track.take_resolved()
+    def passed(self, stream: Stream, *, saved: bool = False) -> None:
+        """Take note that a stream's acked position has moved, over a dead letter perhaps."""
+        records = stream.track.take_resolved()
         self.delivered += records
         self._events.records_acked(self.name, records)
         if not saved:
-            self._census.changed(tailer)
+            self._keeper.changed(stream)
         self._backoff = 0.0
         self.blocked = ""
-        for place in [p for p in self._buried if p[:2] == (tailer.uid, tailer.generation)]:
-            if place[2] < tailer.track.acked.offset:
+        for place in [p for p in self._buried if p[:2] == (stream.uid, stream.generation)]:
+            if place[2] < stream.track.acked.offset:
                 del self._buried[place]
-        if tailer.settled:
-            self.unsettled.pop(tailer, None)
+        if stream.settled:
+            self.unsettled.pop(stream, None)
             if not self.unsettled:
                 self._trial = False
-            if tailer.state in DONE:
-                self._census.retire(self._census.lineages[tailer.path])
-                if tailer.reader is not None and not (tailer.linked and not tailer.compression):
-                    self._schedule.now(tailer)  # it may be closed now
+            self._keeper.settled(stream)
 
     def refuse(self, delay: float) -> None:
         """Stop, as something was not taken; rewind when nothing is in flight any more, after a growing pause."""
@@ -186,31 +178,21 @@ class Delivery:
 
     def void(self) -> None:
         """Rewind at once: the client is gone with all that it had in flight."""
-        for tailer in self.unsettled:
-            self._ledger.void(tailer.track)
+        for stream in self.unsettled:
+            self._ledger.void(stream.track)
         self._rewind()
 
     def aborted(self) -> None:
         """Rewind, for the transaction is gone; where something was refused, after the pause that follows from it."""
-        for tailer in self.unsettled:
-            self._ledger.void(tailer.track)
+        for stream in self.unsettled:
+            self._ledger.void(stream.track)
         if self.unsettled and not self.rewinding:
             self._rewind()
 
     def _rewind(self) -> None:
         self._events.source_rewound(self.name, len(self.unsettled))
-        for tailer in self.unsettled:
-            lineage = self._census.lineages[tailer.path]
-            lost = tailer.read.offset - tailer.track.acked.offset
-            if tailer.state is File.LOST and lost:
-                self._events.file_lost(self.name, tailer.path, tailer.generation, lost, "gone before it was sent again")
-            tailer.rewind()
-            tailer.event(FileEvent.REWOUND)
-            if tailer.state not in DONE and tailer in lineage.past:
-                lineage.past.remove(tailer)
-                lineage.gens.insert(0, tailer)
-            lineage.succeeded = False
-            self._census.advance(lineage)
+        for stream in self.unsettled:
+            self._keeper.rewind(stream)
         self.unsettled.clear()
         self._trial = False
         self.rewinding = False

@@ -1,7 +1,7 @@
 """Hands what was read to the client: shapes it, books it, keeps what may be refused by itself.
 
 A batch is one chunk. It is shortened before an event that cannot go with those before it: one with a record whose topic
-is not ready, which its file then waits for (I3), or with one that may be refused for its size, which goes alone. What
+is not ready, which its stream then waits for (I3), or with one that may be refused for its size, which goes alone. What
 was not sent is read again. Of an event that is several records each goes alone then, as the parts of a long line do.
 Pump thread only.
 """
@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from shipper.config import SourceConfig
 from shipper.events import Events
-from shipper.filesource.delivery import Delivery
-from shipper.filesource.rate import Rate
-from shipper.filesource.schedule import Schedule
 from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position
-from shipper.lifecycle import File
 from shipper.model import Clock, LongLine, Sink, TopicState
 from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
 from shipper.records.keywatch import KeyWatch
-from shipper.tailer import Batch, Place, Tailer
+from shipper.source.delivery import Delivery
+from shipper.source.protocol import Batch, Keeper, Place, Stream
+from shipper.source.rate import Rate
+from shipper.source.schedule import Schedule
 
 AWAY_AFTER = 5.0  # seconds for which a topic that a record has chosen is waited for
 RETRY_SHORT = 0.2  # seconds until it is asked again whether what is in flight has arrived
@@ -36,8 +36,9 @@ class Sending:
         naming: Naming,
         stage: Stage,
         sink: Sink,
-        schedule: Schedule,
+        schedule: Schedule[Any],
         delivery: Delivery,
+        keeper: Keeper,
         ledger: Ledger,
         events: Events,
         clock: Clock,
@@ -47,11 +48,12 @@ class Sending:
         self._stage = stage
         self._schedule = schedule
         self._delivery = delivery
+        self._keeper = keeper
         self._ledger = ledger
         self._events = events
         self._clock = clock
         self.rate = Rate(config.rate_limit, clock)
-        self._chooses = naming.asks_for_topic or bool(config.processor)  # records may have other topics than their file
+        self._chooses = naming.asks_for_topic or bool(config.processor)  # records may go elsewhere
         self._watch = KeyWatch(asks=naming.asks_for_key)
         self._template = config.key
         self._asks = naming.asks_for_key
@@ -60,68 +62,68 @@ class Sending:
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
 
-    def most(self, tailer: Tailer) -> int | None:
-        """Return how many bytes of a line go with others; ``None`` where ``tailer`` waits until it may be read."""
+    def most(self, stream: Stream) -> int | None:
+        """Return how many bytes of a line go with others; ``None`` where ``stream`` waits until it may be read."""
         if self._chooses:
             return sys.maxsize  # decided for each record
-        fits = self._limit(tailer.topic)
+        fits = self._limit(stream.topic)
         if fits is None:
-            self._wait(tailer, tailer.topic)
+            self._wait(stream, stream.topic)
             return None
-        return fits - len(tailer.key) - self._beside
+        return fits - len(stream.key) - self._beside
 
-    def send(self, tailer: Tailer, batch: Batch, before: Place) -> bool:
+    def send(self, stream: Stream, batch: Batch, before: Place) -> bool:
         """Send ``batch``, or as much of its beginning as goes together; ``before`` is the place where it was read.
 
-        Returns False where nothing was sent: ``tailer`` waits for a topic, and reads it again then.
+        Returns False where nothing was sent: ``stream`` waits for a topic, and reads it again then.
         """
         start = before.read.offset
-        shaped = self._shape(tailer, batch, start)
-        keep, waits_for, large = self._together(tailer, batch, shaped)
+        shaped = self._shape(stream, batch, start)
+        keep, waits_for, large = self._together(stream, batch, shaped)
         if self.rate.limited and not self.rate.drops:
             keep = min(keep, shaped.first(self.rate.allowed))
         if waits_for and not keep:
-            tailer.put_back(before)
-            self._wait(tailer, waits_for)
+            stream.put_back(before)
+            self._wait(stream, waits_for)
             return False
         if keep < len(batch.lines):
-            batch = tailer.shorten(batch, start, keep)
+            batch = stream.shorten(batch, start, keep)
             if waits_for and len(batch.lines) > keep:  # no position may stand before it
-                tailer.put_back(before)
-                self._wait(tailer, waits_for)
+                stream.put_back(before)
+                self._wait(stream, waits_for)
                 return False
-            shaped = self._shape(tailer, batch, start)
+            shaped = self._shape(stream, batch, start)
         single = len(batch.lines) == 1
         narrow = single and self._delivery.pace.limit > 0
         # A transactional client has one size of batches: only what is narrowed down is alone there.
         large = large and not self._ledger.transactional
-        buried = self._delivery.buried(tailer, start)
-        if single and len(shaped.messages) > 1 and (narrow or large or buried or tailer.record):
-            self._send_one(tailer, batch, before, shaped, buried, narrow=narrow)
+        buried = self._delivery.buried(stream, start)
+        if single and len(shaped.messages) > 1 and (narrow or large or buried or stream.record):
+            self._send_one(stream, batch, before, shaped, buried, narrow=narrow)
         elif single and len(shaped.messages) == 1 and batch.part in buried:
-            self._pass(tailer, batch, buried[batch.part])
+            self._pass(stream, batch, buried[batch.part])
         elif batch.full and self._keeps_long and len(shaped.messages) == 1:
-            self._keep(tailer, batch, shaped, start)
+            self._keep(stream, batch, shaped, start)
         else:
             alone = (
-                _alone(tailer, shaped, 0, start, batch.part)
+                _alone(stream, shaped, 0, start, batch.part)
                 if len(shaped.messages) == 1 and (narrow or large)
                 else None
             )
-            chunk = self._book(tailer, batch, shaped, alone, start, trial=large)
-            self._hand_over(tailer, shaped, chunk, alone=narrow)
+            chunk = self._book(stream, batch, shaped, alone, start, trial=large)
+            self._hand_over(stream, shaped, chunk, alone=narrow)
         return True
 
-    def _shape(self, tailer: Tailer, batch: Batch, start: int) -> Shaped:
+    def _shape(self, stream: Stream, batch: Batch, start: int) -> Shaped:
         shaped = self._stage.shape(
-            tailer, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last, full=batch.full
+            stream, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last, full=batch.full
         )
         if self.rate.drops and not batch.part and len(shaped.messages) > (allowed := self.rate.allowed):
             shaped = shaped.cut(allowed, "rate_limit")
-        return shaped if shaped.topics is None else self._diverted(shaped, tailer.topic)
+        return shaped if shaped.topics is None else self._diverted(shaped, stream.topic)
 
     def _diverted(self, shaped: Shaped, fallback: str) -> Shaped:
-        """Return records whose topics are not there with another topic: a line must not hold up its file for ever."""
+        """Return records whose topics are not there with another topic: none must hold up for ever what follows."""
         assert shaped.topics is not None
         away = {topic for topic in set(shaped.topics) if topic != fallback and self._away(topic)}
         if not away:
@@ -151,29 +153,29 @@ class Sending:
             self._fits[topic] = fits
         return fits
 
-    def _wait(self, tailer: Tailer, topic: str) -> None:
-        """Let ``tailer`` be read when ``topic`` can be sent to."""
+    def _wait(self, stream: Stream, topic: str) -> None:
+        """Let ``stream`` be read when ``topic`` can be sent to."""
         if self.sink.topic_state(topic) is not TopicState.READY:
-            self._schedule.block(tailer, topic)
+            self._schedule.block(stream, topic)
             if topic in self._away_since:
-                self._schedule.later(tailer, self._away_since[topic] + AWAY_AFTER)
+                self._schedule.later(stream, self._away_since[topic] + AWAY_AFTER)
         else:
-            self._schedule.later(tailer, self._clock() + RETRY_SHORT)
+            self._schedule.later(stream, self._clock() + RETRY_SHORT)
 
-    def _together(self, tailer: Tailer, batch: Batch, shaped: Shaped) -> tuple[int, str, bool]:
+    def _together(self, stream: Stream, batch: Batch, shaped: Shaped) -> tuple[int, str, bool]:
         """Return how many events of ``batch`` go as one chunk; the topic that the next one waits for, or "".
 
         And whether the one event that goes is too large to go with others.
         """
         count = len(batch.lines)
-        if tailer.record:
+        if stream.record:
             count = 1  # an event of which some records were sent: the rest goes first
         if shaped.sizes is None and shaped.topics is None:
-            limit = self._fits.get(tailer.topic, 0) - len(tailer.key) - self._beside
+            limit = self._fits.get(stream.topic, 0) - len(stream.key) - self._beside
             return count, "", count == 1 and len(batch.lines[0]) > limit
-        topics = {tailer.topic} if shaped.topics is None else set(shaped.topics)
+        topics = {stream.topic} if shaped.topics is None else set(shaped.topics)
         limits = {topic: self._limit(topic) for topic in topics}
-        stops = _stops(tailer.topic, shaped, limits)
+        stops = _stops(stream.topic, shaped, limits)
         if not stops or (first := min(stops))[0] >= count:
             return count, "", False
         event, large, waits_for = first
@@ -181,25 +183,25 @@ class Sending:
 
     # --- one chunk ---------------------------------------------------------------------------------------------------
 
-    def _pass(self, tailer: Tailer, batch: Batch, end: Position) -> None:
+    def _pass(self, stream: Stream, batch: Batch, end: Position) -> None:
         """Pass over what is safe in the dead letters, up to ``end``: the next commit does."""
         if end.offset < batch.end.offset:  # the event has got more lines since
-            tailer.pass_over(end)
+            stream.pass_over(end)
         else:
             end = batch.end
-        self._ledger.track(tailer.track, end, 0, 0)
-        self._delivery.sent(tailer)
+        self._ledger.track(stream.track, end, 0, 0)
+        self._delivery.sent(stream)
 
-    def _keep(self, tailer: Tailer, batch: Batch, shaped: Shaped, start: int) -> None:
+    def _keep(self, stream: Stream, batch: Batch, shaped: Shaped, start: int) -> None:
         """Have what stands for a long line kept as a dead letter, as if brokers had refused it."""
-        alone = _alone(tailer, shaped, 0, start, 0)
-        chunk = self._ledger.track(tailer.track, batch.end, 1, shaped.size + RECORD_OVERHEAD, alone)
-        self._delivery.sent(tailer)
-        chunk(LongLine(batch.full, tailer.max_line), None)
+        alone = _alone(stream, shaped, 0, start, 0)
+        chunk = self._ledger.track(stream.track, batch.end, 1, shaped.size + RECORD_OVERHEAD, alone)
+        self._delivery.sent(stream)
+        chunk(LongLine(batch.full, stream.max_line), None)
 
     def _send_one(
         self,
-        tailer: Tailer,
+        stream: Stream,
         batch: Batch,
         before: Place,
         shaped: Shaped,
@@ -208,38 +210,33 @@ class Sending:
         narrow: bool,
     ) -> None:
         """Send the next one of the records of an event by itself; the event ends with the last of them."""
-        index = min(tailer.record, len(shaped.messages) - 1)  # a processor may have changed its mind
+        index = min(stream.record, len(shaped.messages) - 1)  # a processor may have changed its mind
         if index + 1 < len(shaped.messages):
-            tailer.put_back(before)
-            tailer.record = index + 1
-            batch = batch._replace(end=before.read, size=0)
+            stream.put_back(before)
+            stream.record = index + 1
+            batch = batch.begun(before.read)
         else:
-            tailer.record = 0
+            stream.record = 0
         if index + 1 in buried:
-            self._pass(tailer, batch, batch.end)
+            self._pass(stream, batch, batch.end)
             return
         one = shaped.one(index)
-        topic = tailer.topic if one.topics is None else one.topics[0]
+        topic = stream.topic if one.topics is None else one.topics[0]
         large = one.largest > self._fits[topic] and not self._ledger.transactional
-        alone = _alone(tailer, one, 0, before.read.offset, index + 1) if narrow or large else None
-        chunk = self._book(tailer, batch, one, alone, before.read.offset, trial=large)
-        self._hand_over(tailer, one, chunk, alone=narrow)
+        alone = _alone(stream, one, 0, before.read.offset, index + 1) if narrow or large else None
+        chunk = self._book(stream, batch, one, alone, before.read.offset, trial=large)
+        self._hand_over(stream, one, chunk, alone=narrow)
 
     def _book(
-        self, tailer: Tailer, batch: Batch, shaped: Shaped, alone: Alone | None, start: int, *, trial: bool
+        self, stream: Stream, batch: Batch, shaped: Shaped, alone: Alone | None, start: int, *, trial: bool
     ) -> Chunk:
         """Book a chunk, and tell of it."""
         count = len(shaped.messages)
-        chunk = self._ledger.track(tailer.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
-        self._delivery.sent(tailer, trial=trial)
-        if not batch.part:  # of a part it is the size that tells: no part of a last line waits for a silence of its own
-            tailer.grew_at = self._clock()
-        if tailer.state is File.FINISHED:
-            self._events.file_late(self.name, tailer.path, tailer.seen_as, count)
+        chunk = self._ledger.track(stream.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
+        self._delivery.sent(stream, trial=trial)
         self.rate.sent(count)
         self._events.records_sent(self.name, count, batch.size)
-        inode, generation = tailer.file_id.ino, tailer.generation
-        self._events.file_read(self.name, tailer.path, inode, generation, start, batch.end.offset)
+        self._keeper.sent(stream, batch, start, count)
         if (hot := self._watch.hot(shaped.messages)) is not None:
             self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
         if self._watch.unresolved(count, shaped.noted.get("key_fallback", 0)):
@@ -255,13 +252,13 @@ class Sending:
             self._events.records_noted(self.name, what, noted, shaped.why.get(what))
         return chunk
 
-    def _hand_over(self, tailer: Tailer, shaped: Shaped, chunk: Chunk, *, alone: bool) -> None:
+    def _hand_over(self, stream: Stream, shaped: Shaped, chunk: Chunk, *, alone: bool) -> None:
         if shaped.headers is None and shaped.topics is None and shaped.timestamps is None:
             if shaped.messages:
-                self.sink.send(tailer.topic, shaped.messages, chunk, alone=alone)
+                self.sink.send(stream.topic, shaped.messages, chunk, alone=alone)
             return
         self.sink.send_each(
-            tailer.topic,
+            stream.topic,
             shaped.messages,
             shaped.headers,
             chunk,
@@ -295,12 +292,12 @@ def _stops(topic: str, shaped: Shaped, limits: dict[str, int | None]) -> list[tu
     return found
 
 
-def _alone(tailer: Tailer, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
+def _alone(stream: Stream, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
     message = shaped.messages[index]
     return Alone(
         offset,
         part,
-        tailer.topic if shaped.topics is None else shaped.topics[index],
+        stream.topic if shaped.topics is None else shaped.topics[index],
         message["key"],
         message["value"],
         tuple(shaped.headers[index]) if shaped.headers is not None else (),

@@ -1,0 +1,183 @@
+"""What the pump asks of a source, and what sending and delivery ask of that which it reads from. Pump thread only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shipper.ledger import Position, Track
+from shipper.model import Checkpoint, Sink, TopicState
+
+if TYPE_CHECKING:
+    from shipper.source.delivery import Delivery
+
+
+class Place(Protocol):
+    """Where a read begins: at the read position, or further on inside of a long event."""
+
+    @property
+    def read(self) -> Position: ...  # noqa: D102
+
+
+class Batch(Protocol):
+    """What one read gave: whole events, or one part of an event that is longer than ``max_line``.
+
+    ``part`` counts from 1 for a part, 0 otherwise; ``last`` is False for a part that is not the end of its event, whose
+    ``end`` then is where the event begins. ``size``: bytes read. ``full``: of a long event that is shortened, its own
+    bytes; 0 otherwise. ``replaced``: events that held bytes which are not of the encoding.
+    """
+
+    @property
+    def lines(self) -> list[bytes]: ...  # noqa: D102
+    @property
+    def end(self) -> Position: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def part(self) -> int: ...  # noqa: D102
+    @property
+    def last(self) -> bool: ...  # noqa: D102
+    @property
+    def full(self) -> int: ...  # noqa: D102
+    @property
+    def replaced(self) -> int: ...  # noqa: D102
+
+    def offsets(self, start: int) -> list[int]:
+        """Return where each of the events begins, of which the first one begins at ``start``."""
+
+    def begun(self, at: Position) -> Any:
+        """Return the same as the beginning of an event that stays at its beginning, ``at``: more of it is to come."""
+
+
+class Stream(Protocol):
+    """What a source reads from, in order: one generation of a file, a journal. Its batches and places are its own kind.
+
+    ``read`` is the read position, ``track`` has what is in flight. ``record``: how many records of the event at the
+    read position were sent, while they go one by one; ``part``: how many parts of it.
+    """
+
+    part: int
+    record: int
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> bytes: ...  # noqa: D102
+    @property
+    def uid(self) -> str: ...  # noqa: D102
+    @property
+    def generation(self) -> int: ...  # noqa: D102
+    @property
+    def topic(self) -> str: ...  # noqa: D102
+    @property
+    def key(self) -> bytes: ...  # noqa: D102
+    @property
+    def max_line(self) -> int: ...  # noqa: D102
+    @property
+    def track(self) -> Track: ...  # noqa: D102
+    @property
+    def read(self) -> Position: ...  # noqa: D102
+
+    @property
+    def settled(self) -> bool:
+        """Everything that was read is acknowledged."""
+
+    @property
+    def gone(self) -> bool:
+        """Nothing more of it can be read."""
+
+    def put_back(self, place: Any) -> None:
+        """Have what was taken last read again; nothing of it may have been sent that does not end at ``place``."""
+
+    def shorten(self, batch: Any, start: int, count: int) -> Any:
+        """Return the first ``count`` events of ``batch``, which was taken last and began at ``start``.
+
+        The others are read again. There are more of them where no position may stand behind so few.
+        """
+
+    def pass_over(self, position: Position) -> None:
+        """Go on at ``position``, which is beyond the read position; what stands before it is taken care of."""
+
+
+class Keeper(Protocol):
+    """Who keeps the streams of a source, and is told what became of each."""
+
+    def sent(self, stream: Any, batch: Any, start: int, records: int) -> None:
+        """Take note that ``batch`` was sent as ``records`` records; it began at ``start``."""
+
+    def changed(self, stream: Any) -> None:
+        """Take note that its acked position has moved, and is to be saved."""
+
+    def settled(self, stream: Any) -> None:
+        """Take note that everything that was sent of it is acknowledged."""
+
+    def rewind(self, stream: Any) -> None:
+        """Have it read again from its acked position; nothing of it is in flight."""
+
+
+class Source(Protocol):
+    """One configured source. ``sink`` changes when a client is replaced."""
+
+    name: str
+    delivery: Delivery
+
+    @property
+    def sink(self) -> Sink:
+        """Where its records go."""
+
+    @sink.setter
+    def sink(self, sink: Sink) -> None: ...
+
+    # turns
+
+    @property
+    def hungry(self) -> bool:
+        """Whether a turn may find something to read."""
+
+    def turn(self) -> bool:
+        """Read and send one chunk; False where there is nothing to read."""
+
+    def tick(self) -> None:
+        """Do what is due."""
+
+    def due(self) -> float:
+        """Return when :meth:`tick` has work next."""
+
+    # what is saved
+
+    @property
+    def scanned(self) -> bool:
+        """Whether its first scan of all has been recorded."""
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is anything to be saved."""
+
+    def all_changed(self) -> None:
+        """Note that every checkpoint is to be saved."""
+
+    def changes(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid)."""
+
+    def prepare(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
+        """Return what :meth:`changes` will be when everything that was sent is committed."""
+
+    def take_back(self) -> None:
+        """Note that what :meth:`prepare` returned has not come true."""
+
+    # what is shown
+
+    @property
+    def topic_awaited(self) -> tuple[str, TopicState] | None:
+        """A topic that is not ready and that something waits for, if there is one."""
+
+    @property
+    def why_idle(self) -> str:
+        """Say in words why nothing is read now, or that something is."""
+
+    @property
+    def files(self) -> int:
+        """How many files it has."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes known to be there that were not read."""
