@@ -35,7 +35,8 @@ class Batch(NamedTuple):
     its line, whose ``end`` then is the line's beginning. ``size`` is the bytes of the lines and their ends, which stand
     in ``block`` from ``at`` on. ``cut`` is how a framer has cut it, where it is more than a cut at line ends.
     ``full``: of a long line that is shortened, the bytes of the file that are its own; 0 otherwise. ``replaced``: lines
-    that held bytes which are not of the encoding.
+    that held bytes which are not of the encoding. ``ahead``: what follows a part, or a beginning, in its line,
+    as far as the framer wants to know.
     """
 
     lines: list[bytes]
@@ -48,6 +49,7 @@ class Batch(NamedTuple):
     cut: Cut | None = None
     full: int = 0
     replaced: int = 0
+    ahead: bytes = b""
 
     def offsets(self, start: int) -> list[int]:
         """Return where each of the lines begins, of which the first one begins at ``start``."""
@@ -563,7 +565,7 @@ class Tailer:
             return None
         framer = self._framer()
         text = framer.text
-        data, start = self._fetch(self.next, framer.window)
+        data, start = self._fetch(self.next, framer.window + framer.ahead)
         begin = framer.skip(data, start, self.next)
         stop = text.find(data, begin)
         is_last = ended and self.at_end and stop < 0
@@ -585,10 +587,15 @@ class Tailer:
             found = (stop + shift, end + shift) if stop >= 0 else None
             return self._take_beginning(text, raw, begin + shift, found, ended=ended)
         value, taken = text.piece(raw, self.max_line)
+        ahead = self._ahead(raw, taken)
         self.part += 1
         self.next += begin - start + taken
         self.at_end = False
-        return Batch([value], self.read, taken, self.part, last=False)
+        return Batch([value], self.read, taken, self.part, last=False, ahead=ahead)
+
+    def _ahead(self, raw: bytes, taken: int) -> bytes:
+        """Return what follows the first ``taken`` bytes of a line, as far as the framer wants to know."""
+        return self.framer.text.line(raw[taken : taken + self.framer.ahead])[0] if self.framer.ahead else b""
 
     def _take_beginning(
         self, text: Text, raw: bytes, begin: int, found: tuple[int, int] | None, *, ended: bool
@@ -612,5 +619,5 @@ class Tailer:
             full -= len(text.cr)
         position = self._move(offset, self._window(offset))
         self.at_end = False
-        value = text.beginning(raw, self.max_line)
-        return Batch([value], position, len(value), full=full)
+        value, taken = text.beginning(raw, self.max_line)
+        return Batch([value], position, len(value), full=full, ahead=self._ahead(raw, taken))

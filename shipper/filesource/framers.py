@@ -7,6 +7,7 @@ from shipper.config import SourceConfig
 from shipper.config.framing import MultilineConfig
 from shipper.framing import Framer, encodings, multiline, partials
 from shipper.framing.multiline import Multiline, Rule
+from shipper.records.seams import ahead_of
 
 PLAIN = {"multiline": None, "encoding": "bytes", "delimiter": "\n"}
 JOINERS = {"cri": partials.cri, "docker": partials.docker}  # by the format of parse
@@ -15,14 +16,13 @@ JOINERS = {"cri": partials.cri, "docker": partials.docker}  # by the format of p
 def build(config: SourceConfig) -> Framer:
     """Return the framer of a source."""
     text = encodings.build(config.encoding, config.delimiter)
-    table = config.multiline
+    most, table, ahead = config.max_line, config.multiline, ahead_of(len(config.redact))
     if table is not None:
-        most = min(table.max_bytes or config.max_line, config.max_line)
-        return Framer(text, Multiline(_rule(config), table.max_lines, most), config.max_line, table.timeout)
+        group = Multiline(_rule(config), table.max_lines, min(table.max_bytes or most, most))
+        return Framer(text, group, most, table.timeout, ahead=ahead)
     if config.parse is not None and config.parse.format in JOINERS:
-        joined = JOINERS[config.parse.format](config.max_line)
-        return Framer(text, joined, config.max_line, config.partial_timeout)
-    return Framer(text, None, config.max_line)
+        return Framer(text, JOINERS[config.parse.format](most), most, config.partial_timeout, ahead=ahead)
+    return Framer(text, None, most, ahead=ahead)
 
 
 def beyond_lines(config: SourceConfig) -> str:

@@ -90,15 +90,15 @@ class Text:
         """
         return raw[:size], min(size, len(raw))
 
-    def beginning(self, raw: bytes, size: int) -> bytes:
-        """Return the first characters of a long line, at most ``size`` bytes in UTF-8.
+    def beginning(self, raw: bytes, size: int) -> tuple[bytes, int]:
+        """Return the first characters of a long line, as :meth:`piece` does.
 
         Of bytes that are passed on as they are, what looks like a character of UTF-8 is not cut.
         """
         end = size
         while size - 3 <= end < len(raw) and end > 0 and raw[end] & 0xC0 == 0x80:
             end -= 1
-        return raw[:end] if end < size and raw[end] >= 0xC0 else raw[:size]
+        return self.piece(raw, end if end < size and raw[end] >= 0xC0 else size)
 
     def _split(self, data: bytes, start: int) -> tuple[list[bytes], int]:
         # From the left: of delimiters that overlap, the first one counts, wherever the block ends.
@@ -156,9 +156,9 @@ class Narrow(Text):
                 break
         return value, taken
 
-    def beginning(self, raw: bytes, size: int) -> bytes:
-        """Return the first characters of a long line, at most ``size`` bytes in UTF-8."""
-        return self.piece(raw, size)[0]
+    def beginning(self, raw: bytes, size: int) -> tuple[bytes, int]:
+        """Return the first characters of a long line, as :meth:`piece` does."""
+        return self.piece(raw, size)
 
 
 class Wide(Narrow):

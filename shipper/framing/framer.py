@@ -46,14 +46,18 @@ class Cut(NamedTuple):
 
 
 class Framer:
-    """Cuts the files of one source. ``reach``: bytes that hold a complete event, or a line over ``max_line``."""
+    """Cuts the files of one source. ``reach``: bytes that hold a complete event, or a line over ``max_line``.
 
-    def __init__(self, text: Text, group: Group | None, max_line: int, timeout: float = 0.0) -> None:
+    ``ahead``: bytes that must be known of a line behind each of its parts.
+    """
+
+    def __init__(self, text: Text, group: Group | None, max_line: int, timeout: float = 0.0, *, ahead: int = 0) -> None:
         self.text = text
         self.group = group
         self.timeout = timeout  # seconds without growth after which an event is not believed to go on
         self.raw = type(text) is Text and text.crlf and group is None  # ``lines.cut`` does it all
         self.max_line = max_line
+        self.ahead = ahead
         self.window = text.widest * max_line + len(text.delimiter) + len(text.bom) + text.unit
         self.reach = 2 * self.window + SLACK if group is not None else self.window + SLACK
 
@@ -65,7 +69,7 @@ class Framer:
     def of(self, head: bytes) -> Framer:
         """Return what cuts a file that begins with ``head``."""
         text = self.text.of(head)
-        return self if text is self.text else Framer(text, self.group, self.max_line, self.timeout)
+        return self if text is self.text else Framer(text, self.group, self.max_line, self.timeout, ahead=self.ahead)
 
     @property
     def needs_head(self) -> int:

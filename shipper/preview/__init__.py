@@ -25,7 +25,7 @@ from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.model import Checkpoint, FileId, show_path
 from shipper.records import Headers, Naming, Stage
 from shipper.records.redaction import Redactor
-from shipper.records.steps import Redact
+from shipper.records.seams import Rest
 from shipper.source.schedule import Schedule
 from shipper.tailer import Batch, ContentChanged, Tailer
 
@@ -57,7 +57,7 @@ def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterat
     events, files = Events(lambda *_: None), Files()
     naming = Naming(source, host)
     stage = Stage(source, naming, host)
-    redact = Redactor(source.redact, Counter()).events if source.redact else None
+    redactor = Redactor(source.redact, Counter())
     census = Census(source, naming, Descriptors(limit_from_process(), files, events), Schedule(), events)
     try:
         found = os.stat(file)
@@ -82,9 +82,9 @@ def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterat
         for batch, start in _batches(tailer, files):
             for event, offset in zip(batch.lines, batch.offsets(start), strict=True):
                 if batch.full and source.on_long_line == "deadletter":
-                    yield Preview(offset, event, dropped="on_long_line")
+                    yield Preview(offset, _shown(redactor, event, batch), dropped="on_long_line")
                 else:
-                    yield from _of_event(stage, tailer, redact, event, offset, batch)
+                    yield from _of_event(stage, tailer, redactor, event, offset, batch)
     finally:
         tailer.close()
 
@@ -114,9 +114,18 @@ def _unreadable(file: bytes, error: Exception) -> UnreadableFile:
 
 
 def _of_event(
-    stage: Stage, tailer: Tailer, redact: Redact | None, event: bytes, offset: int, batch: Batch
+    stage: Stage, tailer: Tailer, redactor: Redactor, event: bytes, offset: int, batch: Batch
 ) -> Iterator[Preview]:
-    shaped = stage.shape(tailer, [event], lambda: [offset], len(event), batch.part, last=batch.last, full=batch.full)
+    shaped = stage.shape(
+        tailer,
+        [event],
+        lambda: [offset],
+        len(event),
+        batch.part,
+        last=batch.last,
+        full=batch.full,
+        ahead=batch.ahead,
+    )
     noted = tuple(shaped.noted)
     for n, message in enumerate(shaped.messages):
         headers: Headers = shaped.headers[n] if shaped.headers is not None else []
@@ -131,5 +140,11 @@ def _of_event(
             tuple(shaped.why.values()),
         )
     for rule in shaped.dropped:
-        shown = redact([event])[0] if redact is not None else event  # what is shown here is passed on, too
-        yield Preview(offset, shown, noted=noted, dropped=rule)
+        yield Preview(offset, _shown(redactor, event, batch), noted=noted, dropped=rule)
+
+
+def _shown(redactor: Redactor, event: bytes, batch: Batch) -> bytes:
+    """Return an event that is dropped without what must not leave: what is shown here is passed on, too."""
+    if batch.part > 1:
+        return b""  # as its first part shows; what is kept of a dropped line is nothing
+    return redactor.part(Rest(), event, batch.ahead)[0] if batch.part or batch.full else redactor.event(event)

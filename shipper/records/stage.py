@@ -27,6 +27,7 @@ from shipper.records.naming import (
     truncated_headers,
 )
 from shipper.records.record import Fields, FileValues, Headers, Offsets, Record, Tally
+from shipper.records.seams import Rest
 from shipper.records.steps import Steps
 from shipper.records.values import ValuesOf
 
@@ -123,6 +124,7 @@ class Stage:
         self._naming = naming
         self._named = lru_cache(FILES)(naming.of)
         self._path = lru_cache(FILES)(naming.path_text)
+        self._rests: dict[str, tuple[int, dict[int, Rest]]] = {}  # of a long line at an offset, before each part
         self._left_out: dict[str, int] = {}  # where a long event begins of which the filter has dropped the first part
         values = ValuesOf(source, host, self._tally) if source.value == "json" else None
         self._values = values
@@ -142,15 +144,16 @@ class Stage:
         *,
         last: bool = True,
         full: int = 0,
+        ahead: bytes = b"",
     ) -> Shaped:
         """Return the records of ``events``, which have ``size`` bytes and begin at ``offsets()``.
 
         ``part``: it is one part of an event that is too long, the ``last`` one or not; 0 otherwise. ``full``: it is the
-        beginning of one that has so many bytes; 0 otherwise.
+        beginning of one that has so many bytes; 0 otherwise. ``ahead``: what follows either in its line.
         """
         marks = part_headers(part, last=last) if part else truncated_headers(full) if full else []
         if not self.plain:
-            return self._shape(file, events, offsets, part, marks)
+            return self._shape(file, events, offsets, part, marks, full, ahead)
         key = file.key
         messages = [{"value": event, "key": key} for event in events]
         size += len(messages) * len(key)
@@ -162,13 +165,26 @@ class Stage:
             headers = [[*(headers[0] if headers else ()), *marks]]
         return Shaped(messages, size, headers)
 
-    def _shape(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int, marks: Headers) -> Shaped:
+    def _shape(
+        self,
+        file: FileValues,
+        events: list[bytes],
+        offsets: Offsets,
+        part: int,
+        marks: Headers,
+        full: int,
+        ahead: bytes,
+    ) -> Shaped:
         steps, tally = self._steps, self._tally
         index: list[int] | None = None
         if steps.filter is not None and (index := self._kept(file, events, offsets, part)) is not None:
             events = [events[i] for i in index]
-        if steps.redact is not None:
-            events = steps.redact(events)
+        if steps.redact is not None and events:
+            if part or full:
+                events = [self._redact_part(file.uid, events[0], offsets()[0], part, ahead)]
+            else:
+                self._rests.pop(file.uid, None)
+                events = steps.redact(events)
         fields = self._parse(events, part)
         timestamps: list[int] | None = None
         if steps.timestamp is not None and fields is not None:
@@ -226,6 +242,18 @@ class Stage:
         elif self._left_out:
             self._left_out.pop(file.uid, None)
         return index
+
+    def _redact_part(self, uid: str, text: bytes, begin: int, part: int, ahead: bytes) -> bytes:
+        """Return one part of a line that begins at ``begin``, or with ``part`` 0 the beginning that stands for it."""
+        assert self._steps.redact_part is not None
+        at, rests = self._rests.get(uid, (begin, {}))
+        if part < 2 or at != begin:
+            rests = {}
+        value, after = self._steps.redact_part(rests.get(part, Rest()), text, ahead)
+        if part:  # this one may be asked for again
+            self._rests[uid] = begin, {number: rest for number, rest in rests.items() if number == part}
+            self._rests[uid][1][part + 1] = after
+        return value
 
     def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
         """Return the fields of each event. A part of one that is too long is not parsed."""

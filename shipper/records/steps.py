@@ -17,12 +17,15 @@ from shipper.records.filters import Filters
 from shipper.records.parsers.common import Parse
 from shipper.records.record import Fields, Offsets, Record, Tally
 from shipper.records.redaction import Redactor
+from shipper.records.seams import Rest
 from shipper.timeformat import zone_of
 
 Filter = Callable[[Sequence[bytes], Offsets], list[int] | None]
 """Which events are kept, by their index, or ``None`` for all; notes what it drops."""
 Redact = Callable[[list[bytes]], list[bytes]]
 """The events of one read without what must not leave; one for each, in order."""
+RedactPart = Callable[[Rest, bytes, bytes], tuple[bytes, Rest]]
+"""The same for one part of a long line: what was kept of the part before, the part, and what follows it."""
 RedactText = Callable[[str], str]
 """Any text that leaves without it, as the reason of a failure."""
 RedactFields = Callable[[Fields], Fields]
@@ -39,6 +42,7 @@ class Steps:
 
     filter: Filter | None = None
     redact: Redact | None = None
+    redact_part: RedactPart | None = None
     parse: Parse | None = None
     redact_fields: RedactFields | None = None
     redact_text: RedactText | None = None
@@ -70,6 +74,7 @@ def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> 
     return Steps(
         filter=Filters(source.include_lines, source.exclude_lines, source.sample, tally.dropped) if filters else None,
         redact=redactor.events if redactor else None,
+        redact_part=redactor.part if redactor else None,
         parse=parse,
         redact_fields=redactor.fields if redactor else None,
         redact_text=redactor.text if redactor else None,

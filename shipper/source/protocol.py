@@ -23,7 +23,8 @@ class Batch(Protocol):
 
     ``part`` counts from 1 for a part, 0 otherwise; ``last`` is False for a part that is not the end of its event, whose
     ``end`` then is where the event begins. ``size``: bytes read. ``full``: of a long event that is shortened, its own
-    bytes; 0 otherwise. ``replaced``: events that held bytes which are not of the encoding.
+    bytes; 0 otherwise. ``replaced``: events that held bytes which are not of the encoding. ``ahead``: what follows a
+    part or a beginning in its event, ``records.seams.ahead_of`` so many rules, or all: it is redacted over the border.
     """
 
     @property
@@ -40,6 +41,8 @@ class Batch(Protocol):
     def full(self) -> int: ...  # noqa: D102
     @property
     def replaced(self) -> int: ...  # noqa: D102
+    @property
+    def ahead(self) -> bytes: ...  # noqa: D102
 
     def offsets(self, start: int) -> list[int]:
         """Return where each of the events begins, of which the first one begins at ``start``."""

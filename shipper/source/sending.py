@@ -116,7 +116,14 @@ class Sending:
 
     def _shape(self, stream: Stream, batch: Batch, start: int) -> Shaped:
         shaped = self._stage.shape(
-            stream, batch.lines, lambda: batch.offsets(start), batch.size, batch.part, last=batch.last, full=batch.full
+            stream,
+            batch.lines,
+            lambda: batch.offsets(start),
+            batch.size,
+            batch.part,
+            last=batch.last,
+            full=batch.full,
+            ahead=batch.ahead,
         )
         if self.rate.drops and not batch.part and len(shaped.messages) > (allowed := self.rate.allowed):
             shaped = shaped.cut(allowed, "rate_limit")
