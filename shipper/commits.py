@@ -24,9 +24,7 @@ from shipper.ledger import Ledger, Track
 from shipper.model import Checkpoint, Clock, SourceState
 from shipper.source import Source
 
-# Seconds for one call of the client, after which the pump has its turn. A call that ends before the client's own thread
-# has answered confuses it: the late answer is taken for that of the next question (docs/decisions/exactly-once.md).
-CALL = 0.5
+CALL = 0.1  # seconds to wait for the end of a transaction, after which the pump has its turn
 MOST = 128 << 20  # bytes of a transaction
 ENOUGH = 8 << 20  # bytes that are worth a commit as soon as there is nothing more to be read
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together

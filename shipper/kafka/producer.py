@@ -271,12 +271,16 @@ class Producer:
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
         end = self._clock() + timeout
-        while self._failed or any(map(len, self._clients.values())):
+        while self._owes():
             remaining = end - self._clock()
             if remaining <= 0:
                 return False
             self._poll(min(remaining, 0.1))
         return True
+
+    def _owes(self) -> bool:
+        """Whether a report is still to come."""
+        return bool(self._failed) or any(map(len, self._clients.values()))
 
     def _client(self, topic: str, *, alone: bool) -> Any:
         """Return the client whose batches are small enough for ``topic``; ``alone``: of one record each."""

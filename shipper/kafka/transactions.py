@@ -8,10 +8,12 @@ nor is one ready in which the brokers may have left a transaction open (``hangin
 is opened are cleared by that; where another one has to be, a new client is asked for.
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
-:meth:`commit` or :meth:`abort`, called again until they are done, end it. A commit that succeeds confirms every record
-of the transaction: the client counts each one that failed and refuses the commit then (``rd_kafka_dr_msgq0``,
-``rd_kafka_txn_op_commit_transaction``), and one that it did not even take is counted here. Invariant: after anything of
-which the outcome is not known :class:`ProducerFatal` is raised, and only a new client that reads back can tell.
+:meth:`commit` or :meth:`abort`, asked again until they are done, end it. The client's call is made once, on a thread of
+its own (``calls``), which may serve delivery reports meanwhile: they are noted there, and handed on by the pump thread,
+before it is told that the call has ended. A commit that succeeds confirms every record of the transaction: the client
+counts each one that failed and refuses the commit then (``rd_kafka_dr_msgq0``, ``rd_kafka_txn_op_commit_transaction``),
+and one that it did not even take is counted here. Invariant: after anything of which the outcome is not known
+:class:`ProducerFatal` is raised, and only a new client that reads back can tell.
 
 There is one client, with one size of batches: the pump sends nothing else while a record is to be alone in its batch.
 """
@@ -20,7 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +36,7 @@ from confluent_kafka.cimpl import NewTopic
 from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
+from shipper.kafka.calls import Call, Caller
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.hanging import Look, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
@@ -101,7 +106,10 @@ class TransactionalProducer(Producer):
         self._topics = topics  # all that are used; outlives the client
         self._cleared: set[str] = set()  # those in which nothing of a former client's is open
         settings = {"transactional.id": transactional_id(instance)}
+        self._reports: deque[tuple[DeliveryReport, Any, Any]] = deque()  # noted, by any thread, and to be handed on
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
+        self._caller = Caller("kafka-commit")
+        self._call: Future[None] | None = None  # the one that is under way
         self.each = False
         self.began_at: float | None = None  # when the first record of the open transaction was sent
         self.reason = ""  # why the last attempt to commit was refused
@@ -146,6 +154,7 @@ class TransactionalProducer(Producer):
         self.begin()
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
+        report = self._noted(report)
         if self.each:
             super().send(topic, messages, report, alone=alone)
         else:
@@ -187,6 +196,7 @@ class TransactionalProducer(Producer):
         self.begin()
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
+        report = self._noted(report)
         *first, last = runs(topic, messages, headers, topics, timestamps)
         for run in first:
             self._produce(self._txn, run, report if self.each else None)
@@ -204,6 +214,7 @@ class TransactionalProducer(Producer):
         if self._clients and self.began_at is not None and not self._fatal and not self._committing:
             with contextlib.suppress(ProducerFatal):
                 self.abort(max(1.0, timeout))
+        self._caller.close()
         super().close(timeout)
 
     # --- transactions ------------------------------------------------------------------------------------------------
@@ -231,7 +242,8 @@ class TransactionalProducer(Producer):
             return Outcome.REFUSED
         self._committing = True
         try:
-            self._txn.commit_transaction(timeout)
+            if not self._has_ended(self._txn.commit_transaction, timeout):
+                return Outcome.PENDING
         except KafkaException as raised:
             return self._not_committed(raised.args[0])
         self._ended()
@@ -243,12 +255,10 @@ class TransactionalProducer(Producer):
         Raises ProducerFatal.
         """
         try:
-            self._txn.abort_transaction(timeout)
-        except KafkaException as raised:
-            error = raised.args[0]
-            if error.retriable() or error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001 - public, in spite of its name
+            if not self._has_ended(self._txn.abort_transaction, timeout):
                 return False
-            self._give_up(error)
+        except KafkaException as raised:
+            self._give_up(raised.args[0])
             raise ProducerFatal(self._fatal) from None
         self._ended()
         return True
@@ -263,6 +273,38 @@ class TransactionalProducer(Producer):
         except KafkaException as raised:
             self._give_up(raised.args[0])  # told by the next poll
 
+    def _has_ended(self, call: Call, timeout: float) -> bool:
+        """Whether ``call`` has ended within ``timeout`` seconds, to be asked until it has; it is made once.
+
+        Raises what it raised.
+        """
+        if self._call is None:
+            self._call = self._caller.ask(call)
+        if not wait([self._call], timeout).done:
+            return False
+        ended, self._call = self._call, None
+        self._hand_on()
+        ended.result()
+        return True
+
+    def _noted(self, report: DeliveryReport) -> DeliveryReport:
+        """Return what takes a report on whichever thread serves it; ``report`` gets it on the pump's."""
+        note = self._reports.append
+        return lambda error, message: note((report, error, message))
+
+    def _hand_on(self) -> None:
+        while self._reports:
+            report, error, message = self._reports.popleft()
+            report(error, message)
+
+    def _poll(self, timeout: float) -> int:
+        served = super()._poll(0.0 if self._reports else timeout)
+        self._hand_on()
+        return served
+
+    def _owes(self) -> bool:
+        return super()._owes() or bool(self._reports)
+
     def _ended(self) -> None:
         self.began_at = None
         self._committing = False
@@ -270,8 +312,6 @@ class TransactionalProducer(Producer):
         self._not_taken = ""
 
     def _not_committed(self, error: Any) -> Outcome:
-        if error.retriable() or error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
-            return Outcome.PENDING
         # A record that failed, or a topic that may not be used, is found before the coordinator is asked to commit.
         # After anything else the commit may have been carried out all the same.
         before = error.name() in ("_INCONSISTENT", "TRANSACTION_ABORTABLE") or classify(error) in (
@@ -303,7 +343,7 @@ class TransactionalProducer(Producer):
         return self._txn
 
     def _users(self) -> list[Joinable]:
-        return [*super()._users(), self._opener]
+        return [*super()._users(), self._opener, self._caller]
 
     def _note(self) -> None:
         self._news.set()
@@ -378,10 +418,10 @@ class TransactionalProducer(Producer):
     def _init(self) -> bool:
         while not self._stopping.is_set():
             try:
-                self._txn.init_transactions(CALL)
+                self._txn.init_transactions(CALL)  # made again, it takes no other answer for its own
             except KafkaException as raised:
                 error = raised.args[0]
-                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001 - it is public
                     self._give_up(error)
                     return False
             else:
@@ -528,14 +568,11 @@ class TransactionalProducer(Producer):
             self._give_up(raised.args[0])
             return False
         self._write(key_of(self._instance), Transaction(self._run_id, number))
-        while not self._stopping.is_set():
-            try:
-                self._txn.commit_transaction(CALL)
-            except KafkaException as raised:
-                error = raised.args[0]
-                if not error.retriable() and error.code() != KafkaError._TIMED_OUT:  # noqa: SLF001
-                    self._give_up(error)
+        try:
+            while not self._has_ended(self._txn.commit_transaction, CALL):
+                if self._stopping.is_set():
                     return False
-            else:
-                return True
-        return False
+        except KafkaException as raised:
+            self._give_up(raised.args[0])
+            return False
+        return True
