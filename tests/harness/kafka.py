@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,18 @@ class Ports:
 class Broker:
     """One Kafka node with its data in a temporary directory; a context manager that leaves nothing behind."""
 
-    HEAP = "512m"
+    # Soon up, and small: test workers have one each.
+    JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
     def __init__(
-        self, properties: Mapping[str, object] | None = None, listeners: Mapping[str, str] | None = None
+        self,
+        properties: Mapping[str, object] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = JAVA_OPTIONS,
     ) -> None:
         """Start it; ``listeners`` are more of them, with the protocol of each: where, says ``self.listeners``."""
         self._java, self._libs = java(), libs()
+        self._java_options = java_options
         self._process: subprocess.Popen[bytes] | None = None
         self.home = Path(tempfile.mkdtemp(prefix="shipper-kafka-"))
         ports = Ports()
@@ -225,8 +230,7 @@ class Broker:
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         # setpriv: a broker must not outlive a test run that was killed.
-        start = ["setpriv", "--pdeathsig", "KILL", self._java, f"-Xmx{self.HEAP}", "-XX:+UseSerialGC"]
-        start += ["-XX:TieredStopAtLevel=1", "-cp", f"{self._libs}/*", *command]
+        start = ["setpriv", "--pdeathsig", "KILL", self._java, *self._java_options, "-cp", f"{self._libs}/*", *command]
         with open(self._log, "ab") as log:
             return subprocess.Popen(start, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
