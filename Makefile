@@ -15,7 +15,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: bench-records help venv demo test chaos sim lint fmt clean
+.PHONY: bench bench-guard bench-records chaos clean demo fleet fmt help lint sim test venv
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -38,8 +38,19 @@ sim: venv ## run simulated histories of the daemon, always the same; ARGS=--fres
 	@$(BIN)/python -m tests.sim --histories 7000 --jobs 2 --seconds $(SECONDS) $(ARGS)
 	@$(BIN)/python -m tests.sim --wide --histories 1000 --jobs 2 --seconds $(WIDE_SECONDS) $(ARGS)
 
+bench: venv ## measure the daemon beside the client's limit and other shippers, in one run; half an hour, on a quiet machine
+	@.ci/setup bench
+	@$(BIN)/python -m bench all $(ARGS)
+
 bench-records: venv ## what each feature of the record stage costs, relative to lines as they are
-	@$(BIN)/python bench/records.py $(ARGS)
+	@$(BIN)/python -m bench records $(ARGS)
+
+bench-guard: venv ## fail where the daemon has become slow beside a bare producer loop in the same run
+	@$(BIN)/python -m bench guard $(ARGS)
+
+fleet: venv ## fifty daemons against one broker: what one costs, what the broker sees, and what follows for ten thousand
+	@.ci/setup bench
+	@$(BIN)/python -m bench fleet $(ARGS)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check

@@ -2,29 +2,19 @@
 
 Each scenario is a pump of its own in a process of its own, which ships one file to librdkafka's mock cluster. They take
 turns, round after round, and the medians of the rounds are compared: what else the machine does meets all of them.
-
-    python bench/records.py [--lines 300000] [--rounds 5]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from shipper.checkpoints import CheckpointStore  # noqa: E402
-from shipper.config import load  # noqa: E402
-from shipper.events import Events  # noqa: E402
-from shipper.pump import Pump  # noqa: E402
-from tests.harness.mock import MockCluster  # noqa: E402
+from bench.report import table
+from tests.harness.mock import MockCluster
 
 PATTERN = r"^(?P<time>\S+) (?P<level>\S+) (?P<user>\S+) "
 SCENARIOS = {
@@ -56,22 +46,6 @@ def line(number: int, *, as_json: bool) -> bytes:
     return start.ljust(144, "x").encode() + b"\n"
 
 
-def one(config: Path, expected: int) -> None:
-    """Ship it all; print the seconds by the clock and of CPU, from the first record that was sent to the last."""
-    loaded = load(config)
-    events = Events(lambda *_: None)
-    store = CheckpointStore.open(loaded.shipper.state_dir, events)
-    pump = Pump(loaded, store, events)
-    began = time.perf_counter(), time.process_time()
-    pump.start()
-    while events.counters["records.acked", "s"] < expected - 1:  # multiline waits for what may follow the last line
-        time.sleep(0.002)
-    print(time.perf_counter() - began[0], time.process_time() - began[1])
-    pump.stop()
-    pump.join(30)
-    store.close()
-
-
 def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[float, float]:
     """Run one scenario in a process of its own."""
     with tempfile.TemporaryDirectory() as made:
@@ -83,7 +57,7 @@ def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[f
             f"[shipper]\nstate_dir = '{directory}/state'\n[kafka]\nbootstrap_servers = '{servers}'\n"
             f"[sources.s]\npaths = ['{log}']\ntopic = 'bench'\n{key}{keys}\n"
         )
-        command = [sys.executable, __file__, "--one", str(config), "--lines", str(expected)]
+        command = [sys.executable, "-m", "bench.pumping", str(config), str(expected)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode:
             raise SystemExit(f"{name}: {done.stderr}")
@@ -91,34 +65,25 @@ def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[f
         return wall, cpu
 
 
-def main() -> None:
-    """Run all of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=300_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--one")
-    given = parser.parse_args()
-    if given.one:
-        one(Path(given.one), given.lines)
-        return
+def measure(lines: int, rounds: int) -> None:
+    """Measure all of it, and print a table."""
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in SCENARIOS}
     with tempfile.TemporaryDirectory() as made, MockCluster() as cluster:
         cluster.create_topic("bench")
         logs = {}
         for as_json in (False, True):
             logs[as_json] = Path(made) / f"{'json' if as_json else 'text'}.log"
-            logs[as_json].write_bytes(b"".join(line(i, as_json=as_json) for i in range(given.lines)))
-        for _ in range(given.rounds):
+            logs[as_json].write_bytes(b"".join(line(i, as_json=as_json) for i in range(lines)))
+        for _ in range(rounds):
             for name, keys in SCENARIOS.items():
                 log = logs["format = 'json'" in keys]
-                results[name].append(run(name, keys, cluster.bootstrap, log, given.lines))
+                expected = lines - ("multiline" in keys)  # it waits for what may follow the last line
+                results[name].append(run(name, keys, cluster.bootstrap, log, expected))
     raw, raw_cpu = (statistics.median(one[i] for one in next(iter(results.values()))) for i in (0, 1))
-    print("| what | lines/s | relative | µs CPU a line | relative by CPU |\n|---|---|---|---|---|")
+    rows = []
     for name, found in results.items():
         wall, cpu = (statistics.median(one[i] for one in found) for i in (0, 1))
-        each = f"{cpu / given.lines * 1e6:.2f} | {raw_cpu / cpu:.2f}"
-        print(f"| {name} | {given.lines / wall:,.0f} | {raw / wall:.2f} | {each} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        rows.append(
+            [name, f"{lines / wall:,.0f}", f"{raw / wall:.2f}", f"{cpu / lines * 1e6:.2f}", f"{raw_cpu / cpu:.2f}"]
+        )
+    print(table(["what", "lines/s", "relative", "µs CPU a line", "relative by CPU"], rows), flush=True)
