@@ -68,7 +68,9 @@ class Pump:
         make_sink: Callable[[], SinkWithStatus] | None = None,
         files: Files | None = None,
         clock: Clock = time.monotonic,
+        cpu: Clock = time.thread_time,
     ) -> None:
+        self._cpu = cpu
         self._config = config
         self._store = store
         self._events = events
@@ -250,6 +252,7 @@ class Pump:
             quiet=self._discovery.quiet,
             host=self._host,
             internal=frozenset({self._config.kafka.checkpoint_topic}),
+            cpu=self._cpu,
         )
         for name, config in self._config.sources.items():
             state = saved.get(name, SourceState(scanned=False))

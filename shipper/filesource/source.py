@@ -25,6 +25,7 @@ from shipper.source import Keeper
 from shipper.source.delivery import Delivery
 from shipper.source.schedule import Schedule
 from shipper.source.sending import Sending
+from shipper.source.stride import Stride
 from shipper.tailer import BLOCK, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
@@ -43,6 +44,8 @@ class FileSource:
         self._ledger = tools.ledger
         self._events = tools.events
         self._clock = tools.clock
+        self._cpu = tools.cpu
+        self._stride = Stride(BLOCK)
         self._quiet = tools.quiet
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
@@ -199,12 +202,16 @@ class FileSource:
                 return True
             before = tailer.place
             single = tailer.record or self.delivery.buried(tailer, before.read.offset)  # that line only
-            block = 1 if single else self.delivery.pace.limit or BLOCK
+            block = 1 if single else min(self.delivery.pace.limit or BLOCK, self._stride.limit)
+            began = self._cpu()
             batch = tailer.take(block, most, whole=self._ledger.transactional)
             tailer.warned = False
             tailer.retry_delay = 0.0
-            if batch is not None and not self._sending.send(tailer, batch, before):
-                return False  # it waits for a topic
+            sent = batch is not None and self._sending.send(tailer, batch, before)
+            if batch is not None:
+                self._stride.took(self._cpu() - began, batch.size)
+                if not sent:
+                    return False  # it waits for a topic
             if tailer.at_end:
                 self._endings.ended(tailer, lineage)
             else:

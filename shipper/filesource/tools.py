@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,3 +37,4 @@ class Tools:
     quiet: Callable[[], bool]  # whether nothing has happened to names since they were observed; else that comes soon
     host: str
     internal: frozenset[str] = frozenset()  # topics that no line may choose
+    cpu: Clock = time.thread_time  # seconds of computing of this thread

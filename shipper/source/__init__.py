@@ -3,7 +3,8 @@
 - ``protocol``: a source as the pump sees it, and what it reads from as sending and delivery see that
 - ``sending``: what goes to the client together, what waits or goes alone
 - ``delivery``: what became of what was sent, and what is sent again
-- ``schedule``, ``pace``, ``rate``: who is looked at when, and how much may be in flight, or sent in a second
+- ``schedule``, ``pace``, ``rate``, ``stride``: who is looked at when, and how much may be in flight, sent in a second,
+  read in one turn
 
 A kind of source is a package of its own beside this one, and knows nothing of the other kinds.
 """

@@ -149,6 +149,7 @@ class PumpRig:
         self.logs = root / "logs"
         self.logs.mkdir(exist_ok=True)
         self.now = 1000.0
+        self.cpu = 0.0
         self.told: list[tuple[str, str, dict[str, Any]]] = []
         self.faults: dict[str, OSError] = {}
         self.events = Events(lambda *line: self.told.append(line), clock=lambda: self.now)
@@ -220,6 +221,7 @@ class PumpRig:
             make_sink=self.make_sink,
             files=Files(fault),
             clock=lambda: self.now,
+            cpu=lambda: self.cpu,
         )
 
     def start(self, *, up: bool = True) -> Self:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shipper import patterns
 from shipper.patterns import Expression
-from tests.unit.rig import PumpRig
+from tests.unit.rig import FakeSink, PumpRig
 from tests.unit.test_filtered_source import add_source
 from tests.unit.test_patterns import EXPLODING, POLYNOMIAL, QUADRATIC
 from tests.unit.test_pump import pass_until
@@ -51,6 +52,27 @@ def test_other_sources_go_on_beside_lines_that_are_made_to_hang_a_pattern(tmp_pa
         (rig.logs / "free" / "free.log").write_bytes(b"free\n" * 1000)
         rig.start()
         pass_until(rig, "all of both", lambda: len(rig.lines) == 1000 + 4 * len(EVIL))
+
+
+def test_a_source_whose_lines_take_long_has_small_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PumpRig(tmp_path) as rig:
+        add_source(rig, "free")
+        (rig.logs / "app.log").write_bytes(b"".join(b"slow %04d".ljust(499, b"-") % i + b"\n" for i in range(1200)))
+        (rig.logs / "free" / "free.log").write_bytes(b"free\n" * 200_000)
+        batches: list[int] = []
+        plain = FakeSink.send
+
+        def send(sink: FakeSink, topic: str, messages: list[dict[str, bytes]], *rest: Any, **more: Any) -> None:
+            if messages[0]["key"] == b"app.log":
+                batches.append(len(messages))
+                rig.cpu += 0.1 * len(messages)
+            plain(sink, topic, messages, *rest, **more)
+
+        monkeypatch.setattr(FakeSink, "send", send)
+        rig.start()
+        pass_until(rig, "some of both", lambda: len(batches) > 30 and rig.lines.count("free") > 30_000)
+        assert batches[0] > 100  # only then is it known
+        assert max(batches[1:30]) <= 2
 
 
 @pytest.mark.parametrize("value", ["line", "json"])
