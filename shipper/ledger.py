@@ -29,7 +29,11 @@ class Position(NamedTuple):
 
 
 class Nack(NamedTuple):
-    """One record that was not taken, as the client reported it."""
+    """One record that was not taken, as the client reported it.
+
+    ``error`` is None where the client says that it was taken and no broker has said so: it concludes that from the
+    success of a later one (docs/decisions/one-request-at-a-time.md).
+    """
 
     chunk: Chunk
     error: Any
@@ -79,7 +83,7 @@ class Chunk:
 
     def __call__(self, err: Any, msg: Any) -> None:
         """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
-        if err is not None:
+        if err is not None or msg.offset() is None:  # where it is in its partition, a broker has said
             self.failed = True
             self._ledger.nacks.append(Nack(self, err, msg.topic() or "" if msg is not None else ""))
         self.left -= 1

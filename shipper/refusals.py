@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from shipper.config import Config
 from shipper.deadletters import DeadLetters, Letter
 from shipper.events import Events
-from shipper.kafka.errors import classify, explain
+from shipper.kafka.errors import IMPLIED, classify, explain
 from shipper.ledger import Chunk, Ledger, Nack
 from shipper.model import DeliveryClass, LongLine, Sink, show_path
 from shipper.source import Source, Stream
@@ -42,6 +42,10 @@ class Refusals:
         """Say what was not taken, and let its source send it again, narrow it down or keep it."""
         for nack in nacks:
             stream: Stream = nack.chunk.track.owner
+            if nack.error is None:
+                self._events.record_not_taken(stream.source, *IMPLIED)
+                self._sources[stream.source].delivery.refuse(RETRY_TOPIC)
+                continue
             kept = isinstance(nack.error, LongLine)
             kind = DeliveryClass.REFUSED_RECORD if kept else classify(nack.error)
             source = self._sources[stream.source]

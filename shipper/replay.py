@@ -19,7 +19,7 @@ from shipper.config import Config
 from shipper.deadletters import Letter, Letters, only_sender, open_letters
 from shipper.errors import ConnectError, ProducerFatal
 from shipper.events import Events
-from shipper.kafka.errors import explain
+from shipper.kafka.errors import IMPLIED, explain
 from shipper.kafka.producer import Producer
 from shipper.model import TopicState, show_path
 
@@ -138,14 +138,16 @@ class _Replay:
     def _send(self, number: int, letter: Letter) -> None:
         size = len(letter.value) + len(letter.key) + OVERHEAD
 
-        def report(err: Any, _msg: Any) -> None:
+        def report(err: Any, msg: Any) -> None:
             self._in_flight -= 1
             self._bytes -= size
             self._news_at = time.monotonic()
-            if err is None:
-                self._arrived.append(number)
-            else:
+            if err is not None:
                 self._reasons[explain(err)] += 1
+            elif msg.offset() is None:
+                self._reasons[IMPLIED[1]] += 1
+            else:
+                self._arrived.append(number)
 
         self._in_flight += 1
         self._bytes += size

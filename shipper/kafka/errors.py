@@ -198,7 +198,9 @@ TABLE: dict[str, Meaning] = {
     ),
     "KAFKA_STORAGE_ERROR": Meaning(RETRY, Where.CLIENT, "the broker's disk is full, or fails"),
     "UNKNOWN_PRODUCER_ID": Meaning(RETRY, Where.CLIENT, "the broker forgot this producer"),
-    "DUPLICATE_SEQUENCE_NUMBER": Meaning(RETRY, Where.CLIENT, "the broker has it already: taken for delivered"),
+    "DUPLICATE_SEQUENCE_NUMBER": Meaning(
+        RETRY, Where.CLIENT, "the broker says that it has it already, and not where: sent again"
+    ),
     # The connection.
     "_TRANSPORT": Meaning(RETRY, Where.CONNECTION, "the connection failed"),
     "_RESOLVE": Meaning(RETRY, Where.CONNECTION, "the host name is not known"),
@@ -230,6 +232,10 @@ TABLE: dict[str, Meaning] = {
     ),
 }
 
+
+# The name and the meaning of what is no error of the client's: it reports a record as delivered for which no broker has
+# named an offset.
+IMPLIED = ("IMPLIED", "the client concludes that it was taken, and no broker has said so; sent again")
 
 # Errors that a reader passes over. It asks for a group's coordinator although no group is used: who may not is told so.
 PASSING = (

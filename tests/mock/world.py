@@ -86,10 +86,12 @@ class Sent:
 
     def __init__(self, producer: Producer, topic: str, value: bytes = b"v") -> None:
         self.errors: list[Any] = []
+        self.offsets: list[int | None] = []
         self._producer, self._topic, self._value = producer, topic, value
 
     def __call__(self, error: Any, message: Any) -> None:
         self.errors.append(error)
+        self.offsets.append(message.offset())
 
     def send(self) -> Sent:
         self._producer.send(self._topic, [{"value": self._value, "key": b"k"}], self)

@@ -40,6 +40,9 @@ class Message(NamedTuple):
     def topic(self) -> str:
         return self.where
 
+    def offset(self) -> int | None:
+        return 0
+
     def value(self) -> bytes:
         return self.payload
 

@@ -21,7 +21,7 @@ from shipper.kafka.transactions import Outcome
 from shipper.model import Checkpoint, DeliveryReport
 from shipper.records import Record
 from tests.harness.wait import eventually
-from tests.unit.rig import FakeSink, PumpRig
+from tests.unit.rig import FakeSink, Message, PumpRig
 
 
 class FakeTransactions(FakeSink):
@@ -72,7 +72,7 @@ class FakeTransactions(FakeSink):
         self.failed |= refused
         for sent in queue:
             self.open += [] if refused else [sent.value]
-            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, None)
+            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, Message(b"", ""))
         return len(queue)
 
     def prepare(

@@ -45,6 +45,9 @@ SITUATIONS = {  # the first column of the page's first table, and the test that 
     "A record is too large": (
         "kafka/test_deadletters.py::test_what_is_too_large_is_kept_and_the_rest_arrives_once_in_order"
     ),
+    "The client takes a record for delivered, and no broker has said so": (
+        "unit/test_pump.py::test_what_no_broker_has_acknowledged_is_sent_again"
+    ),
     "The broker was away for longer than a transaction may last": (
         "kafka/test_exactly_once.py::test_an_outage_that_outlives_the_transaction"
     ),

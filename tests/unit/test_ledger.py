@@ -14,6 +14,12 @@ START = Position(0, b"")
 
 
 class Message:
+    def __init__(self, offset: int | None = 0) -> None:
+        self._offset = offset
+
+    def offset(self) -> int | None:
+        return self._offset
+
     def topic(self) -> str:
         return "t"
 
@@ -32,6 +38,15 @@ def chunk(books: Ledger, track: Track, end: int, records: int = 1, size: int = 1
 
 def report(one: Chunk, error: Any = None) -> None:
     one(error, Message())
+
+
+def test_what_is_delivered_and_nowhere_is_not_delivered() -> None:
+    books, track = ledger(), Track(START)
+    one = chunk(books, track, 10)
+    one(None, Message(offset=None))
+    moved, (nack,) = books.settle()
+    assert (moved, nack.chunk, nack.error) == ([], one, None)
+    assert track.acked == START
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.randoms(use_true_random=False), st.data())
