@@ -62,6 +62,7 @@ class Discovery:
         self._watcher = watcher or Watcher(wake, events)
         self._coverage = Coverage(self._watcher)
         self._tree = Tree(Rules(sources), self._coverage, events)
+        self._before: list[Coverage] = []  # of the sources that there were: let go of when the new ones are watched
         self._scan_due = -math.inf
         self._scan_soonest = -math.inf
         self._scan_allowed = -math.inf  # when a scan after an overflow may begin
@@ -71,6 +72,19 @@ class Discovery:
     def start(self) -> None:
         """Start the inotify thread; the watches are set by the first scan, each before its directory is listed."""
         self._watcher.start()
+
+    def change(self, sources: Sequence[Watched], scan_interval: float) -> None:
+        """Find the files of these sources from now on; the next :meth:`collect` is a full scan.
+
+        Nothing is missed in between: the old watches end when the new ones are set.
+        """
+        self._interval = scan_interval
+        if tuple(sources) != self._sources:
+            self._sources = tuple(sources)
+            self._before.append(self._coverage)
+            self._coverage = Coverage(self._watcher)
+            self._tree = Tree(Rules(sources), self._coverage, self._events)
+        self.rescan()
 
     def collect(self) -> Collected:
         """Return all that happened since the last call; the first one is a full scan of every source."""
@@ -166,6 +180,8 @@ class Discovery:
                 self._tree.links.lost(directory)
         doubt, self._overflow = self._overflow, False
         self._tree.scan(found, doubt=doubt)
+        while self._before:
+            self._before.pop().release_all()
         now = self._clock()
         self._scan_soonest = now + (now - began) * SCAN_SHARE
         self._scan_due = max(now + self._interval, self._scan_soonest)

@@ -25,6 +25,7 @@ class Coverage:
 
     def __init__(self, watcher: Watcher | None) -> None:
         self.polled: dict[Covered, None] = {}  # a set that keeps its order
+        self._watched: dict[Covered, None] = {}
         self._watcher = watcher
         self._remote: frozenset[int] = frozenset()
         self._doubt = False
@@ -55,8 +56,10 @@ class Coverage:
             directory.handle = self._watcher.watch(directory, content=content)
         if directory.handle is None:
             self.polled[directory] = None
+            self._watched.pop(directory, None)
         else:
             self.polled.pop(directory, None)
+            self._watched[directory] = None
 
     def try_again(self, directory: Covered) -> None:
         """Poll ``directory`` until it has been listed again, watched or not: what happened there could not be seen."""
@@ -65,6 +68,12 @@ class Coverage:
     def release(self, directory: Covered) -> None:
         """Neither watch nor poll ``directory`` any more."""
         self.polled.pop(directory, None)
+        self._watched.pop(directory, None)
         if directory.handle is not None and self._watcher is not None:
             self._watcher.unwatch(directory.handle)
             directory.handle = None
+
+    def release_all(self) -> None:
+        """Neither watch nor poll anything any more."""
+        for directory in [*self._watched, *self.polled]:
+            self.release(directory)

@@ -499,3 +499,43 @@ def test_files_behind_a_closed_door_are_not_gone(
     desk.later(1)
     assert set(desk.seen["s"]) == {"x/y/a.log", "x/y/b.log"}
     assert not desk.discovery._coverage.polled
+
+
+def watches(desk: Desk) -> list[int]:
+    """Return how many callbacks each of the kernel's watches has."""
+    assert desk.watcher._inotify is not None
+    return sorted(len(watch.callbacks) for watch in desk.watcher._inotify._watch_for_wd.values())
+
+
+def test_other_sources_are_found_from_now_on_and_nothing_is_missed_in_between(tmp_path: Path, open_desk: Open) -> None:
+    write(tmp_path / "x/a.log")
+    write(tmp_path / "y/b.log")
+    desk = open_desk("x/*.log")
+    before = watches(desk)
+    s, t = (Watched(name, (os.fsencode(tmp_path / path),), (), "auto") for name, path in (("s", "x/*"), ("t", "y/*")))
+    desk.seen["t"], desk.gone["t"] = {}, set()
+    desk.discovery.change([t, s], 30)
+    (tmp_path / "x/a.log").rename(tmp_path / "x/a.log.1")  # before anything is looked at
+    write(tmp_path / "x/a.log")
+    assert [one.complete for one in desk.collect()] == [True, True]
+    assert (set(desk.seen["s"]), set(desk.seen["t"])) == ({"x/a.log", "x/a.log.1"}, {"y/b.log"})
+    write(tmp_path / "y/c.log")
+    desk.until(lambda: set(desk.seen["t"]) == {"y/b.log", "y/c.log"})
+    desk.discovery.change([s], 30)
+    desk.collect()
+    assert watches(desk) == before
+
+
+def test_many_changes_leave_no_watch_behind(tmp_path: Path, open_desk: Open) -> None:
+    write(tmp_path / "x/a.log")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/b.log").symlink_to(tmp_path / "x/a.log")
+    desk = open_desk("x/*.log", "links/*.log")
+    before = watches(desk)
+    one, other = desk.discovery._sources, [Watched("s", (os.fsencode(tmp_path / "*/*.log"),), (), "auto")]
+    for _ in range(20):
+        desk.discovery.change(other, 30)
+        desk.collect()
+        desk.discovery.change(one, 30)
+        desk.collect()
+    assert watches(desk) == before
