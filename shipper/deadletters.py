@@ -244,6 +244,10 @@ class DeadLetters:
         self._letters: Letters | None = None
         self._thread: threading.Thread | None = None
 
+    def limit_to(self, most: int) -> None:
+        """Let the file have ``most`` bytes from now on."""
+        self._most = most
+
     def put(self, letter: Letter, token: Any) -> None:
         """Have a letter kept; never blocks. Its result will come with ``token``."""
         if self._thread is None:

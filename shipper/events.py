@@ -560,12 +560,26 @@ class Events:
 
     def reload_refused(self, problems: list[str]) -> None:
         """Tell that a new configuration is bad and the old one stays."""
+        self.count("config.refused")
         for problem in problems:
             self.emit("error", "config.refused", problem=problem, then="the old configuration stays in force")
 
-    def reloading(self, sources: int) -> None:
-        """Tell that a new configuration comes into force."""
-        self.emit("info", "config.reloaded", sources=sources)
+    def reloading(self, sources: int, changes: str) -> None:
+        """Tell that a new configuration comes into force, and what is different in it."""
+        self.count("config.reloaded")
+        self.emit("info", "config.reloaded", sources=sources, changes=changes)
+
+    def source_added(self, source: str) -> None:
+        """Tell that a source has come, by a reload."""
+        self.emit("info", "source.added", source=source)
+
+    def source_changed(self, source: str) -> None:
+        """Tell that a source goes on from its acked offsets as a reload wants it."""
+        self.emit("info", "source.changed", source=source)
+
+    def source_removed(self, source: str, unread: int) -> None:
+        """Tell that a source has gone, by a reload, with everything that it had sent acknowledged."""
+        self.emit("info", "source.removed", source=source, unread=unread, then="its checkpoints are kept")
 
     def pump_hangs(self) -> None:
         """Tell that the pump did not end in time."""

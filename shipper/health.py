@@ -66,7 +66,7 @@ class _Wait:
 
 
 class Health:
-    """The service's state. ``sources`` may grow; ``of_files`` are those of them that read files.
+    """The service's state. ``sources`` may change; ``of_files`` are those of them that read files.
 
     ``commit_interval``: seconds that a commit may take, 0 for none. ``ready_timeout``: seconds after which the daemon
     says that it runs without brokers.

@@ -38,6 +38,10 @@ class Worker(Protocol):
     def standing(self) -> str:
         """How it stands in words, as it was when last asked; "" before the first answer."""
 
+    @property
+    def reloading(self) -> bool:
+        """Whether there is a configuration that it has not taken over yet."""
+
     def ask(self) -> None:
         """Have ``standing`` made anew."""
 
@@ -71,7 +75,7 @@ class Manager:
             return
         now = self._clock()
         moved = pump.rounds != self._rounds
-        if not self._ready and pump.state in UP:
+        if not self._ready and pump.state in UP and not pump.reloading:
             self._ready = True
             self._send("READY=1")
         elif not self._ready and moved:
@@ -90,7 +94,7 @@ class Manager:
             pump.ask()
 
     def reloading(self) -> None:
-        """Say that the configuration is being read again; :meth:`kept` or being ready ends that."""
+        """Say that the configuration is being read again; :meth:`kept`, or a pump that has taken it over, ends that."""
         self._ready = False
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 

@@ -10,14 +10,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from os import fsencode
 
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
-from shipper.config import Config
+from shipper.config import Config, SourceConfig
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
@@ -30,9 +30,10 @@ from shipper.instance import instance_of
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
-from shipper.model import Clock, SourceState
+from shipper.model import Checkpoint, Clock, SourceState
 from shipper.records import Naming
 from shipper.refusals import Refusals
+from shipper.roster import Roster
 from shipper.source import Source, Stream
 from shipper.status import Status
 from shipper.turns import Turns
@@ -69,9 +70,12 @@ class Pump:
         files: Files | None = None,
         clock: Clock = time.monotonic,
         cpu: Clock = time.thread_time,
+        kept: Holding | None = None,
     ) -> None:
+        """Prepare; ``kept`` are the open files of the pump before it."""
         self._cpu = cpu
         self._config = config
+        self._new: Config | None = None  # to be taken over
         self._store = store
         self._events = events
         self._clock = clock
@@ -87,8 +91,7 @@ class Pump:
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
-        limit = config.shipper.max_open_files or limit_from_process()
-        self._descriptors = Descriptors(limit, self._files, events, clock)
+        self._descriptors = Descriptors(_most_files(config), self._files, events, clock)
         high = config.kafka.max_in_flight
         exactly_once = config.kafka.delivery == MODE
         self._ledger = Ledger(
@@ -116,16 +119,23 @@ class Pump:
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._turns = Turns(self._sources, self._ledger, self._commits)
         self._discovery = Discovery(
-            [
-                Watched(s.name, tuple(map(fsencode, s.paths)), tuple(map(fsencode, s.exclude)), s.watch)
-                for s in config.sources.values()
-            ],
+            _watched(config.sources.values()),
             self.wake,
             events,
             scan_interval=config.shipper.scan_interval,
             clock=clock,
         )
-        self._holding = Holding(self._files, limit)
+        self._roster = Roster(
+            self._sources,
+            self._of_files,
+            events,
+            build=self._build,
+            load=lambda name: store.load_one(name),
+            save=self._save_last,
+            hold=self._hold_files,
+        )
+        self._holding = kept or self._hold_files()
+        self._keeps = False
         self._sink: SinkWithStatus | None = None
         self._save_at = 0.0
         self._renewals = store.renewals
@@ -150,10 +160,26 @@ class Pump:
         """Let it look at what has happened; from any thread."""
         self._woken.set()
 
-    def stop(self) -> None:
-        """Let it stop reading, drain and end; returns at once."""
+    def stop(self, *, keep: bool = False) -> None:
+        """Let it stop reading, drain and end; returns at once. ``keep``: what it holds open stays so, in ``kept``."""
+        self._keeps = keep
         self._halt.set()
         self.wake()
+
+    @property
+    def kept(self) -> Holding:
+        """The files that it held open when it ended, for the next pump; has to be closed otherwise."""
+        return self._holding
+
+    def reload(self, config: Config) -> None:
+        """Let it go on with another configuration, whose ``kafka`` is the same; returns at once."""
+        self._new = config
+        self.wake()
+
+    @property
+    def reloading(self) -> bool:
+        """Whether there is a configuration that it has not taken over yet."""
+        return self._new is not None
 
     def report(self) -> None:
         """Let it log its status."""
@@ -214,6 +240,7 @@ class Pump:
                 return known
             woken = self._woken.wait(REPORT_BEAT)
             self._woken.clear()
+            self._reconfigure()
             now = self._clock()
             self._look(now)
             if now - began > HOLD_AFTER and (woken or now >= self._discovery.next_due()):
@@ -239,6 +266,17 @@ class Pump:
         sink = self._sink
         if saved is None or sink is None:
             return
+        self._roster.begin(self._config.sources, saved, self._holding)
+        self._holding.close()
+        if self._holds:
+            self._discovery.rescan()
+        else:
+            self._discovery.start()
+        self._opened = True
+        self._woken.set()
+
+    def _build(self, config: SourceConfig, state: SourceState) -> Source:
+        assert self._sink is not None
         tools = Tools(
             files=self._files,
             descriptors=self._descriptors,
@@ -254,21 +292,34 @@ class Pump:
             internal=frozenset({self._config.kafka.checkpoint_topic}),
             cpu=self._cpu,
         )
-        for name, config in self._config.sources.items():
-            state = saved.get(name, SourceState(scanned=False))
-            source = FileSource(config, state, sink, tools, reread=self._store.reread(name))
-            source.take_over(self._holding)
-            self._sources[name] = self._of_files[name] = source
-        self._holding.close()
-        if self._holds:
-            self._discovery.rescan()
-        else:
-            self._discovery.start()
-        self._opened = True
+        return FileSource(config, state, self._sink, tools, reread=self._store.reread(config.name))
+
+    def _hold_files(self) -> Holding:
+        return Holding(self._files, self._descriptors.limit)
+
+    def _reconfigure(self) -> None:
+        """Take over a new configuration, if there is one."""
+        new, self._new = self._new, None
+        if new is None:
+            return
+        before, self._config = self._config, new
+        self._descriptors.limit_to(_most_files(new))
+        self._refusals.limit_to(new.shipper.deadletter_max)
+        if not self._opened:
+            self._discovery.change(_watched(new.sources.values()), new.shipper.scan_interval)
+            return
+        self._roster.want(new.sources)
+        if before.shipper.scan_interval != new.shipper.scan_interval:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Have discovery look for the files of the sources that run now."""
+        self._discovery.change(_watched(self._roster.running), self._config.shipper.scan_interval)
         self._woken.set()
 
     def _beat(self) -> None:
         """Do one round: what was seen, turns, delivery reports, what is to be saved."""
+        self._reconfigure()
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
@@ -281,6 +332,8 @@ class Pump:
         worked = self._turns.take()
         self._poll(0.0 if worked else self._patience())
         self._settle()
+        if not (self._commits is not None and self._commits.busy) and self._roster.step():
+            self._watch()
         now = self._clock()
         if now >= self._save_at:
             self._save(now)
@@ -408,6 +461,17 @@ class Pump:
                     self._commits.note(changed, removed)
                 self._save_at = now + self._store.interval
 
+    def _save_last(
+        self, name: str, changed: list[Checkpoint], removed: list[tuple[str, str]], known: SourceState
+    ) -> None:
+        """Have the checkpoints of a source saved that ends while others go on."""
+        if self._store.renewals != self._renewals:  # the store knows nothing of what was saved before
+            self._store.submit(known.files, whole=name if known.scanned else None)
+        else:
+            self._store.submit(changed, removed)
+        if self._commits is not None:
+            self._commits.note(changed, removed)
+
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _drain(self) -> None:
@@ -447,5 +511,20 @@ class Pump:
         if self._sink is not None:
             self._sink.close(0.0)
         self._refusals.close()
-        self._holding.close()
+        if self._keeps:
+            for source in self._of_files.values():
+                source.keep(self._holding)
+        else:
+            self._holding.close()
         self._descriptors.close_all()
+
+
+def _watched(sources: Iterable[SourceConfig]) -> list[Watched]:
+    return [
+        Watched(one.name, tuple(map(fsencode, one.paths)), tuple(map(fsencode, one.exclude)), one.watch)
+        for one in sources
+    ]
+
+
+def _most_files(config: Config) -> int:
+    return config.shipper.max_open_files or limit_from_process()

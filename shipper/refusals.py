@@ -22,7 +22,7 @@ RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
 
 
 class Refusals:
-    """Judges what was not taken. ``sources`` may grow; ``wake`` is called from the dead letters' thread."""
+    """Judges what was not taken. ``sources`` may change; ``wake`` is called from the dead letters' thread."""
 
     def __init__(
         self,
@@ -101,7 +101,9 @@ class Refusals:
         for letter, token, problem in self._letters.results():
             chunk: Chunk = token
             stream: Stream = chunk.track.owner
-            source = self._sources[letter.source]
+            source = self._sources.get(letter.source)
+            if source is None:
+                continue  # it was removed meanwhile; where it goes on one day, this is not passed and kept once only
             if problem:
                 if source.delivery.waiting or not source.delivery.rewinding:
                     self._block(source, letter, problem)
@@ -132,6 +134,10 @@ class Refusals:
             source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
         )
         source.delivery.block(RETRY_REFUSED, f"{said}; {why}")
+
+    def limit_to(self, size: int) -> None:
+        """Keep no more than ``size`` bytes of dead letters."""
+        self._letters.limit_to(size)
 
     def close(self) -> None:
         """Wait until all that is to be kept is kept."""

@@ -2,6 +2,9 @@
 
 A signal handler only sets a flag. Order of the start: configuration, lock and checkpoints, pump. Order of the stop:
 discovery, reading, what is in flight until ``shutdown_timeout``, save, close (DESIGN: drain).
+
+A reload is checked first, and applied or refused as a whole. The pump takes over what it can while it runs; where the
+Kafka client has to be another one, the pump drains and the next one goes on with its open files.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
+from shipper import changes
 from shipper.admin.server import Admin
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
 from shipper.events import Events, Write
+from shipper.inforce import InForce
 from shipper.kafka.producer import try_settings
 from shipper.manager import Manager
 from shipper.pump import Pump
@@ -62,10 +67,11 @@ class Flags:
             return
 
 
-def run(load: Callable[[], Config], write: Write) -> int:
+def run(load: Callable[[], Config], write: Write, accepted: Callable[[Config], None] = lambda _config: None) -> int:
     """Run the daemon until it is told to stop; returns the exit status.
 
-    ``load`` reads the configuration, at the start and at every HUP. Raises ShipperError for what a user can mend.
+    ``load`` reads the configuration, at the start and at every HUP; ``accepted`` hears which one comes into force.
+    Raises ShipperError for what a user can mend.
     """
     events = Events(write)
     flags = Flags()
@@ -73,9 +79,10 @@ def run(load: Callable[[], Config], write: Write) -> int:
     try:
         config = load()
         processors.try_all(config)
+        accepted(config)
         store = CheckpointStore.open(config.shipper.state_dir, events)
         try:
-            return _serve(config, load, store, events, flags)
+            return _Service(config, load, accepted, store, events, flags).serve()
         finally:
             store.close()
     finally:
@@ -83,81 +90,110 @@ def run(load: Callable[[], Config], write: Write) -> int:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
-def _serve(config: Config, load: Callable[[], Config], store: CheckpointStore, events: Events, flags: Flags) -> int:
-    """Run one pump after the other: a reload drains the old one and starts another."""
-    manager = Manager(events)
-    pumps = [Pump(config, store, events)]  # the one of now
-    admin = Admin(config.shipper.state_dir, lambda: pumps[0], events)
-    try:
-        while True:
-            pump = pumps[0]
-            events.service_starting(str(config.shipper.state_dir), len(config.sources))
-            pump.start()
-            admin.configure(config.admin)
-            new = _wait(pump, config, load, events, flags, manager)
-            if new is None:
-                manager.stopping()
-            pump.stop()
-            if not _join(pump, config.shipper.shutdown_timeout + GRACE, manager):
-                events.pump_hangs()
-                return Exit.FAILED
-            if pump.error is not None:
-                if isinstance(pump.error, ShipperError):
-                    raise pump.error
-                raise RuntimeError("the pump has ended unexpectedly") from pump.error
-            left = pump.left
-            if new is None:
-                events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
-                return Exit.DONE
-            config = new
-            pumps[0] = Pump(config, store, events)
-    finally:
-        admin.close()
+class _Service:
+    """Runs one pump after the other: a reload that changes the Kafka client drains the old one and starts another."""
 
+    def __init__(
+        self,
+        config: Config,
+        load: Callable[[], Config],
+        accepted: Callable[[Config], None],
+        store: CheckpointStore,
+        events: Events,
+        flags: Flags,
+    ) -> None:
+        self._load = load
+        self._accepted = accepted
+        self._store = store
+        self._events = events
+        self._flags = flags
+        self._manager = Manager(events)
+        self._in_force = InForce(config)
+        self._pump = Pump(config, store, events)  # the one of now
+        self._renew = False  # the next one is to take its place
 
-def _join(pump: Pump, seconds: float, manager: Manager) -> bool:
-    """Wait for the pump's end; False where it has not come in time."""
-    for _ in range(math.ceil(seconds / BEAT)):
-        if pump.join(BEAT):
-            return True
-        manager.draining(pump)
-    return False
+    def serve(self) -> int:
+        """Run until a stop; returns the exit status."""
+        config = self._in_force.config
+        admin = Admin(config.shipper.state_dir, lambda: self._pump, self._in_force.status, self._events)
+        try:
+            while True:
+                config = self._in_force.config
+                self._events.service_starting(str(config.shipper.state_dir), len(config.sources))
+                self._pump.start()
+                admin.configure(config.admin)
+                self._wait(admin)
+                if not self._renew:
+                    self._manager.stopping()
+                self._pump.stop(keep=self._renew)
+                if not self._join(config.shipper.shutdown_timeout + GRACE):
+                    self._events.pump_hangs()
+                    return Exit.FAILED
+                self._raise_error()
+                if not self._renew:
+                    left = self._pump.left
+                    self._events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
+                    return Exit.DONE
+                self._renew = False
+                self._pump = Pump(self._in_force.config, self._store, self._events, kept=self._pump.kept)
+        finally:
+            admin.close()
 
+    def _raise_error(self) -> None:
+        error = self._pump.error
+        if error is not None:
+            self._pump.kept.close()
+            if isinstance(error, ShipperError):
+                raise error
+            raise RuntimeError("the pump has ended unexpectedly") from error
 
-def _wait(
-    pump: Pump, config: Config, load: Callable[[], Config], events: Events, flags: Flags, manager: Manager
-) -> Config | None:
-    """Wait for the end; returns the configuration to go on with, or None for a stop."""
-    while not flags.stop:
-        flags.wait(BEAT)
-        if pump.error is not None:
-            return None
-        manager.look(pump)
-        if flags.report:
-            flags.report = False
-            pump.report()
-        if flags.reload and not flags.stop:
-            flags.reload = False
-            manager.reloading()
-            new = _reload(config, load, events)
-            if new is not None:
-                return new
-            manager.kept()
-    return None
+    def _join(self, seconds: float) -> bool:
+        """Wait for the pump's end; False where it has not come in time."""
+        for _ in range(math.ceil(seconds / BEAT)):
+            if self._pump.join(BEAT):
+                return True
+            self._manager.draining(self._pump)
+        return False
 
+    def _wait(self, admin: Admin) -> None:
+        """Wait for the pump's end, or until it is to end; ``_renew`` says then whether another is to follow."""
+        flags = self._flags
+        while not flags.stop:
+            flags.wait(BEAT)
+            if self._pump.error is not None:
+                return
+            self._manager.look(self._pump)
+            if flags.report:
+                flags.report = False
+                self._pump.report()
+            if flags.reload and not flags.stop:
+                flags.reload = False
+                self._reload(admin)
+                if self._renew:
+                    return
 
-def _reload(config: Config, load: Callable[[], Config], events: Events) -> Config | None:
-    """Read the configuration again; a bad one is reported and the old one stays."""
-    try:
-        new = load()
-        try_settings(new.kafka, events)
-        processors.try_all(new)
-    except ConfigError as error:
-        events.reload_refused(error.problems)
-        return None
-    if new.shipper.state_dir != config.shipper.state_dir:
-        found = f"shipper.state_dir: {new.shipper.state_dir} was {config.shipper.state_dir}; restart to change it"
-        events.reload_refused([found])
-        return None
-    events.reloading(len(new.sources))
-    return new
+    def _reload(self, admin: Admin) -> None:
+        """Read the configuration again; a bad one is reported and the old one stays."""
+        self._manager.reloading()
+        before = self._in_force.config
+        try:
+            new = self._load()
+            found = changes.between(before, new, renewed=self._in_force.renewed(new))
+            if found.restart:
+                raise ConfigError(found.restart)
+            if found.client:
+                try_settings(new.kafka, self._events)
+            processors.try_all(new)
+        except ConfigError as error:
+            self._in_force.refuse(error.problems)
+            self._events.reload_refused(error.problems)
+            self._manager.kept()
+            return
+        self._in_force.accept(new)
+        self._accepted(new)
+        self._events.reloading(len(new.sources), found.words())
+        if found.client:
+            self._renew = True
+        else:
+            admin.configure(new.admin)
+            self._pump.reload(new)

@@ -50,6 +50,21 @@ class SourceStatus(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class ConfigStatus(msgspec.Struct, frozen=True):
+    """The configuration in force ``since`` a time, and what is on disk ``now``; times are seconds since 1970.
+
+    ``differs``: the files are not those that were read. ``problems`` of the one that was refused last, at
+    ``refused_at``; none when one was accepted since.
+    """
+
+    files: list[str] = []
+    now: float = 0.0
+    since: float = 0.0
+    differs: bool = False
+    refused_at: float = 0.0
+    problems: list[str] = []
+
+
 class Status(msgspec.Struct, frozen=True):
     """The daemon. ``at`` and ``started`` are the daemon's own monotonic clock; ``trouble``: why brokers are away."""
 
@@ -69,6 +84,7 @@ class Status(msgspec.Struct, frozen=True):
     sources: list[SourceStatus]
     files: list[FileStatus]
     files_left_out: int
+    config: ConfigStatus = ConfigStatus()
 
 
 def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: str) -> SourceStatus:

@@ -17,7 +17,7 @@ CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the
 
 
 class Turns:
-    """Lets the sources read. ``sources`` may grow."""
+    """Lets the sources read. ``sources`` may change."""
 
     def __init__(self, sources: Mapping[str, Source], ledger: Ledger, commits: Commits | None) -> None:
         self._sources = sources

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shipper.lifecycle import Service
-from shipper.status import Status
+from shipper.status import ConfigStatus, Status
 
 PATIENCE = 5.0  # seconds that the pump may take to answer; a round takes 2 at most, and long looks happen
 TEXT, JSON, HTML = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
@@ -31,18 +31,21 @@ class Asked(Protocol):
 
 
 class App:
-    """The application. ``pump`` gives the pump of now: a reload makes a new one.
+    """The application. ``pump`` gives the pump of now, for there may be another one.
 
-    ``counters`` are those of the events; ``samples`` gives what the page draws, and there is no page without.
+    ``in_force`` says how the configuration stands. ``counters`` are those of the events; ``samples`` gives what the
+    page draws, and there is no page without.
     """
 
     def __init__(
         self,
         pump: Callable[[], Asked],
+        in_force: Callable[[], ConfigStatus],
         counters: Mapping[tuple[str, str], int],
         samples: Callable[[], Sequence[msgspec.Struct]] | None = None,
     ) -> None:
         self._pump = pump
+        self._in_force = in_force
         self._counters = counters
         self._samples = samples
         self._answers: dict[str, Callable[[Status, StartResponse], Iterable[bytes]]] = {
@@ -65,7 +68,7 @@ class App:
         if status is None:
             said = f"the thread that does the work has not answered for {PATIENCE:.0f} s\n"
             return answer(start_response, "503 Service Unavailable", said)
-        return self._answers[path](status, start_response)
+        return self._answers[path](msgspec.structs.replace(status, config=self._in_force()), start_response)
 
     def _livez(self, _status: Status, start_response: StartResponse) -> Iterable[bytes]:
         return answer(start_response, "200 OK", "alive\n")

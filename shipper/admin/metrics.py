@@ -71,6 +71,8 @@ COUNTERS: Mapping[str, str] = {
     "watch.unavailable": "How often inotify could not be used.",
     "watch.overflow": "How often the kernel dropped events.",
     "scan": "Full scans.",
+    "config.refused": "Reloads that were refused: the old configuration stays in force.",
+    "config.reloaded": "Reloads that came into force.",
 }
 """What each counter of the events counts, all with the label ``source``, "" for none."""
 
@@ -111,6 +113,11 @@ def _gauges(status: Status) -> Iterator[Metric]:
         ("in_flight_bytes", "Read and not yet acknowledged, with what the client needs for it.", status.in_flight),
         ("in_flight_limit_bytes", "How much that may be: kafka.max_in_flight.", status.in_flight_most),
         ("in_flight_records", "Records that are sent and not yet acknowledged.", status.records_in_flight),
+        (
+            "config_last_reload_successful",
+            "0 where the configuration that was read last was refused, and an older one is in force.",
+            float(not status.config.problems),
+        ),
         ("open_files", "Log files that are held open.", status.open_files),
         ("open_files_limit", "How many may be.", status.open_files_most),
     ):

@@ -24,6 +24,7 @@ from shipper.admin.history import History
 from shipper.config import AdminConfig
 from shipper.config.checks import host_and_port
 from shipper.events import Events
+from shipper.status import ConfigStatus
 
 SOCKET = "status.sock"
 QUIET = 300.0  # seconds between two rounds of a server's loop when nobody asks
@@ -64,19 +65,22 @@ class Server:
 class Admin:
     """All that the daemon can be asked by. Where it cannot listen that is told, and it goes on without."""
 
-    def __init__(self, state_dir: Path, pump: Callable[[], Asked], events: Events) -> None:
+    def __init__(
+        self, state_dir: Path, pump: Callable[[], Asked], in_force: Callable[[], ConfigStatus], events: Events
+    ) -> None:
         self._pump = pump
+        self._in_force = in_force
         self._events = events
         self._path = state_dir / SOCKET
         self._config = AdminConfig()
         self._port: Server | None = None
         self._history: History | None = None
         listener = self._try(self._path, lambda: _listen_in(state_dir))
-        self._unix = Server("admin", listener, App(pump, events.counters)) if listener is not None else None
+        self._unix = Server("admin", listener, App(pump, in_force, events.counters)) if listener is not None else None
 
     def configure(self, config: AdminConfig) -> None:
         """Listen on the port of ``config``, and on no other one any more."""
-        if config == self._config:
+        if config == self._config and (self._port is not None or not config.listen):
             return
         self._close_port()
         self._config = config
@@ -86,7 +90,7 @@ class Admin:
         if listener is None:
             return
         history = self._history = History(self._pump)
-        app = App(self._pump, self._events.counters, lambda: history.samples)
+        app = App(self._pump, self._in_force, self._events.counters, lambda: history.samples)
         self._port = Server("admin-port", listener, Guard(app, host_and_port(config.listen)[0], config.token))
         self._events.admin_listening(config.listen)
 

@@ -88,6 +88,9 @@ def _problems(now: Status) -> Iterator[Text]:
         if source.problem:
             found = True
             yield Text(f" ✗ {source.name}: {source.problem} → {source.remedy}", style="red")
+    for said in _about_config(now):
+        found = True
+        yield Text(said, style="yellow")
     for source in now.sources:
         if source.lost:
             found = True
@@ -105,6 +108,17 @@ def _problems(now: Status) -> Iterator[Text]:
         yield Text(" … stopping: what is in flight is being delivered", style="yellow")
     elif not found:
         yield Text(" ✓ all is well", style="green")
+
+
+def _about_config(now: Status) -> Iterator[str]:
+    """Yield what is to be known of the configuration on disk, where it is not the one in force."""
+    config = now.config
+    if config.problems:
+        more = f" and {len(config.problems) - 1} more" if len(config.problems) > 1 else ""
+        ago = span(max(0.0, config.now - config.refused_at))
+        yield f" ▲ the new configuration was refused {ago} ago, the old one is in force: {config.problems[0]}{more}"
+    elif config.differs:
+        yield " ▲ the configuration on disk is not the one in force → shipper check, then reload (HUP)"
 
 
 def _sources(now: Status, before: Status | None, width: int) -> Table:

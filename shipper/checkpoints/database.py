@@ -150,12 +150,13 @@ class Database:
             raise StateError(f"cannot create the checkpoint store {shown}: {_reason(error)}") from error
         return cls(path)
 
-    def load(self) -> dict[str, SourceState]:
-        """Read everything; raises Damaged."""
+    def load(self, source: str | None = None) -> dict[str, SourceState]:
+        """Read everything, or all of one source; raises Damaged."""
         files: dict[str, list[Checkpoint]] = {}
         with self._reading(), _no_collector():
             scanned = self.scanned()
-            for row in self._rows(SELECT):
+            rows = self._rows(SELECT) if source is None else self._rows(f"{SELECT} WHERE source = ?", (source,))
+            for row in rows:
                 checkpoint = _checkpoint(row)
                 files.setdefault(checkpoint.source, []).append(checkpoint)
         return {
@@ -305,10 +306,10 @@ class Database:
         for _ in self._rows(SELECT):
             pass
 
-    def _rows(self, query: str) -> Iterator[Any]:
+    def _rows(self, query: str, given: Sequence[str] = ()) -> Iterator[Any]:
         # The cursor is closed before the connection is: one that lived on would keep the connection alive, which then
         # removes the -wal by its name at some later time, when that is the WAL of the next store.
-        with contextlib.closing(self._connection.execute(query)) as cursor:
+        with contextlib.closing(self._connection.execute(query, given)) as cursor:
             for row in cursor:
                 yield _unsealed(row)
 

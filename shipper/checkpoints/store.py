@@ -114,6 +114,10 @@ class CheckpointStore:
         """Return, by source, all that is saved, and over it what was submitted and is not saved yet."""
         return self._call(self._load)
 
+    def load_one(self, source: str) -> SourceState:
+        """Return the same of one source."""
+        return self._call(lambda: self._load(source)).get(source, SourceState(scanned=False))
+
     def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
         """Record that a source has been scanned, and what was found; durable when it returns. Raises StateError."""
         self._call(lambda: self._in_place().record_first_scan(source, files))
@@ -293,16 +297,16 @@ class CheckpointStore:
             self._durable = upto
             self._wake.notify_all()
 
-    def _load(self) -> dict[str, SourceState]:
+    def _load(self, source: str | None = None) -> dict[str, SourceState]:
         try:
-            saved = self._database.load()
+            saved = self._database.load(source)
         except Damaged as damage:
             self._database.close()
             self._database = opening.replace(self._path, str(damage), self._events)
             self._adopt(self._database)
-            saved = self._database.load()
+            saved = self._database.load(source)
         with self._wake:
-            pending = dict(self._pending)
+            pending = {key: one for key, one in self._pending.items() if source in (None, key[0])}
         return _overlaid(saved, pending) if pending else saved
 
     def _adopt(self, opened: Database) -> None:

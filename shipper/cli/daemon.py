@@ -35,12 +35,10 @@ def run(config_file: Path, log_format: str | None, log_level: str | None) -> int
 
     log = LogWriter()
 
-    def load() -> Config:
-        loaded = config.load(config_file)
+    def accepted(loaded: Config) -> None:
         log.configure(log_level or loaded.shipper.log_level, log_format or loaded.shipper.log_format)
-        return loaded
 
-    return service.run(load, log)
+    return service.run(lambda: config.load(config_file), log, accepted)
 
 
 @click.command()

@@ -5,9 +5,10 @@
 write it out. Everything here may be called from any thread.
 """
 
-from shipper.config.load import load
+from shipper.config.load import load, state_dir
 from shipper.config.schema import schema
 from shipper.config.show import show
+from shipper.config.tree import drop_ins
 from shipper.config.types import (
     AdminConfig,
     Config,
@@ -26,7 +27,9 @@ __all__ = [
     "ShipperConfig",
     "SourceConfig",
     "TimestampConfig",
+    "drop_ins",
     "load",
     "schema",
     "show",
+    "state_dir",
 ]

@@ -46,6 +46,21 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return config
 
 
+def state_dir(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return ``shipper.state_dir`` of the configuration in ``path``, whatever else is wrong with it.
+
+    For who asks a daemon that runs: the configuration on disk need not be the one in force. Raises ConfigError.
+    """
+    files = tree.read(Path(path))
+    loader = _Loader(environ, complete=True)
+    values = loader.shipper(files.tree)
+    if "state_dir" not in values:
+        raise ConfigError([str(problem) for problem in sorted(files.problems + loader.problems)])
+    found = values["state_dir"]
+    assert isinstance(found, Path)
+    return found
+
+
 class _Loader:
     """One walk over one tree. ``complete``: what is not in the tree is in no file."""
 
@@ -58,9 +73,7 @@ class _Loader:
     def config(self, root: Table, files: tuple[Path, ...]) -> Config | None:
         """Return the configuration; ``None`` when there are problems."""
         meant = self._unknown(root, TABLES, ())
-        shipper = self._section(
-            ShipperConfig, self._table(root, ("shipper",)), ("shipper",), missing="shipper" not in meant
-        )
+        shipper = self.shipper(root, missing="shipper" not in meant)
         kafka_table = self._table(root, ("kafka",))
         kafka = self._section(KafkaConfig, kafka_table, ("kafka",), missing="kafka" not in meant)
         admin_table = self._table(root, ("admin",))
@@ -91,6 +104,10 @@ class _Loader:
             frozenset(self.secrets),
             AdminConfig(**admin),
         )
+
+    def shipper(self, root: Table, *, missing: bool = True) -> dict[str, Any]:
+        """Return the values of ``[shipper]`` that are right."""
+        return self._section(ShipperConfig, self._table(root, ("shipper",)), ("shipper",), missing=missing)
 
     # Telling
 

@@ -16,6 +16,8 @@ import tomli
 
 from shipper.model import show_path
 
+DROP_INS = "conf.d"  # the directory beside the first file
+
 
 class Where(NamedTuple):
     """A place in the files; sorts as a reader meets them."""
@@ -96,19 +98,24 @@ def read(path: Path) -> Files:
     """Read ``path`` and the drop-ins in ``conf.d`` beside it, in name order, and merge them: the later file wins."""
     files = Files(Table(Where(0, 0, path.name)))
     _add(files, path, Where(0, 0, path.name), shown=show_path(os.fsencode(path)))
-    directory = path.parent / "conf.d"
-    rank = 1
+    try:
+        found = drop_ins(path)
+    except OSError as error:
+        files.problems.append(Problem(Where(1, 0, DROP_INS), "", f"cannot be listed: {error.strerror}"))
+        found = []
+    for rank, one in enumerate(found, 1):
+        _add(files, one, Where(rank, 0, show_path(os.fsencode(f"{DROP_INS}/{one.name}"))))
+    return files
+
+
+def drop_ins(path: Path) -> list[Path]:
+    """Return the drop-ins beside the file ``path``, in name order; raises OSError."""
+    directory = path.parent / DROP_INS
     try:
         names = sorted(name for name in os.listdir(directory) if name.endswith(".toml") and not name.startswith("."))
     except FileNotFoundError:
-        names = []
-    except OSError as error:
-        files.problems.append(Problem(Where(rank, 0, "conf.d"), "", f"cannot be listed: {error.strerror}"))
-        names = []
-    for name in names:
-        _add(files, directory / name, Where(rank, 0, show_path(os.fsencode(f"conf.d/{name}"))))
-        rank += 1
-    return files
+        return []
+    return [directory / name for name in names]
 
 
 def _add(files: Files, path: Path, where: Where, shown: str = "") -> None:

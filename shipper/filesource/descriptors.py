@@ -54,6 +54,12 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._open)
 
+    def limit_to(self, limit: int) -> None:
+        """Hold ``limit`` files open at most; those that are needed beyond it are let go of when they have been read."""
+        self.limit = self._most = limit
+        for tailer in [tailer for tailer in self._open if _may_close(tailer)][: max(0, len(self._open) - limit)]:
+            self.close(tailer)
+
     def open(self, tailer: Tailer, behind: Sequence[Tailer] = ()) -> bool:
         """Open ``tailer``'s file, making room first; False where its name leads to another file now.
 

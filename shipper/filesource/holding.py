@@ -1,4 +1,4 @@
-"""Files that are held open while it is not known yet where each source stands: until brokers say what was committed.
+"""Files held open while nobody reads them: until brokers say what was committed, or from one source to its next.
 
 Nothing of them is read. But an open descriptor is all that keeps the bytes of a file that is deleted meanwhile, and its
 id from being given to another one. Pump thread only.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipper.files import BROKEN, Files, PlainReader, matches
+from shipper.files import BROKEN, Files, PackedReader, PlainReader, matches
 from shipper.filesource.descriptors import Descriptors
 from shipper.model import FileId, Seen
 from shipper.tailer import Tailer
@@ -21,6 +21,7 @@ class Holding:
         self._files = files
         self._limit = limit
         self._held: dict[FileId, PlainReader] = {}
+        self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}  # by source and uid: open files of before
 
     def observe(self, seen: Iterable[Seen]) -> None:
         """Hold what was seen, as far as the limit allows; what cannot be opened is told when it is its turn."""
@@ -42,9 +43,19 @@ class Holding:
             else:
                 self._held[file_id] = reader
 
+    def keep(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
+        """Take the open files of generations that nobody reads any more, for those that go on with them."""
+        for tailer in tailers:
+            reader = descriptors.hand_over(tailer)
+            if reader is not None:
+                self._kept[tailer.source, tailer.uid] = reader
+
     def hand_over(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
         """Give each of ``tailers`` its file, if it has unread bytes and still holds what was read of it."""
         for tailer in tailers:
+            if (kept := self._kept.pop((tailer.source, tailer.uid), None)) is not None:
+                self._go_on(tailer, kept, descriptors)
+                continue
             reader = self._held.get(tailer.file_id)
             if reader is None or tailer.compression or tailer.detached or tailer.reader is not None:
                 continue
@@ -57,8 +68,22 @@ class Holding:
                 tailer.adopt(self._held.pop(tailer.file_id), tailer.seen_as, tailer.file_id, "")
                 descriptors.adopted(tailer)
 
+    @staticmethod
+    def _go_on(tailer: Tailer, kept: PlainReader | PackedReader, descriptors: Descriptors) -> None:
+        """Let a generation go on with the file that it had before; one that has changed is found under its name."""
+        try:
+            same = tailer.compression or matches(kept, tailer.fingerprint(tailer.read))
+            if same and not tailer.detached and descriptors.room():
+                tailer.adopt(kept, tailer.seen_as, tailer.file_id, tailer.compression)
+                descriptors.adopted(tailer)
+                return
+        except BROKEN:
+            tailer.reader = None
+        kept.close()
+
     def close(self) -> None:
         """Let go of what nobody has taken."""
         held, self._held = self._held, {}
-        for reader in held.values():
+        kept, self._kept = self._kept, {}
+        for reader in (*held.values(), *kept.values()):
             reader.close()

@@ -47,6 +47,7 @@ class FileSource:
         self._cpu = tools.cpu
         self._stride = Stride(BLOCK)
         self._quiet = tools.quiet
+        self._leaving = False
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
         naming = Naming(config, tools.host, tools.internal)
@@ -140,17 +141,23 @@ class FileSource:
             and self._sightings.started
             and not self.delivery.held
             and not self._sending.rate.waits
+            and not self._stays
         )
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
-        if not self._sightings.started or self._sending.rate.waits:
+        if not self._sightings.started or self._sending.rate.waits or self._stays:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
         while not self.delivery.held and not self._looks_first and (tailer := self._schedule.next()) is not None:
             if self._read(tailer):
                 return True
         return False
+
+    @property
+    def _stays(self) -> bool:
+        """Whether nothing is read because it is to leave; what is left of a line that has begun to go still goes."""
+        return self._leaving and not self.delivery.inside_line
 
     def pin(self) -> None:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.
@@ -268,6 +275,31 @@ class FileSource:
         rate = self._sending.rate.due if self._schedule.hungry else math.inf
         return min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, rate)
 
+    # --- the end of it, while others go on ---------------------------------------------------------------------------
+
+    def leave(self, *, leaving: bool = True) -> None:
+        """Read nothing more, so that it can come to its :meth:`end`; or go on after all."""
+        self._leaving = leaving
+
+    @property
+    def drained(self) -> bool:
+        """Whether it is to leave, and nothing that it has sent can still be settled."""
+        return self._leaving and self.delivery.drained and not (self.delivery.inside_line and self.hungry)
+
+    def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
+        """Let go of what was not taken, as nothing of it is in flight.
+
+        Returns what :meth:`changes` does for the last time, and all that is known of it, for whoever goes on with it.
+        """
+        self.delivery.give_up()
+        changed, removed = self.changes()
+        self.all_changed()
+        return changed, removed, SourceState(self.scanned, tuple(self.changes()[0]))
+
+    def keep(self, holding: Holding) -> None:
+        """Give all open files to ``holding``."""
+        holding.keep(self.generations(), self._descriptors)
+
     # --- what is saved, and shown ------------------------------------------------------------------------------------
 
     @property
@@ -307,6 +339,8 @@ class FileSource:
     @property
     def why_idle(self) -> str:
         """Say in words why nothing is read now, or that something is."""
+        if self._leaving:
+            return f"leaving: {self.delivery.undelivered:,} records are still to be acknowledged"
         if self._sightings.blocked:
             return "waits until its first scan can be saved"
         if self.delivery.blocked:

@@ -71,6 +71,13 @@ class Delivery:
         return any(stream.track.in_flight for stream in self.unsettled)
 
     @property
+    def drained(self) -> bool:
+        """Whether nothing that was sent can still be settled: what is left was not taken."""
+        if self._ledger.transactional:
+            return all(stream.track.idle for stream in self.unsettled)
+        return not self.reports_due
+
+    @property
     def waiting(self) -> bool:
         """Whether it waits for what becomes of a record that was refused for good."""
         return self.rewinding and math.isinf(self._resume_at)
@@ -175,6 +182,12 @@ class Delivery:
             return False
         self._rewind()
         return True
+
+    def give_up(self) -> None:
+        """Forget what was not taken; whoever goes on from the acked offsets sends it again."""
+        for stream in self.unsettled:
+            self._ledger.void(stream.track)
+        self.unsettled.clear()
 
     def void(self) -> None:
         """Rewind at once: the client is gone with all that it had in flight."""

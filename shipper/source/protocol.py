@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shipper.ledger import Position, Track
-from shipper.model import Checkpoint, Sink, TopicState
+from shipper.model import Checkpoint, Sink, SourceState, TopicState
 
 if TYPE_CHECKING:
     from shipper.source.delivery import Delivery
@@ -144,6 +144,21 @@ class Source(Protocol):
 
     def due(self) -> float:
         """Return when :meth:`tick` has work next."""
+
+    # its end, while others go on
+
+    def leave(self, *, leaving: bool = True) -> None:
+        """Read nothing more, but for the rest of an event that has begun to go; or go on after all."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether it is to leave, and nothing that it has sent can still be settled."""
+
+    def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
+        """Let go of what was not taken, as nothing of it is in flight.
+
+        Returns what :meth:`changes` does for the last time, and all that is known of it, for whoever goes on with it.
+        """
 
     # what is saved
 

@@ -124,18 +124,27 @@ def test_a_config_that_is_not_there(rig: Rig) -> None:
     assert str(missing) in daemon.log()
 
 
+def shown_by(command: str, rig: Rig) -> str:
+    ran = [sys.executable, "-m", "shipper", command, "-c", str(rig.config)]
+    return " ".join(subprocess.run(ran, capture_output=True, text=True, timeout=60, check=False).stdout.split())
+
+
 def test_a_bad_new_config_is_told_and_the_old_one_goes_on(rig: Rig) -> None:
     log = rig.log()
     log.write(10)
     daemon = rig.start()
     rig.delivered()
-    rig.config.write_text("[kafka]\nbootstrap_server = 7\n")
+    rig.config.write_text(rig.config.read_text().replace("bootstrap_servers", "bootstrap_server"))
     before = len(daemon.events)
     daemon.reload()
     eventually("an error about the config", lambda: any(e.level == "ERROR" for e in daemon.events[before:]))
     log.write(10)
     rig.delivered()
     assert daemon.running
+    assert "the new configuration was refused" in shown_by("status", rig)
+    rig.configure()
+    daemon.reload()
+    eventually("the good one", lambda: "is well" in shown_by("status", rig))
     rig.verify()
 
 

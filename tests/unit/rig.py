@@ -17,6 +17,7 @@ from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource
+from shipper.filesource.holding import Holding
 from shipper.model import Checkpoint, DeliveryReport, TopicState
 from shipper.pump import Pump
 
@@ -210,7 +211,21 @@ class PumpRig:
         shipper = msgspec.structs.replace(self.config.shipper, max_open_files=most)
         self.config = msgspec.structs.replace(self.config, shipper=shipper)
 
-    def make_pump(self) -> Pump:
+    def want(self, **sources: dict[str, Any]) -> None:
+        """Reload with these sources, each with what differs from the usual; the rig's own if none of ``paths``."""
+        made = {
+            name: SourceConfig(
+                name=name,
+                **{"paths": (f"{self.logs}/*.log",), "topic": "t", "key": "{filename}"} | differs,
+            )
+            for name, differs in sources.items()
+        }
+        self.config = msgspec.structs.replace(self.config, sources=made)
+        if self.pump is not None:
+            self.pump.reload(self.config)
+            self.beat()
+
+    def make_pump(self, kept: Holding | None = None) -> Pump:
         """Return a pump that is not started."""
 
         def fault(op: str) -> None:
@@ -225,11 +240,12 @@ class PumpRig:
             files=Files(fault),
             clock=lambda: self.now,
             cpu=lambda: self.cpu,
+            kept=kept,
         )
 
-    def start(self, *, up: bool = True) -> Self:
+    def start(self, *, up: bool = True, kept: Holding | None = None) -> Self:
         """Begin, and go one round."""
-        self.pump = self.make_pump()
+        self.pump = self.make_pump(kept)
         self.pump._patience = lambda: 0.0  # type: ignore[method-assign]  # it would wait in real time
         self.pump._open()
         self.sink.up = up

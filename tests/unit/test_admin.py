@@ -29,7 +29,7 @@ from shipper.config import show as show_config
 from shipper.errors import ConfigError, StatusError
 from shipper.events import Events
 from shipper.model import TopicState
-from shipper.status import FileStatus, SourceStatus, Status
+from shipper.status import ConfigStatus, FileStatus, SourceStatus, Status
 from tests.unit.rig import PumpRig
 from tests.unit.rig import Status as Brokers
 
@@ -98,7 +98,7 @@ class Pump:
 
 def get(status: Status | None, path: str, method: str = "GET") -> tuple[str, bytes]:
     said: list[str] = []
-    body = App(lambda: Pump(status), COUNTERS, list)(
+    body = App(lambda: Pump(status), lambda: status.config if status else ConfigStatus(), COUNTERS, list)(
         {"REQUEST_METHOD": method, "PATH_INFO": path}, lambda code, headers: said.append(code)
     )
     return said[0], b"".join(body)
@@ -176,7 +176,7 @@ def test_the_page_is_text_without_javascript_and_nothing_of_it_is_markup() -> No
 
 def test_there_is_no_page_without_a_port() -> None:
     said: list[str] = []
-    App(lambda: Pump(FINE), COUNTERS)(
+    App(lambda: Pump(FINE), ConfigStatus, COUNTERS)(
         {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda code, headers: said.append(code)
     )
     assert said == ["404 Not Found"]
@@ -231,7 +231,7 @@ def free_port() -> int:
 
 def test_the_port_follows_the_configuration(tmp_path: Path) -> None:
     told: list[str] = []
-    admin = Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name)))
+    admin = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name)))
     first, second = free_port(), free_port()
     admin.configure(AdminConfig(f"127.0.0.1:{first}"))
     with urllib.request.urlopen(f"http://127.0.0.1:{first}/history", timeout=60) as answered:
@@ -253,7 +253,7 @@ def test_a_port_that_is_taken_is_told_and_stops_nothing(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
-        admin = Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name)))
+        admin = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name)))
         admin.configure(AdminConfig(f"127.0.0.1:{taken.getsockname()[1]}"))
         assert told == ["status.unavailable"]
         assert client.ask(tmp_path) == FINE
@@ -313,7 +313,7 @@ topic = "t"
 def served(tmp_path: Path) -> Iterator[Path]:
     deep = tmp_path / ("d" * 100) / ("e" * 100)  # longer than a socket's address can be
     deep.mkdir(parents=True)
-    server = Admin(deep, lambda: Pump(FINE), Events(lambda *told: None))
+    server = Admin(deep, lambda: Pump(FINE), ConfigStatus, Events(lambda *told: None))
     yield deep
     server.close()
     assert not (deep / SOCKET).exists()
@@ -327,7 +327,7 @@ def test_it_is_asked_over_a_socket_of_its_user_alone(served: Path) -> None:
 
 def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     (tmp_path / SOCKET).write_text("")
-    server = Admin(tmp_path, lambda: Pump(FINE), Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda *told: None))
     assert client.ask(tmp_path) == FINE
     server.close()
 
@@ -335,7 +335,7 @@ def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
 def test_that_it_cannot_listen_is_told_and_stops_nothing(tmp_path: Path) -> None:
     told: list[str] = []
     (tmp_path / SOCKET).mkdir()  # nothing that could be removed
-    Admin(tmp_path, lambda: Pump(FINE), Events(lambda level, name, fields: told.append(name))).close()
+    Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name))).close()
     assert told == ["status.unavailable"]
 
 
@@ -347,7 +347,7 @@ def test_no_daemon_is_one_clear_sentence(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_told_of(tmp_path: Path) -> None:
-    server = Admin(tmp_path, lambda: Pump(None), Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(None), ConfigStatus, Events(lambda *told: None))
     with pytest.raises(StatusError, match="has not answered"):
         client.ask(tmp_path)
     server.close()
@@ -499,3 +499,17 @@ def test_sizes(count: int, text: str) -> None:
 )
 def test_spans(seconds: float, text: str) -> None:
     assert view.span(seconds) == text
+
+
+def test_a_configuration_that_is_not_in_force_is_seen_at_a_glance() -> None:
+    on_disk = ConfigStatus(now=1000.0, since=10.0, differs=True)
+    text = seen(changed(FINE, config=on_disk))
+    assert "▲ the configuration on disk is not the one in force" in text
+    assert "all is well" not in text
+    refused = msgspec.structs.replace(on_disk, refused_at=820.0, problems=["shipper.toml: kafka.linger: bad", "x"])
+    text = " ".join(seen(changed(FINE, config=refused)).split())
+    assert (
+        "the new configuration was refused 3 min ago, the old one is in force: shipper.toml: kafka.linger: bad" in text
+    )
+    assert "and 1 more" in text
+    assert "shipper_config_last_reload_successful 0.0" in get(changed(FINE, config=refused), "/metrics")[1].decode()

@@ -681,11 +681,11 @@ def test_damage_that_load_meets_is_set_aside_too(state: Path, log: Log, monkeypa
     load = database.Database.load
     met: list[bool] = []
 
-    def damaged_once(self: database.Database) -> dict[str, SourceState]:
+    def damaged_once(self: database.Database, source: str | None = None) -> dict[str, SourceState]:
         if not met:
             met.append(True)
             raise database.Damaged("database disk image is malformed")
-        return load(self)
+        return load(self, source)
 
     monkeypatch.setattr(database.Database, "load", damaged_once)
     with opened(state, log) as s:

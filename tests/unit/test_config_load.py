@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from shipper.config import Config, KafkaConfig, ParseConfig, ShipperConfig, SourceConfig, TimestampConfig, load
+from shipper.config import (
+    Config,
+    KafkaConfig,
+    ParseConfig,
+    ShipperConfig,
+    SourceConfig,
+    TimestampConfig,
+    load,
+    state_dir,
+)
 from shipper.config.types import MAX_LINE, RECORD_RESERVE
 from shipper.errors import ConfigError, Exit
 
@@ -727,3 +736,14 @@ def test_a_parser_and_a_time(write: Write) -> None:
     assert source.parse == ParseConfig("regex", pattern=r"(?P<t>\d+)")
     assert source.timestamp == TimestampConfig("t", "epoch")
     assert load(write(SHORTEST + "parse = {}\ntimestamp = {}"), {}).sources["app"].parse is None
+
+
+def test_the_state_directory_is_found_in_whatever_else_is_wrong(tmp_path: Path) -> None:
+    """Who asks a running daemon must not be kept from it by a mistake that was made since."""
+    config = tmp_path / "shipper.toml"
+    config.write_text(f'[shipper]\nstate_dir = "{tmp_path}"\nlog_level = 7\n[kafka]\nbootstrap_server = 7\n')
+    assert state_dir(config, {}) == tmp_path
+    config.write_text("[kafka]\nbootstrap_server = 7\n")
+    assert state_dir(config, {"STATE_DIRECTORY": str(tmp_path)}) == tmp_path
+    with pytest.raises(ConfigError, match=r"shipper\.state_dir: is missing"):
+        state_dir(config, {})

@@ -65,6 +65,7 @@ TABLE = {
     ),
     "instance": Row("config", "", "a name: pure but for the machine's id"),
     "commits": Row(f"{CORE} source checkpoints kafka", "", "what goes into a transaction, and what follows"),
+    "roster": Row("model config events source filesource", "", "who runs: knows neither the client nor what is saved"),
     "turns": Row("ledger source commits", "", "whose turn it is: knows neither the client nor what is saved"),
     "refusals": Row(
         "model events config ledger source deadletters kafka", "", "what is not taken is judged here alone"
@@ -78,10 +79,13 @@ TABLE = {
         "looks and tells: changes nothing else",
     ),
     "pump": Row(
-        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits turns refusals health status",
+        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster turns refusals health"
+        " status",
         "",
         "the one place where reading and sending meet",
     ),
+    "changes": Row("config", "msgspec", "what a reload asks for: pure"),
+    "inforce": Row("model config status", "", "values of the configuration: changes nothing that runs"),
     "logs": Row("errors model events", "click rich", "the format of a line, chosen outside of the core"),
     "manager": Row("model events lifecycle", "systemd", "tells the service manager, and is told nothing"),
     "admin": Row(
@@ -90,7 +94,8 @@ TABLE = {
         "answers questions, and changes nothing",
     ),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump logs manager admin",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump changes inforce logs manager"
+        " admin",
         "",
         "puts the parts together",
     ),

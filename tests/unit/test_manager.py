@@ -21,6 +21,7 @@ class Pump:
         self.state = Service.STARTING
         self.rounds = 0
         self.standing = ""
+        self.reloading = False
         self.asked = 0
 
     def ask(self) -> None:
@@ -123,6 +124,9 @@ def test_a_reload_says_when_it_began_and_is_over_when_it_is_ready() -> None:
     said = dict(line.split("=") for line in rig.sent[-1].split("\n"))
     assert said["RELOADING"] == "1"
     assert int(said["MONOTONIC_USEC"]) >= before
+    rig.pump.reloading = True
+    assert "READY=1" not in rig.second()
+    rig.pump.reloading = False
     assert "READY=1" in rig.second()
 
 

@@ -17,6 +17,8 @@ from shipper import service
 from shipper.config import Config, load
 from shipper.errors import ConfigError, Exit, StateBusy, StateError
 from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource.holding import Holding
 from shipper.pump import Left
 from shipper.service import Flags
 from tests.harness.daemon import Daemon, toml
@@ -92,8 +94,10 @@ class FakePump:
     on_start: Callable[[FakePump], None]
     hangs = False
 
-    def __init__(self, config: Config, store: object, events: Events) -> None:
+    def __init__(self, config: Config, store: object, events: Events, *, kept: object = None) -> None:
         self.config = config
+        self.inherited = kept
+        self.kept = Holding(Files(), 1)
         self.error: BaseException | None = None
         self.left = Left(1, 0, 0, saved=True)
         self.calls: list[str] = []
@@ -103,8 +107,13 @@ class FakePump:
         self.calls.append("start")
         type(self).on_start(self)
 
-    def stop(self) -> None:
-        self.calls.append("stop")
+    def stop(self, *, keep: bool = False) -> None:
+        self.calls.append("stop, keeping files open" if keep else "stop")
+
+    def reload(self, config: Config) -> None:
+        self.config = config
+        self.calls.append("reload")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def report(self) -> None:
         self.calls.append("report")
@@ -168,13 +177,51 @@ def test_it_stops_the_pump_and_leaves_the_handlers_as_they_were(
     assert run.names() == ["service.starting", "service.stopped"]
 
 
-def test_a_good_new_config_gets_a_new_pump_when_the_old_one_has_drained(
+def test_what_changes_no_client_is_given_to_the_pump_that_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_and_reload(run, monkeypatch, "sources.s", topic="other")
+    assert run() == Exit.DONE
+    (pump,) = FakePump.made
+    assert pump.calls == ["start", "reload", "stop", "join"]
+    assert pump.config.sources["s"].topic == "other"
+    (reloaded,) = [fields for name, fields in run.told if name == "config.reloaded"]
+    assert reloaded == {"sources": 1, "changes": "source s changed (topic)"}
+
+
+def test_another_client_comes_with_another_pump_that_takes_over_the_open_files(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_start(monkeypatch, signal.SIGHUP)
+    change_and_reload(run, monkeypatch, "kafka", linger="1s")
     assert run() == Exit.DONE
-    assert [pump.calls for pump in FakePump.made] == [["start", "stop", "join"]] * 2
+    first, second = FakePump.made
+    assert first.calls == ["start", "stop, keeping files open", "join"]
+    assert second.calls == ["start", "stop", "join"]
+    assert second.inherited is first.kept
     assert run.names().count("config.reloaded") == 1
+
+
+def test_a_renewed_certificate_comes_with_another_pump(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.root / "ca.pem").write_text("old")  # nobody looks into it without TLS
+    run.tables["kafka.properties"]["ssl.ca.location"] = str(run.root / "ca.pem")
+    change_and_reload(run, monkeypatch, "kafka", also=lambda: (run.root / "ca.pem").write_text("renewed"))
+    assert run() == Exit.DONE
+    assert len(FakePump.made) == 2
+    assert ("config.reloaded", {"sources": 1, "changes": "files of kafka.properties renewed"}) in run.told
+
+
+def change_and_reload(
+    run: Run, monkeypatch: pytest.MonkeyPatch, table: str, also: Callable[[], object] = bool, **changed: Any
+) -> None:
+    """Have the configuration changed and reloaded once the first pump has started; TERM follows any other's start."""
+
+    def change(pump: FakePump) -> None:
+        if len(FakePump.made) > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        run.tables[table].update(changed)
+        also()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr(FakePump, "on_start", staticmethod(change))
 
 
 def reload_with(run: Run, monkeypatch: pytest.MonkeyPatch, table: str, **changed: Any) -> None:
@@ -221,6 +268,16 @@ def test_the_state_directory_cannot_be_changed_by_a_reload(
     assert run() == Exit.DONE
     assert run.problems() == [f"shipper.state_dir: {tmp_path / 'other'} was {tmp_path / 'state'}; restart to change it"]
     assert len(FakePump.made) == 1
+
+
+def test_the_log_hears_only_of_a_configuration_that_comes_into_force(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    reload_with(run, monkeypatch, "shipper", state_dir=str(tmp_path / "other"), log_level="debug")
+    levels: list[str] = []
+    service.run(run.load, lambda *told: None, lambda config: levels.append(config.shipper.log_level))
+    assert levels == ["info"]
 
 
 def test_a_stop_wins_over_a_reload(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

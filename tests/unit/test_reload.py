@@ -1,0 +1,273 @@
+"""Sources that come, go and change while the daemon runs: no line is lost, none comes twice, the others go on."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka import KafkaError
+
+from shipper.model import TopicState
+from tests.harness.wait import eventually
+from tests.unit.rig import PumpRig
+
+
+def write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as log:
+        log.writelines(f"{line}\n" for line in lines)
+
+
+def told(rig: PumpRig, name: str) -> list[dict[str, Any]]:
+    return [fields for _, found, fields in rig.told if found == name]
+
+
+def offsets(rig: PumpRig, source: str) -> list[int]:
+    return [one.offset for one in rig.store.load()[source].files]
+
+
+A, B = "logs/a.log", "other/b.log"
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """Two sources with a directory each."""
+    return {"s": {}, "t": {"paths": (f"{tmp_path}/other/*.log",)}}
+
+
+def test_a_source_that_is_added_is_read_from_its_beginning_and_the_other_goes_on(
+    tmp_path: Path, both: dict[str, dict[str, Any]]
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "a1")
+        write(tmp_path / B, "b1", "b2")
+        source = rig.start().source
+        rig.want(**both)
+        write(tmp_path / A, "a2")
+        rig.pass_time(2)
+        assert rig.source is source
+        assert sorted(rig.lines) == ["a1", "a2", "b1", "b2"]
+        assert offsets(rig, "t") == [6]
+        assert rig.names("source.") == ["source.scanned", "source.added", "source.scanned"]
+
+
+def test_a_source_that_is_removed_is_waited_for_and_goes_on_when_it_is_back(
+    tmp_path: Path, both: dict[str, dict[str, Any]]
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.want(**both)
+        write(tmp_path / B, "b1")
+        rig.start(up=False)
+        assert [sent.value for sent in rig.sink.queue] == [b"b1"]
+        rig.want(s={})
+        write(tmp_path / A, "a1")
+        write(tmp_path / B, "b2")
+        rig.pass_time(60)
+        assert rig.pump is not None
+        assert set(rig.pump._sources) == {"s", "t"}  # nothing is given up
+        assert told(rig, "source.removed") == []
+        assert rig.pump._sources["t"].why_idle == "leaving: 1 records are still to be acknowledged"
+        rig.sink.up = True
+        rig.pass_time(2)
+        assert set(rig.pump._sources) == {"s"}
+        assert sorted(rig.lines) == ["a1", "b1"]
+        (removed,) = told(rig, "source.removed")
+        assert (removed["source"], removed["unread"]) == ("t", 3)
+        assert offsets(rig, "t") == [3]
+        rig.want(**both)
+        rig.pass_time(2)
+        assert rig.lines == ["b1", "a1", "b2"] or rig.lines == ["a1", "b1", "b2"]
+        assert offsets(rig, "t") == [6]
+
+
+def test_a_change_counts_from_the_acked_offset_on(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one", "secret")
+        rig.start(up=False)
+        rig.want(s={"topic": "new"})
+        write(tmp_path / A, "two")
+        rig.pass_time(1)
+        assert [(sent.topic, sent.value) for sent in rig.sink.queue] == [("t", b"one"), ("t", b"secret")]
+        rig.sink.up = True
+        topics: list[tuple[str, bytes]] = []
+        rig.sink.on_poll = lambda: topics.extend((sent.topic, sent.value) for sent in rig.sink.queue)
+        rig.pass_time(2)
+        assert topics == [("t", b"one"), ("t", b"secret"), ("new", b"two")]
+        assert [fields["source"] for fields in told(rig, "source.changed")] == ["s"]
+
+
+def test_what_was_not_taken_is_sent_by_the_changed_source(tmp_path: Path) -> None:
+    """So a topic that was misspelt, or is denied, is put right."""
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one", "two")
+        rig.start(up=False)
+        rig.sink.refuse(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+        rig.sink.topics["t"] = TopicState.DENIED
+        rig.beat()
+        assert rig.source.delivery.rewinding
+        rig.want(s={"topic": "new"})
+        rig.sink.up = True
+        rig.pass_time(2)
+        assert rig.lines == ["one", "two"]
+        assert offsets(rig, "s") == [8]
+
+
+def test_a_deleted_file_that_waits_is_kept_open_over_a_change(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        write(tmp_path / A, "two")
+        rig.beat()
+        (tmp_path / A).unlink()
+        write(tmp_path / A, "three")
+        rig.pass_time(1)
+        rig.want(s={"topic": "new"})
+        rig.pass_time(20)
+        assert rig.lines == ["one", "two", "three"]
+        assert not rig.names("file.lost")
+        rig.pass_time(20)
+        assert rig.pump is not None
+        assert len(rig.pump._descriptors) == 1
+
+
+def test_a_deleted_file_that_waits_is_kept_open_over_a_new_client(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        write(tmp_path / A, "two")
+        rig.beat()
+        (tmp_path / A).unlink()
+        rig.pass_time(1)
+        assert rig.pump is not None
+        rig.pump._keeps = True
+        kept = rig.pump.kept
+        rig.stop()
+        rig.start(kept=kept).pass_time(2)
+        assert rig.lines == ["one", "two"]
+        assert not rig.names("file.lost")
+
+
+def test_a_change_of_mind_leaves_the_source_as_it_was(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        source = rig.start(up=False).source
+        rig.want(s={"topic": "new"})
+        rig.want(s={})
+        write(tmp_path / A, "two")
+        rig.sink.up = True
+        rig.pass_time(2)
+        assert rig.source is source
+        assert rig.lines == ["one", "two"]
+        assert not rig.names("source.changed")
+
+
+def test_a_rotation_during_a_change_is_followed(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start(up=False)
+        rig.want(s={"headers": {"h": "x"}})
+        (tmp_path / A).rename(tmp_path / f"{A}.1")
+        write(tmp_path / f"{A}.1", "two")
+        write(tmp_path / A, "three")
+        rig.sink.up = True
+        rig.pass_time(3)
+        assert rig.lines == ["one", "two", "three"]
+
+
+def test_a_dead_letter_on_its_way_is_kept_once_although_its_source_changes(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "bad", "good")
+        rig.start(up=False)
+
+        def refuse_bad() -> None:
+            if any(sent.value == b"bad" for sent in rig.sink.queue):
+                rig.sink.refuse(KafkaError.INVALID_RECORD)
+            else:
+                rig.sink.deliver()
+
+        rig.sink.on_poll = refuse_bad
+
+        def passes(name: str) -> bool:
+            rig.pass_time(0.5)
+            return name in rig.names()
+
+        eventually("the letter", lambda: passes("source.rewound"))
+        rig.want(s={"headers": {"h": "x"}})
+        eventually("the letter", lambda: passes("record.deadlettered") and rig.lines)
+        rig.pass_time(30)
+        assert rig.lines == ["good"]
+        assert len(rig.names("record.deadlettered")) == 1
+
+
+def test_limits_and_the_scan_interval_are_taken_over(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        for number in range(9):
+            write(tmp_path / f"logs/{number}.log", "x")
+        rig.start().pass_time(2)
+        assert rig.pump is not None
+        assert len(rig.pump._descriptors) == 9
+        shipper = msgspec.structs.replace(rig.config.shipper, max_open_files=4, scan_interval=0.5)
+        rig.config = msgspec.structs.replace(rig.config, shipper=shipper)
+        rig.want(s={})
+        assert len(rig.pump._descriptors) == 4
+        scans = rig.events.counters["scan", ""]
+        rig.pass_time(4)
+        assert rig.events.counters["scan", ""] >= scans + 2
+        write(tmp_path / "logs/3.log", "y")
+        rig.pass_time(1)
+        assert rig.lines.count("y") == 1
+
+
+def test_many_reloads_leave_nothing_behind(tmp_path: Path, both: dict[str, dict[str, Any]]) -> None:
+    """Threads, descriptors and objects are as many as before; no line is lost, none comes twice."""
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "a")
+        write(tmp_path / B, "b")
+        rig.want(**both)
+        rig.start().pass_time(1)
+        counts: list[tuple[int, int, int]] = []
+        for number in range(40):
+            rig.want(s={"topic": f"t{number % 3}"}, **({"t": both["t"]} if number % 2 else {}))
+            write(tmp_path / A, f"a{number}")
+            rig.pass_time(0.5)
+            if number in (9, 39):
+                rig.pass_time(3)
+                gc.collect()
+                ours = sum(type(one).__module__.startswith("shipper.") for one in gc.get_objects())
+                counts.append((threading.active_count(), len(os.listdir("/proc/self/fd")), ours))
+        rig.pass_time(2)
+        assert sorted(rig.lines) == sorted(["a", "b", *(f"a{number}" for number in range(40))])
+        assert counts[0] == counts[1]
+
+
+def test_a_letter_of_a_source_that_is_gone_disturbs_nobody(tmp_path: Path, both: dict[str, dict[str, Any]]) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / B, "bad")
+        rig.want(**both)
+        rig.start(up=False)
+        assert rig.pump is not None
+        letters = rig.pump._refusals._letters
+        results = letters.results
+        letters.results = lambda: iter(())  # type: ignore[method-assign]  # the disk is slow
+
+        def passes(done: bool) -> bool:
+            rig.sink.refuse(KafkaError.INVALID_RECORD)
+            rig.pass_time(1)
+            return bool(letters._results) if not done else bool(rig.names("source.removed"))
+
+        eventually("a letter", lambda: passes(done=False))
+        rig.want(s={})
+        eventually("the end", lambda: passes(done=True))
+        letters.results = results  # type: ignore[method-assign]
+        write(tmp_path / A, "good")
+        rig.sink.up = True
+        rig.pass_time(2)
+        assert rig.lines == ["good"]
+        assert offsets(rig, "t") == [0]
