@@ -5,7 +5,7 @@ never set, or a field that was misread, and brokers expire and roll their segmen
 
 Formats: ``rfc3339`` (and what ISO 8601 allows beside it: a space for the T, a comma, no zone), ``epoch`` and
 ``epoch_ms``, ``epoch_us``, ``epoch_ns`` (numbers, or text that is one), ``syslog`` (``Nov  4 11:09:10``, or RFC 3339),
-and all else is as for strptime. A year that is not there is the one that brings the time nearest to now, and
+``log4j`` (RFC 3339, or Spark's ``17/06/09 20:10:40``), and all else is as for strptime. A year that is not there is the one that brings the time nearest to now, and
 not more than a day ahead.
 """
 
@@ -67,6 +67,8 @@ def _reader(form: str, zone: tzinfo | None) -> Callable[[Any, int], int]:
             return lambda value, _now: int(_number(value)) // 1_000_000
         case "syslog":
             return _syslog(zone)
+        case "log4j":
+            return _log4j(zone)
     return _strptime(form, zone)
 
 
@@ -125,6 +127,15 @@ def _syslog(zone: tzinfo | None) -> Callable[[Any, int], int]:
 
     def read(value: Any, now: int) -> int:
         return new(value, now) if isinstance(value, str) and value[:1].isdecimal() else old(value, now)
+
+    return read
+
+
+def _log4j(zone: tzinfo | None) -> Callable[[Any, int], int]:
+    short, new = _strptime("%y/%m/%d %H:%M:%S", zone), _rfc3339(zone)
+
+    def read(value: Any, now: int) -> int:
+        return short(value, now) if isinstance(value, str) and value[2:3] == "/" else new(value, now)
 
     return read
 

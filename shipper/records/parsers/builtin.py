@@ -136,8 +136,15 @@ BUILTINS: Mapping[str, Builtin] = {
                 rf"(?P<time>{_DATE_TIME})\s++\[(?P<thread>[^\]]++)\]\s++(?P<level>[A-Z]{{4,7}})\s++",
                 r"(?:(?:\[?+(?P<logger>\w[\w.$/-]*+)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+)?+[:-] )?+(?P<message>.*+)",
             ),
+            _compile(  # ZooKeeper's own: a thread may have brackets in its name
+                rf"(?P<time>{_DATE_TIME}) - (?P<level>[A-Z]{{4,7}})\s++\[(?P<thread>.*?)\] - (?P<message>.*+)",
+            ),
+            _compile(  # Spark's own
+                r"(?P<time>[0-9]{2}/[0-9]{2}/[0-9]{2} [0-9:]{8}) (?P<level>[A-Z]{4,7})\s++(?P<logger>[^ :]++): ",
+                r"(?P<message>.*+)",
+            ),
         ),
-        "rfc3339",
+        "log4j",
         frozenset({"line"}),
     ),
     "spring": Builtin(
@@ -160,9 +167,14 @@ BUILTINS: Mapping[str, Builtin] = {
                 rf"\[?+(?P<time>{_DATE_TIME})\]?+:? \[?+(?P<level>[A-Z]{{4,16}})\]?+:?\s++",
                 r"(?:\[?+(?P<logger>[\w.]++)\]?+: )?+(?P<message>.*+)",
             ),
+            _compile(  # OpenStack's services
+                rf"(?P<time>{_DATE_TIME}) (?P<pid>{_NUMBER}) (?P<level>[A-Z]{{4,16}}) (?P<logger>[^ ]++) ",
+                r"(?:\[(?:-|(?P<context>[^\]]*+))\] )?+(?P<message>.*+)",
+            ),
             _compile(r"(?P<level>[A-Z]{3,16}):(?P<logger>[^ :]++):(?P<message>.*+)"),
         ),
         "rfc3339",
+        frozenset({"pid"}),
     ),
     "klog": Builtin(
         (
