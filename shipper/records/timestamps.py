@@ -5,8 +5,8 @@ never set, or a field that was misread, and brokers expire and roll their segmen
 
 Formats: ``rfc3339`` (and what ISO 8601 allows beside it: a space for the T, a comma, no zone), ``epoch`` and
 ``epoch_ms``, ``epoch_us``, ``epoch_ns`` (numbers, or text that is one), ``syslog`` (``Nov  4 11:09:10``, or RFC 3339),
-``log4j`` (RFC 3339, or Spark's ``17/06/09 20:10:40``), and all else is as for strptime. A year that is not there is the one that brings the time nearest to now, and
-not more than a day ahead.
+``log4j`` (RFC 3339, or Spark's ``17/06/09 20:10:40``), and all else is as for strptime. A year that is not there is the
+one that brings the time nearest to now, and not more than a day ahead.
 """
 
 from __future__ import annotations

@@ -28,12 +28,20 @@ def build(wanted: Wanted) -> Parse:
     def parse(event: bytes) -> Fields | None:
         try:
             return decode(event)
-        except UnicodeDecodeError:
-            return _odd(event, names)
-        except (ValueError, RecursionError):
+        except RecursionError:
             return None
+        except ValueError:  # UnicodeDecodeError up to msgspec 0.22, then DecodeError: the bytes must say
+            return None if _is_utf8(event) else _odd(event, names)
 
     return parse
+
+
+def _is_utf8(event: bytes) -> bool:
+    try:
+        event.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decoder(names: set[str] | None) -> Any:
