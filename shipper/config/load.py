@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from shipper.config import checks, framing, properties, together, tree
+from shipper.config import checks, framing, properties, security, together, tree
 from shipper.config.expand import ExpandError, expand
-from shipper.config.keys import Entry, TableOf, keys_of
+from shipper.config.keys import Entry, Misfit, TableOf, keys_of
 from shipper.config.kinds import Kind, Mistake, NameTable, PropertyTable, Wrong, near, quote
 from shipper.config.tree import Leaf, Problem, Table, Where, key_path
 from shipper.config.types import (
@@ -78,10 +78,8 @@ class _Loader:
         kafka = self._section(KafkaConfig, kafka_table, ("kafka",), missing="kafka" not in meant)
         admin_table = self._table(root, ("admin",))
         admin = self._section(AdminConfig, admin_table, ("admin",))
-        for misfit in together.admin_misfits(admin):
-            self._tell(
-                (admin_table.entries.get(misfit.name) or admin_table).where, ("admin", misfit.name), misfit.sentence
-            )
+        self._misfits(kafka_table, ("kafka",), security.kafka_misfits(kafka))
+        self._misfits(admin_table, ("admin",), together.admin_misfits(admin))
         sources_table = self._table(root, ("sources",))
         if self._complete and not sources_table.entries and "sources" not in meant and not self._told(("sources",)):
             self._tell(root.where, ("sources",), "there is no source; write [sources.NAME] with paths and topic")
@@ -110,6 +108,10 @@ class _Loader:
         return self._section(ShipperConfig, self._table(root, ("shipper",)), ("shipper",), missing=missing)
 
     # Telling
+
+    def _misfits(self, table: Table, path: tuple[str, ...], misfits: Iterable[Misfit]) -> None:
+        for name, sentence in misfits:
+            self._tell((table.entries.get(name) or table).where, (*path, name), sentence)
 
     def _tell(self, where: Where, path: tuple[str, ...], sentence: str) -> None:
         self.problems.append(Problem(where, key_path(*path), sentence))
@@ -197,8 +199,7 @@ class _Loader:
         path = ("sources", name)
         table = self._table(sources, path)
         values = self._section(SourceConfig, table, path)
-        for misfit in together.misfits(values):
-            self._tell((table.entries.get(misfit.name) or table).where, (*path, misfit.name), misfit.sentence)
+        self._misfits(table, path, together.misfits(values))
         for mistake in checks.source_name(name):
             self._tell(table.where, path, mistake.sentence())
         return values
@@ -213,9 +214,7 @@ class _Loader:
             return
         value = kind.struct(**inner)
         misfits = list(kind.misfits(value))
-        for name, sentence in misfits:
-            place = table.entries.get(name) or table
-            self._tell(place.where, (*path, name), sentence)
+        self._misfits(table, path, misfits)
         if not misfits:
             values[entry.name] = value
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shipper.config import checks, formats, framing, together
+from shipper.config import checks, formats, framing, security, together
 from shipper.config.framing import MultilineConfig
 from shipper.config.keys import Key, TableOf
 from shipper.config.kinds import (
@@ -180,6 +180,17 @@ class KafkaConfig(msgspec.Struct, frozen=True):
             "How often exactly_once commits: so much later a consumer sees a line.",
         ),
     ] = 0.5
+    tls: Annotated[
+        security.TlsConfig | None,
+        Key(
+            TableOf(security.TlsConfig, security.tls_misfits),
+            "What is said to the brokers is encrypted, and their certificates are checked.",
+        ),
+    ] = None
+    sasl: Annotated[
+        security.SaslConfig | None,
+        Key(TableOf(security.SaslConfig, security.sasl_misfits), "Who we are to the brokers."),
+    ] = None
     properties: Annotated[
         dict[str, str],
         Key(

@@ -27,6 +27,7 @@ from confluent_kafka.cimpl import NewTopic
 from shipper.config import KafkaConfig
 from shipper.kafka.errors import explain, failure, reason
 from shipper.kafka.probe import judge
+from shipper.kafka.security import not_taken
 from shipper.kafka.settings import message_max, producer_settings, shared_settings, unanswered
 from shipper.kafka.tls import UNTRUSTED, why_untrusted
 from shipper.model import TopicState
@@ -57,12 +58,14 @@ class Finding:
 def check_connection(config: KafkaConfig, topics: Mapping[str, int], timeout: float = 5.0) -> list[Finding]:
     """Return what the brokers say of themselves, of the credentials and of ``topics`` (each with its ``max_line``)."""
     errors: list[Any] = []
-    # Never create a topic by asking for it, whatever the configuration says of the daemon.
-    settings = producer_settings(config) | {"allow.auto.create.topics": False, "log_level": 0}
+    # Never create a topic by asking for it, whatever the configuration says of the daemon; and ask for no producer id,
+    # without which an idempotent client gives up: who may write nothing is to be told which right is missing.
+    asking = {"allow.auto.create.topics": False, "enable.idempotence": False, "log_level": 0}
+    settings = producer_settings(config) | asking
     try:
         client: Any = confluent_kafka.Producer(settings | {"error_cb": errors.append})
     except KafkaException as raised:
-        return [Finding(Level.PROBLEM, "kafka.properties", raised.args[0].str())]
+        return [Finding(Level.PROBLEM, *not_taken(raised.args[0].str(), settings))]
     try:
         return list(_ask(config, settings, client, errors, topics, timeout))
     finally:

@@ -264,6 +264,7 @@ _BROKER = re.compile(r"^(?:\[thrd:[^]]*\]: )?(?:\w+://)?(?P<address>\S+?:\d+)/\S
 _NOISE = re.compile(r" \(after \d+ms in state \w+(?:, \d+ identical error\(s\) suppressed)?\)")
 _CONNECT = re.compile(r"^Connect to \S+ failed: (?P<why>.*)$")
 _OPENSSL = re.compile(r"error:[0-9A-F]+:SSL routines::")
+_ASKS_WHO = re.compile(r"alert (?:bad certificate|certificate required|unknown ca)")  # from the other side
 _RESOLVE = re.compile(r"^Failed to resolve '[^']*': (?P<why>.*)$")
 
 
@@ -284,7 +285,9 @@ def failure(error: Any) -> tuple[str, str]:
     """Return which broker (or "") the client cannot talk to, and why (``error`` as its error callback gets it)."""
     address, says = broker_and_reason(error.str())
     if error.name() in ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"):
-        says = f"the credentials were refused ({says}); see sasl.* under kafka.properties"
+        says = f"the credentials were refused ({says}); see kafka.sasl, or sasl.* under kafka.properties"
+    elif _ASKS_WHO.search(says):
+        says = f"the brokers ask for a certificate that they trust ({says}); see kafka.tls: certificate and key"
     return address, says
 
 

@@ -27,6 +27,7 @@ from shipper.events import Events
 from shipper.kafka.errors import broker_and_reason, explain
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
+from shipper.kafka.security import not_taken
 from shipper.kafka.settings import batch_size, message_max, producer_settings, unanswered
 from shipper.kafka.stats import Latest, why_waiting
 from shipper.kafka.tls import why_untrusted
@@ -312,7 +313,7 @@ def new_client(settings: dict[str, Any], events: Events) -> Any:
     try:
         return confluent_kafka.Producer(settings, logger=_ClientLog(events))
     except KafkaException as raised:
-        raise ConfigError([f"kafka.properties: {raised.args[0].str()}"]) from None
+        raise ConfigError([": ".join(not_taken(raised.args[0].str(), settings))]) from None
 
 
 def try_settings(config: KafkaConfig, events: Events) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from shipper.config import KafkaConfig
 from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAULT
+from shipper.kafka.security import security_settings
 
 STATISTICS = 5000  # milliseconds between two: half of the time after which a stall is told (see stats.py)
 BATCH_SIZE = 1_000_000  # the client's default of batch.size
@@ -60,6 +61,7 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         # An idle connection that a broker closes is no news.
         "log.connection.close": False,
         "log.thread.name": False,
+        **security_settings(config),
         **config.properties,
     }
 

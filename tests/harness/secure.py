@@ -1,6 +1,7 @@
 """A broker that asks who is there: SASL/SCRAM, TLS and access control lists, all to be changed while it runs.
 
-``SASL`` is a listener with SCRAM users, ``TLS`` one whose certificate a test can replace. Whoever comes without a name,
+``SASL`` is a listener with SCRAM users, ``TLS`` one whose certificate a test can replace, ``BOTH`` one with PLAIN,
+SCRAM and OAUTHBEARER over TLS, ``MUTUAL`` one that asks who comes for a certificate. Whoever comes without a name,
 through the broker's other listeners, may do everything: the test itself.
 """
 
@@ -51,6 +52,26 @@ class Certificate:
         )
         self.pem.write_text(self._keytool("-exportcert", "-alias", "broker", "-rfc"))
 
+    def as_store(self) -> dict[str, object]:
+        """Return what a broker's listener needs of it, behind ``ssl.``."""
+        return {
+            "keystore.type": "PKCS12",
+            "keystore.location": self.store,
+            "keystore.password": STORE_PASSWORD,
+            "key.password": STORE_PASSWORD,
+        }
+
+    def key(self) -> Path:
+        """Return a PEM file with its key, encrypted with STORE_PASSWORD."""
+        path = self.pem.with_suffix(".key")
+        command = ["openssl", "pkcs12", "-in", str(self.store), "-nocerts", "-out", str(path)]
+        subprocess.run(
+            [*command, "-passin", f"pass:{STORE_PASSWORD}", "-passout", f"pass:{STORE_PASSWORD}"],
+            check=True,
+            capture_output=True,
+        )
+        return path
+
     def _keytool(self, *arguments: str) -> str:
         tool = Path(os.path.realpath(java())).with_name("keytool")
         where = ["-keystore", str(self.store), "-storetype", "PKCS12", "-storepass", STORE_PASSWORD]
@@ -64,23 +85,36 @@ class SecureBroker(Broker):
 
     def __init__(self) -> None:
         self.certificates = Path(tempfile.mkdtemp(prefix="shipper-certificates-"))
-        self.certificate = Certificate(self.certificates, "right")
+        self.certificate, self.client = (Certificate(self.certificates, name) for name in ("right", USER))
         login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         properties = {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
             "sasl.enabled.mechanisms": "SCRAM-SHA-256",
             "listener.name.sasl.scram-sha-256.sasl.jaas.config": login,
-            "listener.name.tls.ssl.keystore.type": "PKCS12",
-            "listener.name.tls.ssl.keystore.location": self.certificate.store,
-            "listener.name.tls.ssl.keystore.password": STORE_PASSWORD,
-            "listener.name.tls.ssl.key.password": STORE_PASSWORD,
+            **{f"listener.name.tls.ssl.{key}": value for key, value in self.certificate.as_store().items()},
+            **{
+                f"listener.name.{listener}.ssl.{key}": value
+                for listener in ("both", "mutual")
+                for key, value in self.certificate.as_store().items()
+            },
+            "listener.name.mutual.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.truststore.type": "PEM",
+            "listener.name.mutual.ssl.truststore.location": self.client.pem,
+            "listener.name.both.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
+            "listener.name.both.scram-sha-512.sasl.jaas.config": login,
+            "listener.name.both.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule "
+            f'required user_{USER}="right";',
+            # It takes tokens that nobody has signed.
+            "listener.name.both.oauthbearer.sasl.jaas.config": (
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
+            ),
             # A certificate for another host is one of the faults.
             "listener.name.tls.ssl.allow.dn.changes": "true",
             "listener.name.tls.ssl.allow.san.changes": "true",
         }
         try:
-            super().__init__(properties, {"SASL": "SASL_PLAINTEXT", "TLS": "SSL"})
+            super().__init__(properties, {"SASL": "SASL_PLAINTEXT", "TLS": "SSL", "BOTH": "SASL_SSL", "MUTUAL": "SSL"})
             self.set_password("right")
         except BaseException:
             shutil.rmtree(self.certificates, ignore_errors=True)
@@ -93,9 +127,10 @@ class SecureBroker(Broker):
 
     def set_password(self, password: str) -> None:
         """Give the user a password, in place of the one it had."""
-        how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
-        change = UserScramCredentialUpsertion(USER, how, password.encode())
-        self.settle(self.admin.alter_user_scram_credentials([change]))
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):  # one of a user in a request
+            how = ScramCredentialInfo(mechanism, 4096)
+            change = UserScramCredentialUpsertion(USER, how, password.encode())
+            self.settle(self.admin.alter_user_scram_credentials([change]))
 
     def show(self, certificate: Certificate) -> None:
         """Have the TLS listener show this certificate from now on."""
@@ -106,9 +141,9 @@ class SecureBroker(Broker):
         )
         self.settle(self.admin.incremental_alter_configs([node]))
 
-    def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
+    def allow(self, kind: ResourceType, name: str, *operations: AclOperation, who: str = USER) -> None:
         """Let the user do this."""
-        self.settle(self.admin.create_acls([self._acl(kind, name, operation) for operation in operations]))
+        self.settle(self.admin.create_acls([self._acl(kind, name, operation, who) for operation in operations]))
 
     def revoke_all(self) -> None:
         """Take everything back."""
@@ -139,10 +174,10 @@ class SecureBroker(Broker):
         ]
         self.settle(self.admin.delete_acls(filters))
 
-    def allow_topic(self, *topics: str) -> None:
+    def allow_topic(self, *topics: str, who: str = USER) -> None:
         """Let the user do with topics what a daemon does."""
         for topic in topics:
-            self.allow(ResourceType.TOPIC, topic, *TOPIC_OPERATIONS)
+            self.allow(ResourceType.TOPIC, topic, *TOPIC_OPERATIONS, who=who)
 
     def sasl(self, password: str = "right") -> dict[str, str]:
         """Return the properties of a client that comes with this password."""
@@ -158,9 +193,9 @@ class SecureBroker(Broker):
         return {"security.protocol": "SSL", "ssl.ca.location": str((trusted or self.certificate).pem)}
 
     @staticmethod
-    def _acl(kind: ResourceType, name: str, operation: AclOperation) -> AclBinding:
+    def _acl(kind: ResourceType, name: str, operation: AclOperation, who: str) -> AclBinding:
         return AclBinding(
-            kind, name, ResourcePatternType.LITERAL, f"User:{USER}", ANYBODY, operation, AclPermissionType.ALLOW
+            kind, name, ResourcePatternType.LITERAL, f"User:{who}", ANYBODY, operation, AclPermissionType.ALLOW
         )
 
 

@@ -444,6 +444,38 @@ def test_smaller_messages_need_shorter_lines(write: Write) -> None:
     assert MAX_LINE + RECORD_RESERVE == 1_000_000
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('tls = { ca = "ca.pem" }', 'tls.ca: "ca.pem" is not an absolute path; write "/etc/shipper/ca.pem"'),
+        ('tls = { key = "/k" }', 'tls.ca: is missing; write ca = "/etc/shipper/ca.pem"'),
+        (
+            'tls = { ca = "system", certificate = "/c" }',
+            'tls.certificate: needs its key; write key = "/etc/shipper/shipper.key"',
+        ),
+        (
+            'tls = { ca = "system", key = "/k" }',
+            'tls.key: means nothing without certificate; write certificate = "/etc/shipper/shipper.pem"',
+        ),
+        (
+            'sasl = { mechanism = "SCRAM-SHA-512", username = "u" }',
+            'sasl.password: is missing; SCRAM-SHA-512 needs it: write password = "${credential:kafka-password}"',
+        ),
+        (
+            'sasl = { mechanism = "SCRAM-SHA-256", username = "u", password = "p", scope = "s" }',
+            'sasl.scope: means nothing with mechanism = "SCRAM-SHA-256"; leave it out',
+        ),
+        (
+            'sasl = { mechanism = "PLAIN", username = "u", password = "p" }',
+            'sasl: PLAIN would send the password for all to read; write tls = { ca = "system" }, or another mechanism',
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_short_forms_of_security(write: Write, line: str, problem: str) -> None:
+    text = SHORTEST.replace("[kafka]", f"[kafka]\n{line}")
+    assert problems(write(text)) == [f"shipper.toml: kafka.{problem}"]
+
+
 def test_backoffs_fit_together(write: Write) -> None:
     assert problems(write(SHORTEST.replace("[kafka]", '[kafka]\nretry_backoff = "5s"'))) == [
         (

@@ -76,5 +76,6 @@ def test_refused_credentials_are_said_to_be_that() -> None:
     error = KafkaError(KafkaError._AUTHENTICATION, "sasl_plaintext://k:1/bootstrap: SASL authentication error: no")
     assert (
         reason(error)
-        == "k:1: the credentials were refused (SASL authentication error: no); see sasl.* under kafka.properties"
+        == "k:1: the credentials were refused (SASL authentication error: no); see kafka.sasl, or sasl.* under "
+        "kafka.properties"
     )

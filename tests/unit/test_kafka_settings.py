@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 import pytest
 
 from shipper.config import KafkaConfig
+from shipper.config.security import SaslConfig, TlsConfig
 from shipper.errors import ConfigError
 from shipper.events import Events
 from shipper.kafka.producer import new_client
@@ -38,6 +40,64 @@ def test_auto_creation_is_what_the_configuration_says(allowed: bool) -> None:
 
 def test_the_users_properties_win() -> None:
     assert settings(properties={"client.id": "mine", "linger.ms": "7"})["client.id"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("tls", "sasl", "made"),
+    [
+        (TlsConfig("system"), None, {"security.protocol": "SSL", "ssl.ca.location": "probe"}),
+        (
+            TlsConfig("/ca", "/c", "/k", "p"),
+            SaslConfig("PLAIN", "me", "pw"),
+            {
+                "security.protocol": "SASL_SSL",
+                "ssl.ca.location": "/ca",
+                "ssl.certificate.location": "/c",
+                "ssl.key.location": "/k",
+                "ssl.key.password": "p",
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": "me",
+                "sasl.password": "pw",
+            },
+        ),
+        (
+            None,
+            SaslConfig("OAUTHBEARER", token_url="https://t", client_id="me", client_secret="s"),
+            {
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "OAUTHBEARER",
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": "https://t",
+                "sasl.oauthbearer.client.id": "me",
+                "sasl.oauthbearer.client.secret": "s",
+            },
+        ),
+    ],
+)
+def test_the_short_forms_of_security(tls: TlsConfig | None, sasl: SaslConfig | None, made: dict[str, str]) -> None:
+    found = settings(tls=tls, sasl=sasl)
+    assert {name: value for name, value in found.items() if name not in settings()} == made
+    assert settings(sasl=sasl, tls=tls, properties={"security.protocol": "X"})["security.protocol"] == "X"
+
+
+@pytest.mark.parametrize(
+    ("content", "keys", "told"),
+    [
+        (None, ("ca",), "kafka.tls.ca: PATH cannot be read: No such file or directory"),
+        ("no pem", ("ca",), "kafka.tls.ca: PATH is no PEM file with certificates"),
+        ("no pem", ("certificate", "key"), "kafka.tls.certificate: PATH is no PEM file with certificates"),
+    ],
+)
+def test_a_file_of_tls_that_the_client_does_not_take(
+    tmp_path: Path, content: str | None, keys: tuple[str, ...], told: str
+) -> None:
+    path = tmp_path / "x.pem"
+    if content is not None:
+        path.write_text(content)
+    tls = TlsConfig(**({"ca": "system"} | dict.fromkeys(keys, str(path))))
+    with pytest.raises(ConfigError) as error:
+        new_client(settings(tls=tls), Events(lambda *_: None))
+    assert str(error.value) == told.replace("PATH", str(path))
 
 
 def test_a_backoff_longer_than_its_maximum_is_accepted() -> None:
