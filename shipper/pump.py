@@ -9,31 +9,30 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
-from os import fsencode
 
+from shipper.build import Builder, first_topics, watched
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
-from shipper.config import Config, SourceConfig
-from shipper.discovery import Discovery, Watched
+from shipper.config import Config
+from shipper.discovery import Discovery
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
-from shipper.filesource import FileSource, Tools
-from shipper.filesource.descriptors import Descriptors, limit_from_process
+from shipper.filesource import FileSource
+from shipper.filesource.descriptors import Descriptors, limit_of
 from shipper.filesource.holding import Holding
 from shipper.health import BrokerStatus, Health, SinkWithStatus
+from shipper.inquiries import Inquiries
 from shipper.instance import instance_of
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
-from shipper.model import Checkpoint, Clock, SourceState
-from shipper.records import Naming
+from shipper.model import Clock, SourceState
 from shipper.refusals import Refusals
 from shipper.roster import Roster
+from shipper.saving import Saving
 from shipper.source import Source, Stream
 from shipper.status import Status
 from shipper.turns import Turns
@@ -57,7 +56,7 @@ class Left:
     saved: bool
 
 
-class Pump:
+class Pump(Inquiries):
     """One run of the daemon's work, from a configuration to a drain."""
 
     def __init__(
@@ -73,7 +72,7 @@ class Pump:
         kept: Holding | None = None,
     ) -> None:
         """Prepare; ``kept`` are the open files of the pump before it."""
-        self._cpu = cpu
+        super().__init__()
         self._config = config
         self._new: Config | None = None  # to be taken over
         self._store = store
@@ -83,15 +82,11 @@ class Pump:
         self._host = socket.gethostname()
         self._woken = threading.Event()
         self._halt = threading.Event()
-        self._report = False
-        self._asked = False
-        self._questions: deque[Future[Status]] = deque()  # from other threads
         self.rounds = 0  # how often the thread has gone round: one that hangs goes round no more
-        self.standing = ""  # how it stands, in words, as it was when last asked
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
-        self._descriptors = Descriptors(_most_files(config), self._files, events, clock)
+        self._descriptors = Descriptors(limit_of(config.shipper.max_open_files), self._files, events, clock)
         high = config.kafka.max_in_flight
         exactly_once = config.kafka.delivery == MODE
         self._ledger = Ledger(
@@ -113,32 +108,45 @@ class Pump:
         if exactly_once:
             instance = instance_of(config.shipper)
             self._commits = Commits(
-                config.kafka, instance, self._ledger, store, events, clock, self.wake, self._first_topics()
+                config.kafka, instance, self._ledger, store, events, clock, self.wake, first_topics(config, self._host)
             )
             make_sink = self._commits.open
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        self._saving = Saving(self._sources, store, self._commits, clock)
         self._turns = Turns(self._sources, self._ledger, self._commits)
         self._discovery = Discovery(
-            _watched(config.sources.values()),
+            watched(config.sources.values()),
             self.wake,
             events,
             scan_interval=config.shipper.scan_interval,
             clock=clock,
         )
+        builder = Builder(
+            self._files,
+            self._descriptors,
+            self._ledger,
+            events,
+            store,
+            self._commits or store,
+            clock=clock,
+            cpu=cpu,
+            host=self._host,
+            internal=frozenset({config.kafka.checkpoint_topic}),
+            discovery=lambda: self._discovery,
+            sink=lambda: self._client,
+        )
         self._roster = Roster(
             self._sources,
             self._of_files,
             events,
-            build=self._build,
+            build=builder.source,
             load=lambda name: store.load_one(name),
-            save=self._save_last,
+            save=self._saving.last,
             hold=self._hold_files,
         )
         self._holding = kept or self._hold_files()
         self._keeps = False
         self._sink: SinkWithStatus | None = None
-        self._save_at = 0.0
-        self._renewals = store.renewals
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
         self._holds = False  # discovery was started before it was known where each source stands
@@ -181,26 +189,6 @@ class Pump:
         """Whether there is a configuration that it has not taken over yet."""
         return self._new is not None
 
-    def report(self) -> None:
-        """Let it log its status."""
-        self._report = True
-        self.wake()
-
-    def ask(self) -> None:
-        """Let it say in ``standing`` how it stands."""
-        self._asked = True
-        self.wake()
-
-    def status(self, timeout: float) -> Status | None:
-        """Return how it stands; None where it has not answered within ``timeout`` seconds."""
-        asked: Future[Status] = Future()
-        self._questions.append(asked)
-        self.wake()
-        try:
-            return asked.result(timeout)
-        except TimeoutError:
-            return None
-
     def join(self, timeout: float | None = None) -> bool:
         """Wait for its end; False where it has not come."""
         assert self._thread is not None
@@ -223,10 +211,15 @@ class Pump:
             except BaseException as error:
                 self.error = self.error or error
 
+    @property
+    def _client(self) -> SinkWithStatus:
+        assert self._sink is not None
+        return self._sink
+
     def _connect(self) -> dict[str, SourceState] | None:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
         sink = self._sink = self._make_sink()
-        for topic in self._first_topics():
+        for topic in first_topics(self._config, self._host):
             sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
         saved = self._store.load()
         if self._commits is None:
@@ -247,12 +240,6 @@ class Pump:
                 self._hold()
         return None
 
-    def _first_topics(self) -> list[str]:
-        """Return the topics that are known to be used before any line is read."""
-        namings = [Naming(config, self._host) for config in self._config.sources.values()]
-        topics = (n.fixed_topic or (n.fallback_topic if n.asks_for_topic else None) for n in namings)
-        return [topic for topic in topics if topic]
-
     def _hold(self) -> None:
         """Hold open what is there, for it may be deleted before it is known where to go on."""
         if not self._holds:
@@ -263,8 +250,7 @@ class Pump:
 
     def _open(self) -> None:
         saved = self._connect()
-        sink = self._sink
-        if saved is None or sink is None:
+        if saved is None:
             return
         self._roster.begin(self._config.sources, saved, self._holding)
         self._holding.close()
@@ -275,25 +261,6 @@ class Pump:
         self._opened = True
         self._woken.set()
 
-    def _build(self, config: SourceConfig, state: SourceState) -> Source:
-        assert self._sink is not None
-        tools = Tools(
-            files=self._files,
-            descriptors=self._descriptors,
-            ledger=self._ledger,
-            events=self._events,
-            clock=self._clock,
-            wall=time.time,
-            store=self._commits or self._store,
-            scan_soon=self._discovery.scan_soon,
-            look=self._discovery.look,
-            quiet=self._discovery.quiet,
-            host=self._host,
-            internal=frozenset({self._config.kafka.checkpoint_topic}),
-            cpu=self._cpu,
-        )
-        return FileSource(config, state, self._sink, tools, reread=self._store.reread(config.name))
-
     def _hold_files(self) -> Holding:
         return Holding(self._files, self._descriptors.limit)
 
@@ -303,10 +270,10 @@ class Pump:
         if new is None:
             return
         before, self._config = self._config, new
-        self._descriptors.limit_to(_most_files(new))
+        self._descriptors.limit_to(limit_of(new.shipper.max_open_files))
         self._refusals.limit_to(new.shipper.deadletter_max)
         if not self._opened:
-            self._discovery.change(_watched(new.sources.values()), new.shipper.scan_interval)
+            self._discovery.change(watched(new.sources.values()), new.shipper.scan_interval)
             return
         self._roster.want(new.sources)
         if before.shipper.scan_interval != new.shipper.scan_interval:
@@ -314,7 +281,7 @@ class Pump:
 
     def _watch(self) -> None:
         """Have discovery look for the files of the sources that run now."""
-        self._discovery.change(_watched(self._roster.running), self._config.shipper.scan_interval)
+        self._discovery.change(watched(self._roster.running), self._config.shipper.scan_interval)
         self._woken.set()
 
     def _beat(self) -> None:
@@ -335,8 +302,8 @@ class Pump:
         if not (self._commits is not None and self._commits.busy) and self._roster.step():
             self._watch()
         now = self._clock()
-        if now >= self._save_at:
-            self._save(now)
+        if now >= self._saving.due:
+            self._saving.save()
         self._look(now)
 
     def _look(self, now: float) -> None:
@@ -344,23 +311,17 @@ class Pump:
         if self._store.taken is not None:
             raise self._store.taken
         self.rounds += 1
-        assert self._sink is not None
-        status = self._sink.status()
+        status = self._client.status()
         self._health.look(status, now, opened=self._opened)
-        self._health.look_for_stalls(self._sink, status, now)
-        if self._report:
-            self._report = False
-            self._health.tell(status)
-        self._answer(status, now)
-        if self._asked:
-            self._asked = False
-            self.standing = self._health.words(status, now)
+        self._health.look_for_stalls(self._client, status, now)
+        self._answer_all(status, now)
 
-    def _answer(self, status: BrokerStatus, now: float) -> None:
-        while self._questions:
+    def _answer_all(self, status: BrokerStatus, now: float) -> None:
+        def tell() -> Status:
             open_files = (len(self._descriptors), self._descriptors.limit)
-            answer = self._health.status(status, now, self._host, self._config.kafka.max_in_flight, open_files)
-            self._questions.popleft().set_result(answer)
+            return self._health.status(status, now, self._host, self._config.kafka.max_in_flight, open_files)
+
+        self._answer(self._health, status, now, tell)
 
     def _collect(self) -> None:
         collected = self._discovery.collect()
@@ -388,26 +349,24 @@ class Pump:
         due = min((s.due() for s in self._sources.values()), default=float("inf"))
         due = min(due, self._discovery.next_due(), now + IDLE_BEAT)
         if any(s.has_changes for s in self._sources.values()):
-            due = min(due, self._save_at)
+            due = min(due, self._saving.due)
         if self._halt.is_set() or due <= now:
             return 0.0
         self._woken.wait(due - now)
         return 0.0
 
     def _poll(self, timeout: float) -> None:
-        assert self._sink is not None
         if timeout and self._woken.is_set():
             timeout = 0.0
         try:
-            self._sink.poll(timeout)
+            self._client.poll(timeout)
         except ProducerFatal as error:
             self._replace_sink(error)
 
     def _replace_sink(self, error: ProducerFatal) -> None:
         """Go on with a new client from the acked offsets: the old one is of no further use."""
-        assert self._sink is not None
         self._events.client_replaced(str(error))
-        self._sink.close(1.0)
+        self._client.close(1.0)
         if self._commits is None:
             self._settle()
         now = self._clock()
@@ -422,12 +381,11 @@ class Pump:
 
     def _settle(self) -> None:
         """Take what the delivery reports said into the books."""
-        assert self._sink is not None
         moved, nacks = self._ledger.settle()
         if self._commits is not None:
             if self._commits.ending:
                 nacks = []  # they went with their transaction
-            self._refusals.take(nacks, self._sink)
+            self._refusals.take(nacks, self._client)
             try:
                 moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal as error:
@@ -440,37 +398,11 @@ class Pump:
             stream: Stream = track.owner
             self._sources[stream.source].delivery.acked(stream, saved=self._commits is not None)
         if nacks:
-            self._refusals.take(nacks, self._sink)
+            self._refusals.take(nacks, self._client)
         if self._commits is not None and self._commits.busy:
             return  # where to rewind to is not known just now
         for source in self._sources.values():
             source.delivery.try_rewind()
-
-    def _save(self, now: float) -> None:
-        if self._commits is not None and self._commits.busy:
-            return  # what is acknowledged is not known just now
-        renewed = self._store.renewals != self._renewals
-        self._renewals = self._store.renewals
-        for source in self._sources.values():
-            if renewed:
-                source.all_changed()
-            if source.has_changes or renewed:
-                changed, removed = source.changes()
-                self._store.submit(changed, removed, whole=source.name if renewed and source.scanned else None)
-                if self._commits is not None:
-                    self._commits.note(changed, removed)
-                self._save_at = now + self._store.interval
-
-    def _save_last(
-        self, name: str, changed: list[Checkpoint], removed: list[tuple[str, str]], known: SourceState
-    ) -> None:
-        """Have the checkpoints of a source saved that ends while others go on."""
-        if self._store.renewals != self._renewals:  # the store knows nothing of what was saved before
-            self._store.submit(known.files, whole=name if known.scanned else None)
-        else:
-            self._store.submit(changed, removed)
-        if self._commits is not None:
-            self._commits.note(changed, removed)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -480,16 +412,15 @@ class Pump:
         deadline = self._clock() + self._config.shipper.shutdown_timeout
         self._discovery.stop()
         self._events.service_draining(self._ledger.records)
-        assert self._sink is not None
         if self._commits is not None:
             self._commits.hurry = True
         while self._ledger.records and self._clock() < deadline:
             self.rounds += 1
-            self._answer(self._sink.status(), self._clock())
+            self._answer_all(self._client.status(), self._clock())
             # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
             ending = self._commits is not None and self._commits.busy and not self._commits.opening
             try:
-                self._sink.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
+                self._client.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
                 moved, nacks = self._ledger.settle()
                 if self._commits is not None:
                     moved = self._commits.step(self._sources, refused=bool(nacks))
@@ -497,11 +428,7 @@ class Pump:
                 break
             for track in moved:
                 self._sources[track.owner.source].delivery.acked(track.owner, saved=self._commits is not None)
-        self._save(self._clock())
-        saved = self._store.flush(max(1.0, deadline - self._clock()))
-        if not saved and self._store.renewals != self._renewals:
-            self._save(self._clock())
-            saved = self._store.flush(max(1.0, deadline - self._clock()))
+        saved = self._saving.finish(deadline)
         undelivered = sum(source.delivery.undelivered for source in self._sources.values())
         self.left = Left(self._health.delivered, undelivered, self._health.unread, saved)
         self._health.event(ServiceEvent.DRAINED)
@@ -517,14 +444,3 @@ class Pump:
         else:
             self._holding.close()
         self._descriptors.close_all()
-
-
-def _watched(sources: Iterable[SourceConfig]) -> list[Watched]:
-    return [
-        Watched(one.name, tuple(map(fsencode, one.paths)), tuple(map(fsencode, one.exclude)), one.watch)
-        for one in sources
-    ]
-
-
-def _most_files(config: Config) -> int:
-    return config.shipper.max_open_files or limit_from_process()

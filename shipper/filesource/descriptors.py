@@ -39,6 +39,11 @@ def limit_from_process() -> int:
     return max(8, soft - RESERVE)
 
 
+def limit_of(configured: int) -> int:
+    """Return how many log files may be open where ``max_open_files`` says so; 0: as many as the process may."""
+    return configured or limit_from_process()
+
+
 class Descriptors:
     """The open log files, the least recently read first."""
 

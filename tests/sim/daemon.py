@@ -368,7 +368,7 @@ class Daemon:
         while self.now < until:
             due = min(self._due(), self.discovery.next_due(), until)
             if any(source.has_changes for source in self.sources):
-                due = min(due, self.pump._save_at)
+                due = min(due, self.pump._saving.due)
             if self.store._pending:
                 due = min(due, self.store._not_before)
             if (commit := self._commit_due()) > self.now:  # otherwise it waits for brokers

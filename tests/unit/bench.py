@@ -276,7 +276,7 @@ class Bench:
         while self.now < until:
             due = min(self.source.due(), self.discovery.next_due(), until)
             if self.source.has_changes:
-                due = min(due, self.pump._save_at)
+                due = min(due, self.pump._saving.due)
             self.now = min(until, max(due, self.now + 0.01))
             self.work()
             self.store.save()

@@ -78,9 +78,14 @@ TABLE = {
         "",
         "looks and tells: changes nothing else",
     ),
+    "build": Row(
+        f"{CORE} source tailer discovery checkpoints filesource", "", "makes sources of every kind: runs none of them"
+    ),
+    "inquiries": Row("health status", "", "questions to the pump: answers nothing by itself"),
+    "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
         f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster turns refusals health"
-        " status",
+        " status build inquiries saving",
         "",
         "the one place where reading and sending meet",
     ),

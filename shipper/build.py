@@ -1,0 +1,94 @@
+"""Makes sources of what is configured, and says what discovery has to look for: the one place that knows every kind.
+
+Pump thread only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from os import fsencode
+
+from shipper.checkpoints import CheckpointStore
+from shipper.config import Config, SourceConfig
+from shipper.discovery import Discovery, Watched
+from shipper.events import Events
+from shipper.files import Files
+from shipper.filesource import FileSource, Tools
+from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.tools import FirstScanStore
+from shipper.ledger import Ledger
+from shipper.model import Clock, Sink, SourceState
+from shipper.records import Naming
+from shipper.source import Source
+
+
+class Builder:
+    """Makes sources that share all of this. ``discovery`` and ``sink`` give those of now.
+
+    ``scans``: where first scans are recorded. ``internal``: topics that no line may choose.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        descriptors: Descriptors,
+        ledger: Ledger,
+        events: Events,
+        store: CheckpointStore,
+        scans: FirstScanStore,
+        *,
+        clock: Clock,
+        cpu: Clock,
+        host: str,
+        internal: frozenset[str],
+        discovery: Callable[[], Discovery],
+        sink: Callable[[], Sink],
+    ) -> None:
+        self._files = files
+        self._descriptors = descriptors
+        self._ledger = ledger
+        self._events = events
+        self._store = store
+        self._scans = scans
+        self._clock = clock
+        self._cpu = cpu
+        self._host = host
+        self._internal = internal
+        self._discovery = discovery
+        self._sink = sink
+
+    def source(self, config: SourceConfig, state: SourceState) -> Source:
+        """Return a source that goes on from ``state``."""
+        discovery = self._discovery()
+        tools = Tools(
+            files=self._files,
+            descriptors=self._descriptors,
+            ledger=self._ledger,
+            events=self._events,
+            clock=self._clock,
+            wall=time.time,
+            store=self._scans,
+            scan_soon=discovery.scan_soon,
+            look=discovery.look,
+            quiet=discovery.quiet,
+            host=self._host,
+            internal=self._internal,
+            cpu=self._cpu,
+        )
+        return FileSource(config, state, self._sink(), tools, reread=self._store.reread(config.name))
+
+
+def watched(sources: Iterable[SourceConfig]) -> list[Watched]:
+    """Return what discovery has to look for."""
+    return [
+        Watched(one.name, tuple(map(fsencode, one.paths)), tuple(map(fsencode, one.exclude)), one.watch)
+        for one in sources
+    ]
+
+
+def first_topics(config: Config, host: str) -> list[str]:
+    """Return the topics that are known to be used before any line is read."""
+    namings = [Naming(one, host) for one in config.sources.values()]
+    topics = (n.fixed_topic or (n.fallback_topic if n.asks_for_topic else None) for n in namings)
+    return [topic for topic in topics if topic]
