@@ -15,7 +15,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: bench bench-guard bench-records chaos clean demo fleet fmt help lint sim test venv
+.PHONY: bench bench-guard bench-records chaos clean demo docs fleet fmt help lint sim test venv
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -56,6 +56,9 @@ lint: venv ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: venv ## build the documentation as a site, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 fmt: venv ## format, and mend what can be mended
 	$(BIN)/ruff format
