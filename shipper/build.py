@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from os import fsencode
 
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config, SourceConfig
 from shipper.discovery import Discovery, Watched
+from shipper.discovery.rules import trust
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
@@ -19,6 +19,7 @@ from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.tools import FirstScanStore
 from shipper.ledger import Ledger
 from shipper.model import Clock, Sink, SourceState
+from shipper.paths import Trust
 from shipper.records import Naming
 from shipper.source import Source
 
@@ -81,10 +82,12 @@ class Builder:
 
 def watched(sources: Iterable[SourceConfig]) -> list[Watched]:
     """Return what discovery has to look for."""
-    return [
-        Watched(one.name, tuple(map(fsencode, one.paths)), tuple(map(fsencode, one.exclude)), one.watch)
-        for one in sources
-    ]
+    return [Watched.of(one) for one in sources]
+
+
+def trusted(source: SourceConfig) -> Trust:
+    """Return which links a source follows."""
+    return trust(Watched.of(source))
 
 
 def first_topics(config: Config, host: str) -> list[str]:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 
 from shipper import template
-from shipper.config import Config, SourceConfig
+from shipper.config import Config
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
 from shipper.instance import instance_of
@@ -25,13 +25,7 @@ Matches = Mapping[str, Sequence[Seen]]  # of each source
 
 def matches(config: Config, events: Events) -> Matches:
     """Return the files that each source's patterns match now; rotated siblings are not among them."""
-    return {name: matching(watched(source), events) for name, source in config.sources.items()}
-
-
-def watched(source: SourceConfig) -> Watched:
-    """Return a source as discovery knows it."""
-    paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (source.paths, source.exclude))
-    return Watched(source.name, paths, exclude, source.watch)
+    return {name: matching(Watched.of(source), events) for name, source in config.sources.items()}
 
 
 def matching(source: Watched, events: Events) -> list[Seen]:

@@ -106,6 +106,14 @@ class Events:
         self.count("directory.unreadable")
         self.emit("warning", "directory.unreadable", every=3600, key=(path,), path=path, why=why)
 
+    def link_refused(self, source: str, path: bytes, why: str) -> None:
+        """Tell that a name is not followed: somebody points at what is not theirs. Told anew, at most once an hour."""
+        self.count("link.refused", source)
+        then = 'it is not read; follow_symlinks = "always" follows it, and every other one of the source'
+        self.emit(
+            "warning", "link.refused", every=3600, key=(source, why), source=source, path=path, why=why, then=then
+        )
+
     def watch_limit(self, path: bytes) -> None:
         """Tell that the kernel gives no more inotify watches: directories are polled instead."""
         self.count("watch.limit")

@@ -1,13 +1,16 @@
 """The operating system's seam: every call on a log file goes through :class:`Files`, with a label.
 
-``fault`` is called with the label before each call; a test makes one call site fail by raising from it. Nothing here
-blocks on a FIFO, a socket or a device: files are opened without waiting and anything but a regular file is refused.
-Called by the pump thread only.
+``fault`` is called with the label before each call; a test makes one call site fail by raising from it, or is faster
+than the daemon there. Who can write a log directory may put anything under a name, at any moment: what a name leads to
+is held by a descriptor that can do nothing but be looked at (``O_PATH``), and only what turns out to be a regular file,
+reached by no link that is not trusted, is opened for reading, by that descriptor. So nothing here blocks on a FIFO, a
+socket or a device, nor does anything to one. Called by the pump thread only.
 """
 
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -18,7 +21,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import BinaryIO, NamedTuple, Protocol
 
+from shipper import paths
 from shipper.model import FileId, Fingerprint
+from shipper.paths import Trust
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,6 +35,7 @@ MARK = 256  # bytes before an offset that its mark covers, at most
 DIGEST = 16  # bytes
 
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+TRUST = Trust()  # where nothing is configured
 
 # What the decompressors raise for a file that is cut short, still being written, or damaged.
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
@@ -45,6 +51,10 @@ DECOMPRESSORS: dict[str, Callable[[BinaryIO], Stream]] = {
 
 class NotRegularError(OSError):
     """The name leads to something that is no regular file."""
+
+
+class NotTrustedError(PermissionError):
+    """The name is a link, or is reached by one, that is not followed."""
 
 
 class Stat(NamedTuple):
@@ -67,18 +77,39 @@ EMPTY_MARK = digest(b"")
 class Files:
     """Calls to the operating system, each with an ``op`` label."""
 
-    def __init__(self, fault: Callable[[str], None] | None = None) -> None:
+    def __init__(self, fault: Callable[[str], None] | None = None, trust: Trust = TRUST) -> None:
         self._fault = fault
+        self._trust = trust
+
+    def trusting(self, trust: Trust) -> Files:
+        """Return the same, for a source that follows other links."""
+        return Files(self._fault, trust)
 
     def open(self, path: bytes, op: str = "log.open") -> int:
-        """Open a regular file for reading and return its descriptor; raises OSError, NotRegularError."""
+        """Open a regular file for reading and return its descriptor.
+
+        Raises OSError, NotRegularError, NotTrustedError.
+        """
         if self._fault:
             self._fault(op)
-        fd = os.open(path, OPEN_FLAGS)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise NotRegularError(f"{path!r} is no regular file")
-        return fd
+        place = paths.walk(path)
+        try:
+            if self._fault:
+                self._fault(f"{op}.held")
+            if not self._trust.allows(place):
+                raise NotTrustedError(errno.EACCES, str(place.foreign or "a symbolic link"), path)
+            if not stat.S_ISREG(place.stat.st_mode):
+                raise NotRegularError(f"{path!r} is no regular file")
+            try:
+                return os.open(b"/proc/self/fd/%d" % place.fd, OPEN_FLAGS)
+            except FileNotFoundError:  # no /proc here
+                fd = os.open(path, OPEN_FLAGS)
+            if not os.path.samestat(os.fstat(fd), place.stat):
+                os.close(fd)
+                raise NotRegularError(f"{path!r} leads elsewhere now")
+            return fd
+        finally:
+            place.close()
 
     def fstat(self, fd: int, op: str = "log.fstat") -> Stat:
         """Return what is known of an open file."""
@@ -216,7 +247,7 @@ class PackedReader:
 
 
 def open_reader(files: Files, path: bytes, compression: str) -> PlainReader | PackedReader:
-    """Open ``path`` for reading; raises OSError, NotRegularError."""
+    """Open ``path`` for reading; raises OSError, NotRegularError, NotTrustedError."""
     fd = files.open(path)
     if not compression:
         return PlainReader(files, fd)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shipper.checks import Matches, counted, watched
+from shipper.checks import Matches, counted
 from shipper.config import Config
-from shipper.discovery import list_files
+from shipper.discovery import Watched, list_files
 from shipper.events import Events
 from shipper.model import Checkpoint, FileId, FileState, Seen, SourceState, show_path
 
@@ -145,7 +145,7 @@ def useless(config: Config, states: Mapping[str, SourceState], events: Events, *
         source = config.sources.get(name)
         if source is None:
             continue
-        seen = list_files(watched(source), events)
+        seen = list_files(Watched.of(source), events)
         ids, bases = {one.file_id for one in seen}, _bases(seen)
         for c in state.files:
             if c.file_id in ids or c.path in bases or _size_of(c) is not None:

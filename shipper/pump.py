@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shipper.build import Builder, first_topics, watched
+from shipper.build import Builder, first_topics, trusted, watched
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
 from shipper.config import Config
@@ -246,7 +246,7 @@ class Pump(Inquiries):
             self._holds = True
             self._discovery.start()
         for observation in self._discovery.collect().observations:
-            self._holding.observe(observation.seen)
+            self._holding.observe(observation.seen, trusted(self._config.sources[observation.source]))
 
     def _open(self) -> None:
         saved = self._connect()

@@ -16,6 +16,7 @@ from shipper.framing import Cut, Framer, Text, cut, starts
 from shipper.ledger import Position, Track
 from shipper.lifecycle import FILE, File, FileEvent, step
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint
+from shipper.paths import Trust
 
 BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, small enough to be fair (measured)
 MARKS = 8  # ends of chunks that are remembered
@@ -114,6 +115,7 @@ class Tailer:
         "sure",
         "topic",
         "track",
+        "trust",
         "uid",
         "warned",
     )
@@ -127,8 +129,12 @@ class Tailer:
         framer: Framer | None = None,
         *,
         splits: bool = True,
+        trust: Trust = osfiles.TRUST,
     ) -> None:
-        """Begin at a checkpoint. ``splits``: a line over ``max_line`` goes in parts; else it is only begun."""
+        """Begin at a checkpoint. ``splits``: a line over ``max_line`` goes in parts; else it is only begun.
+
+        ``trust`` says which links its name may be, or be reached by.
+        """
         cp = checkpoint
         self.uid = cp.uid
         self.source = cp.source
@@ -151,6 +157,7 @@ class Tailer:
         self.framer = framer or Framer.plain(max_line)
         self.ordered = not self.framer.needs_head  # the framer knows the order of the file's bytes
         self.splits = splits
+        self.trust = trust
         self.topic = topic
         self.key = key
         self.reader: PlainReader | PackedReader | None = None
@@ -246,7 +253,7 @@ class Tailer:
 
         Returns False where that name leads to another file now.
         """
-        reader = osfiles.open_reader(files, self.seen_as, self.compression)
+        reader = osfiles.open_reader(files.trusting(self.trust), self.seen_as, self.compression)
         try:
             stat = reader.stat()
             if stat.file_id != self.file_id:

@@ -32,8 +32,7 @@ class Stock:
         self.notes: list[tuple[str, dict[str, Any]]] = []  # events that a person should know of
         self._descriptors = descriptors
         events = Events(self._note)
-        paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (config.paths, config.exclude))
-        seen = list_files(Watched(config.name, paths, exclude, config.watch), events)
+        seen = list_files(Watched.of(config), events)
 
         def look(source: str, directory: bytes) -> Observation:
             return Observation(source, [one for one in seen if os.path.dirname(one.path) == directory])

@@ -415,6 +415,15 @@ class SourceConfig(msgspec.Struct, frozen=True):
             Choice(("auto", "poll")), "How changes are noticed. poll: for network file systems that are not recognised."
         ),
     ] = "auto"
+    follow_symlinks: Annotated[
+        Literal["same_owner", "always", "never"],
+        Key(
+            Choice(("same_owner", "always", "never")),
+            "Which symbolic links are followed. same_owner: root's, the daemon's own user's, and those that belong to "
+            "the owner of what they lead to. never: only those among the directories that paths names without a "
+            "wildcard, by the same rule.",
+        ),
+    ] = "same_owner"
     partial_timeout: Annotated[
         float,
         Key(

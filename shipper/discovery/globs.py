@@ -103,7 +103,7 @@ class Exclude:
 
     def matches(self, directory: bytes, name: bytes) -> bool:
         """Whether the file ``name`` in ``directory`` is excluded."""
-        if any(component.matches(name) for component in self._names):
+        if self._names and any(component.matches(name) for component in self._names):
             return True
         return bool(self._paths) and any(pattern.matches(directory + b"/" + name) for pattern in self._paths)
 
@@ -142,6 +142,19 @@ def expand(pattern: bytes) -> list[bytes]:
             return list(dict.fromkeys(result for one in expanded for result in expand(one)))
         at = pattern.find(b"{", at + 1)
     return [pattern]
+
+
+def fixed(pattern: bytes) -> list[bytes]:
+    """Return the directories that ``pattern`` names without a wildcard, each with those above it."""
+    found = []
+    for one in expand(pattern):
+        at = b""
+        for component in Pattern(one).components[:-1]:
+            if component is None or component.literal is None:
+                break
+            at += b"/" + component.literal
+            found.append(at)
+    return found
 
 
 def _text(name: bytes) -> str:

@@ -14,7 +14,7 @@ from shipper.discovery.coverage import Coverage
 from shipper.discovery.findings import Findings
 from shipper.discovery.rotation import Reading, compression, readings
 from shipper.discovery.rules import Rules
-from shipper.discovery.scan import ABSENT, Found, Hop, hops, join, listing, look
+from shipper.discovery.scan import ABSENT, Found, Hop, Listing, hops, join, look
 from shipper.discovery.watch import CONTENT, NOTHING, Handle
 from shipper.events import Events
 from shipper.model import FileId, Seen
@@ -31,6 +31,7 @@ class Link(NamedTuple):
     path: bytes
     sources: tuple[int, ...]
     hops: tuple[Hop, ...]
+    owners: frozenset[int]  # whose links are on the way; what is beside its end is only theirs to name
 
 
 class Target:
@@ -73,7 +74,7 @@ class Links:
     def follow(self, node: Node, name: bytes, sources: tuple[int, ...], found: Findings) -> bool:
         """Watch where the link ``name`` in ``node`` leads; True where it leads elsewhere than before."""
         path = join(node.path, name)
-        link = Link(node, name, path, sources, hops(path))
+        link = Link(node, name, path, sources, *hops(path))
         if self._links.get(path) == link:
             return False
         self.forget(path)
@@ -125,7 +126,10 @@ class Links:
             if at := look(target.path):
                 target.file_id = at.file_id
             self._coverage.keep(target, content=True)
-            names = {entry.name for entry in listing(target.path)} if at else set()
+            names = set()
+            if at:
+                with Listing(target.path, target.file_id) as entries:
+                    names = {entry.name for entry in entries}
         except OSError as error:
             if error.errno not in ABSENT:
                 self._events.directory_unreadable(target.path, error.strerror or str(error))
@@ -140,14 +144,32 @@ class Links:
     def peek(self, directory: bytes, found: Findings) -> None:
         """Report the siblings in a directory that links lead to, as they are now; changes nothing that is known."""
         if target := self.targets.get(directory):
-            for entry in listing(directory):
-                if (reading := target.base(entry.name)) and (at := look(join(directory, entry.name))) and at.regular:
-                    self._saw(target, entry.name, reading, at, found, self._sources(target, entry.name, reading))
+            with Listing(directory, target.file_id) as entries:
+                for entry in entries:
+                    if (reading := target.base(entry.name)) and (at := entry.look()) and at.regular:
+                        self._saw(
+                            target, entry.name, reading, at, found, self._sources(target, entry.name, reading, at)
+                        )
 
-    def _sources(self, target: Target, name: bytes, reading: Reading) -> set[int]:
+    def _sources(self, target: Target, name: bytes, reading: Reading, at: Found) -> set[int]:
         """Return the sources for which ``name`` is a sibling; others know it by their own patterns."""
-        sources = {source for link in target.names[reading.base] for source in link.sources}
+        sources = {
+            source
+            for link in target.names[reading.base]
+            for source in link.sources
+            if self._trusts(link, source, join(target.path, name), at)
+        }
         return {source for source in sources if not self._claimed(source, target.path, name)}
+
+    def _trusts(self, link: Link, source: int, path: bytes, at: Found) -> bool:
+        """Whether a source believes that a file beside what ``link`` leads to is a rotation of it, as its owner says.
+
+        Whoever makes a link to a file of theirs names no file of another's that happens to be beside it.
+        """
+        trust = self._rules.trusts[source]
+        if trust.follow == "always":
+            return True
+        return trust.follows(path, link=at.link, foreign=at.foreign) and link.owners <= {at.owner}
 
     def _saw(
         self, target: Target, name: bytes, reading: Reading, at: Found, found: Findings, sources: set[int]
@@ -155,7 +177,7 @@ class Links:
         path, kind = join(target.path, name), compression(name)
         for link in target.names[reading.base]:
             for source in sources & set(link.sources):
-                if not found.has(source, path):
+                if not found.has(source, path) and self._trusts(link, source, path, at):
                     adoptable = not self._rules.excludes[source].matches(target.path, name)
                     seen = Seen(path, link.path, at.file_id, at.size, at.mtime_ns, reading.rank, kind, adoptable)
                     found.saw(source, seen)
@@ -175,7 +197,7 @@ class Links:
             new = before is None or before.file_id != at.file_id
             if not new and before != at:
                 found.modified.add(path)
-            sources = self._sources(target, name, reading)
+            sources = self._sources(target, name, reading, at)
             if always or new:
                 self._saw(target, name, reading, at, found, sources)
             target.files[name] = (at, frozenset(sources))

@@ -7,20 +7,35 @@ siblings of one (:meth:`Rules.claims`). So one walk serves every source, and vis
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shipper.discovery.globs import Component, Exclude, Pattern, expand
+from shipper.config import SourceConfig
+from shipper.discovery.globs import Component, Exclude, Pattern, expand, fixed
 from shipper.discovery.rotation import compression, readings
+from shipper.paths import Trust
 
 
 class Watched(NamedTuple):
-    """A source as discovery knows it; ``watch`` is "auto" or "poll"."""
+    """A source as discovery knows it; ``watch`` and ``follow`` (its ``follow_symlinks``) are as it is configured."""
 
     name: str
     paths: tuple[bytes, ...]
     exclude: tuple[bytes, ...]
     watch: str
+    follow: str = "same_owner"
+
+    @classmethod
+    def of(cls, source: SourceConfig) -> Watched:
+        """Return the part of a configuration that discovery needs."""
+        paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (source.paths, source.exclude))
+        return cls(source.name, paths, exclude, source.watch, source.follow_symlinks)
+
+
+def trust(watched: Watched) -> Trust:
+    """Return which links a source follows."""
+    return Trust(watched.follow, frozenset(d for path in watched.paths for d in fixed(path)))
 
 
 class Claim(NamedTuple):
@@ -47,9 +62,10 @@ class State:
     ``literals`` are the only names that lead on, or None where a wildcard must be compared with the directory's names.
     """
 
-    __slots__ = ("last", "lists", "literals", "poll", "sources", "way")
+    __slots__ = ("last", "lists", "literals", "poll", "positions", "sources", "way")
 
     def __init__(self, positions: frozenset[Position], patterns: Sequence[Sequence[Pattern]], polled: set[int]) -> None:
+        self.positions = positions
         self.way: list[tuple[Position, Pattern]] = []
         self.last: dict[int, list[Component]] = {}
         literals: set[bytes] | None = set()
@@ -71,7 +87,10 @@ class State:
 
     def matches(self, source: int, name: bytes) -> bool:
         """Whether a file ``name`` here is what a pattern of ``source`` means."""
-        return any(component.matches(name) for component in self.last.get(source, ()))
+        for component in self.last.get(source, ()):  # noqa: SIM110 - half the time of any(), for every name of a scan
+            if component.matches(name):
+                return True
+        return False
 
 
 class Rules:
@@ -81,6 +100,7 @@ class Rules:
         self.sources = tuple(sources)
         self.excludes = [Exclude(source.exclude) for source in sources]
         self._patterns = [[Pattern(one) for path in source.paths for one in expand(path)] for source in sources]
+        self.trusts = [trust(source) for source in sources]
         self._polled = {i for i, source in enumerate(sources) if source.watch == "poll"}
         self._states: dict[frozenset[Position], State] = {}
         self.root = self._state(
@@ -96,6 +116,13 @@ class Rules:
         }
         excluded = {s for s in {position.source for position in positions} if self.excludes[s].covers(path)}
         positions = {position for position in positions if position.source not in excluded}
+        return self._state(positions) if positions else None
+
+    def only(self, state: State, sources: set[int]) -> State | None:
+        """Return what the patterns of some sources say; None: nothing."""
+        if sources >= state.sources:
+            return state
+        positions = {position for position in state.positions if position.source in sources}
         return self._state(positions) if positions else None
 
     def state(self, directory: bytes) -> State | None:

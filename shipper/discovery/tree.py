@@ -10,8 +10,10 @@ path without links where there is one; so loops end, and links that cross cannot
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shipper.discovery.coverage import Coverage
@@ -19,10 +21,11 @@ from shipper.discovery.findings import Findings
 from shipper.discovery.links import Links
 from shipper.discovery.rotation import compression
 from shipper.discovery.rules import Claim, Rules, State
-from shipper.discovery.scan import ABSENT, Found, is_directory, join, listing, look, look_at
+from shipper.discovery.scan import ABSENT, Entry, Found, Listing, join, look
 from shipper.discovery.watch import CONTENT, NOTHING, WAY, Handle
 from shipper.events import Events
 from shipper.model import FileId, Seen
+from shipper.paths import PATH_MAX
 
 CACHE = 4096  # names of one directory whose meaning is remembered
 
@@ -103,8 +106,18 @@ class Tree:
 
     def refresh(self, node: Node, found: Findings) -> None:
         """List ``node`` again, and report what differs from before; directories in it that are known are left alone."""
-        if self.nodes.get(node.path) is node:
-            self._walk(self._list(node, found), found)
+        if self.nodes.get(node.path) is not node:
+            return
+        try:
+            at = look(node.path)
+        except OSError:  # who lists it tells
+            still = True
+        else:
+            still = at is not None and at.file_id == node.file_id
+        if not still:
+            self.lost(node, found)
+            return
+        self._walk(self._list(node, found), found)
 
     def peek(self, directory: bytes, found: Findings) -> None:
         """Report every file of a known directory as it is now, also those that concern no source by their names.
@@ -112,18 +125,24 @@ class Tree:
         Changes nothing that is known.
         """
         if node := self.nodes.get(directory):
-            for entry in listing(directory):
-                path, claims = join(directory, entry.name), self._rules.claims(node.state, directory, entry.name)
-                if not claims and (not node.state.last or entry.is_symlink()):
-                    continue
-                at = look(path) if entry.is_symlink() else look_at(entry)
-                if at and at.regular:
-                    self._saw(node, entry.name, claims, at, found)
-                    for source in node.state.last.keys() - {claim.source for claim in claims}:
-                        kind = compression(entry.name)
-                        seen = Seen(path, path, at.file_id, at.size, at.mtime_ns, (), kind, adoptable=False)
-                        found.saw(source, seen)
+            with Listing(directory, node.file_id) as entries:
+                for entry in entries:
+                    self._peek(node, entry, found)
         self.links.peek(directory, found)
+
+    def _peek(self, node: Node, entry: Entry, found: Findings) -> None:
+        path, claims = join(node.path, entry.name), self._rules.claims(node.state, node.path, entry.name)
+        if not claims and (not node.state.last or entry.link):
+            return
+        at = entry.look()
+        if at is None or not at.regular:
+            return
+        allowed = self._trusted(claims, path, at)
+        self._saw(node, entry.name, allowed, at, found)
+        if at.foreign is None:
+            for source in node.state.last.keys() - {claim.source for claim in claims}:
+                kind = compression(entry.name)
+                found.saw(source, Seen(path, path, at.file_id, at.size, at.mtime_ns, (), kind, adoptable=False))
 
     def lost(self, node: Node, found: Findings) -> None:
         """Look again for ``node``, which was moved, deleted or unmounted."""
@@ -142,7 +161,8 @@ class Tree:
             path = join(node.path, name)
             try:
                 at = look(path)
-                if (at.link if at else os.path.islink(path)) and self._follow(node, name, claims, found):
+                link = at.link if at else os.path.islink(path)
+                if link and self._follow(node, name, self._trusted(claims, path, at), found):
                     at = look(path)  # its target is watched only now
             except OSError as error:
                 self._unreadable(node, error, found)
@@ -171,14 +191,15 @@ class Tree:
             if again := node or step.parent:
                 self._coverage.try_again(again)
             return None
-        if node and not (at and at.directory and at.file_id == node.file_id and node.state is step.state):
+        state = self._state(step, at) if at else step.state
+        if node and not (at and at.directory and at.file_id == node.file_id and node.state is state):
             self._drop(node, found)
             node = None
-        if at is None or not at.directory:
+        if at is None or not at.directory or state is None:
             return None
         if node is None:
-            place = (at.file_id, step.state)
-            new = Node(step.path, at.file_id, step.state, step.parent, self._rules)
+            place = (at.file_id, state)
+            new = Node(step.path, at.file_id, state, step.parent, self._rules)
             if other := self._places.get(place):
                 if (not other.link or at.link) and self._still(other):
                     return None
@@ -189,6 +210,37 @@ class Tree:
         node.link = at.link
         node.epoch = self._epoch
         return node
+
+    def _state(self, step: Step, at: Found) -> State | None:
+        """Return what the patterns of those sources say of a directory that trust the way there."""
+        if not (at.link or at.foreign):
+            return step.state
+        trusted = {
+            source
+            for source in step.state.sources
+            if self._rules.trusts[source].follows(step.path, link=at.link, foreign=at.foreign)
+        }
+        if trusted != step.state.sources:
+            self._refused(step.path, at, step.state.sources - trusted)
+        return self._rules.only(step.state, trusted)
+
+    def _trusted(self, claims: tuple[Claim, ...], path: bytes, at: Found | None) -> tuple[Claim, ...]:
+        """Return those claims whose sources trust the way to a file."""
+        if at is None or not (at.link or at.foreign):
+            return claims
+        trusted = tuple(
+            claim
+            for claim in claims
+            if self._rules.trusts[claim.source].follows(path, link=at.link, foreign=at.foreign)
+        )
+        if len(trusted) < len(claims):
+            self._refused(path, at, {claim.source for claim in claims} - {claim.source for claim in trusted})
+        return trusted
+
+    def _refused(self, path: bytes, at: Found, sources: Iterable[int]) -> None:
+        why = str(at.foreign or "a symbolic link")
+        for source in sources:
+            self._events.link_refused(self._rules.sources[source].name, path, why)
 
     def _list(self, node: Node, found: Findings) -> list[Step]:
         """Look at all in ``node`` that may matter; return the directories to enter."""
@@ -205,31 +257,41 @@ class Tree:
         rules, path, state = self._rules, node.path, node.state
         self._coverage.keep(node, content=bool(state.last), poll=state.poll)
         try:
-            entries = listing(path)
+            listing: Listing | None = Listing(path, node.file_id)
         except OSError as error:
             if error.errno not in ABSENT:
                 self._unreadable(node, error, found)
                 return None
-            entries = []
+            listing = None
         steps, files = [], set()
-        for entry in entries:
-            name = entry.name
-            if is_directory(entry):
-                child = join(path, name)
-                if state.way and (below := rules.child(state, child, name)):
-                    steps.append(Step(child, below, node, link=entry.is_symlink()))
-            elif claims := rules.claims(state, path, name):
-                files.add(name)
-                try:
-                    follow = entry.is_symlink() and self._follow(node, name, claims, found)
-                    at = look(join(path, name)) if follow else look_at(entry)
-                except OSError as error:  # a link into a closed directory: the slow scan tries again
-                    self._tell_unreadable(state, join(path, name), error, found)
-                    continue
-                self._note(node, name, claims, at, found, always=found.complete)
+        with listing or contextlib.nullcontext(()) as entries:
+            for entry in entries:
+                name = entry.name
+                if len(path) + len(name) + 1 >= PATH_MAX:
+                    self._events.directory_unreadable(path, "the names in it are too long for a path")
+                elif entry.is_directory():
+                    child = join(path, name)
+                    if state.way and (below := rules.child(state, child, name)):
+                        steps.append(Step(child, below, node, link=entry.link))
+                elif claims := rules.claims(state, path, name):
+                    files.add(name)
+                    self._look_at(entry, node, claims, found)
         for name in sorted((node.files.keys() | node.links) - files):
             self._note(node, name, rules.claims(state, path, name), None, found, always=False)
         return steps
+
+    def _look_at(self, entry: Entry, node: Node, claims: tuple[Claim, ...], found: Findings) -> None:
+        """Look at one file of a listing."""
+        try:
+            at = entry.look()
+            if entry.link:
+                path = join(node.path, entry.name)
+                if self._follow(node, entry.name, self._trusted(claims, path, at), found):
+                    at = entry.look()  # its target is watched only now
+        except OSError as error:  # a link into a closed directory: the slow scan tries again
+            self._tell_unreadable(node.state, join(node.path, entry.name), error, found)
+            return
+        self._note(node, entry.name, claims, at, found, always=found.complete)
 
     def _list_literals(self, node: Node) -> list[Step]:
         """Return the names that ``node`` may lead to, there or not, without listing it."""
@@ -246,12 +308,14 @@ class Tree:
     ) -> None:
         """Note how a file is now; report it ``always``, or where it differs from before."""
         path, before = join(node.path, name), node.files.pop(name, None)
-        if at is None or not at.regular:
-            if not os.path.islink(path):
-                self._unfollow(node, name)
-            if before or always:
-                for claim in claims:
+        trusted = self._trusted(claims, path, at) if at is not None and at.regular else ()
+        if len(trusted) < len(claims) and (before or always):
+            for claim in claims:
+                if claim not in trusted:
                     found.missed(claim.source, path)
+        if at is None or not at.regular or not trusted:
+            if not os.path.islink(path) or (at is not None and at.regular):
+                self._unfollow(node, name)
             return
         node.files[name] = at
         new = before is None or before.file_id != at.file_id
@@ -260,7 +324,7 @@ class Tree:
         if not at.link:
             self._unfollow(node, name)
         if always or new:
-            self._saw(node, name, claims, at, found)
+            self._saw(node, name, trusted, at, found)
 
     @staticmethod
     def _saw(node: Node, name: bytes, claims: tuple[Claim, ...], at: Found, found: Findings) -> None:

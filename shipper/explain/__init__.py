@@ -14,11 +14,10 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shipper import checks
 from shipper.config import Config, SourceConfig
 from shipper.discovery import look_around
 from shipper.discovery.nearest import nearest
-from shipper.discovery.rules import Rules
+from shipper.discovery.rules import Rules, Watched
 from shipper.discovery.scan import ABSENT
 from shipper.events import Events
 from shipper.explain.fate import Fate, Inquiry, excluded
@@ -91,7 +90,7 @@ def _look(path: bytes, answer: Answer) -> FileId | None:
 
 
 def _ask(source: SourceConfig, state: SourceState, path: bytes, found: FileId | None) -> Fate | None:
-    seen = look_around(checks.watched(source), Events(lambda *_: None))
+    seen = look_around(Watched.of(source), Events(lambda *_: None))
     inquiry = Inquiry(source, state, seen)
     try:
         return inquiry.of(path, found)
@@ -104,7 +103,7 @@ def _why_not(config: Config, path: bytes) -> list[str]:
     directory, name = os.path.split(path)
     reasons: list[str] = []
     for source in config.sources.values():
-        rules = Rules([checks.watched(source)._replace(exclude=())])
+        rules = Rules([Watched.of(source)._replace(exclude=())])
         state = rules.state(directory)
         claims = rules.claims(state, directory, name) if state is not None else ()
         if hidden := claims and excluded(source, path):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from shipper.config import SourceConfig
 from shipper.discovery.globs import Exclude
+from shipper.discovery.rules import Watched, trust
 from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.census import Census
@@ -70,7 +71,7 @@ class Inquiry:
         self._state = state
         self._seen = seen
         self._saved = {checkpoint.uid: checkpoint for checkpoint in state.files}
-        self._files = Files()
+        self._files = Files(trust=trust(Watched.of(config)))
         events = Events(lambda *_: None)
         self._descriptors = Descriptors(limit_from_process(), self._files, events)
         self._naming = Naming(config, socket.gethostname())

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from shipper.config import SourceConfig
 from shipper.discovery.rotation import rank
+from shipper.discovery.rules import Watched, trust
 from shipper.events import Events
 from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
@@ -67,6 +68,7 @@ class Census:
         self._max_line = config.max_line
         self._framer = framers.build(config)
         self._splits = config.on_long_line == "split"
+        self._trust = trust(Watched.of(config))
         self._naming = naming
         self._descriptors = descriptors
         self._schedule = schedule
@@ -102,7 +104,7 @@ class Census:
         if stray := self._naming.stray_topic(path):
             self._events.topic_not_valid(self.source, path, stray, self._naming.fallback_topic)
         topic, key = self._naming.topic(path), self._naming.key(path)
-        return Tailer(checkpoint, self._max_line, topic, key, self._framer, splits=self._splits)
+        return Tailer(checkpoint, self._max_line, topic, key, self._framer, splits=self._splits, trust=self._trust)
 
     def new(self, one: Seen) -> Tailer:
         """Begin a generation at the first byte of an unknown file."""

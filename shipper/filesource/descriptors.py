@@ -103,7 +103,7 @@ class Descriptors:
 
     def glance(self, tailer: Tailer) -> None:
         """Learn the first bytes of a file, not a compressed one, that cannot be kept open; raises OSError."""
-        reader = open_reader(self._files, tailer.seen_as, "")
+        reader = open_reader(self._files.trusting(tailer.trust), tailer.seen_as, "")
         try:
             if reader.stat().file_id == tailer.file_id:
                 tailer.learn(reader)

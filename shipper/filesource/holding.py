@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from shipper.files import BROKEN, Files, PackedReader, PlainReader, matches
 from shipper.filesource.descriptors import Descriptors
 from shipper.model import FileId, Seen
+from shipper.paths import Trust
 from shipper.tailer import Tailer
 
 
@@ -23,13 +24,14 @@ class Holding:
         self._held: dict[FileId, PlainReader] = {}
         self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}  # by source and uid: open files of before
 
-    def observe(self, seen: Iterable[Seen]) -> None:
-        """Hold what was seen, as far as the limit allows; what cannot be opened is told when it is its turn."""
+    def observe(self, seen: Iterable[Seen], trust: Trust) -> None:
+        """Hold what a source has seen, as far as the limit allows; what cannot be opened is told in its turn."""
+        files = self._files.trusting(trust)
         for one in seen:
             if one.compression or one.file_id in self._held or len(self._held) >= self._limit:
                 continue
             try:
-                reader = PlainReader(self._files, self._files.open(one.path))
+                reader = PlainReader(files, files.open(one.path))
             except BROKEN:
                 continue
             # Under whatever id it has by now: what had the other one is gone, or is seen under its new name.

@@ -6,10 +6,12 @@ sent. How it ends is a matter of ``endings``, what became of it one of ``deliver
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import math
 
 from shipper.config import SourceConfig
+from shipper.discovery.rules import Watched, trust
 from shipper.files import BROKEN
 from shipper.filesource.census import Census
 from shipper.filesource.endings import Endings
@@ -39,6 +41,7 @@ class FileSource:
     """One source: whose turn it is, and how it stands. ``delivery``: what became of what it has sent."""
 
     def __init__(self, config: SourceConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
+        tools = dataclasses.replace(tools, files=tools.files.trusting(trust(Watched.of(config))))
         self.name = config.name
         self._descriptors = tools.descriptors
         self._ledger = tools.ledger

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from shipper import checks
 from shipper.config import Config, SourceConfig
-from shipper.discovery.rules import Rules
+from shipper.discovery.rules import Rules, Watched
 
 
 class Owner(NamedTuple):
@@ -22,7 +21,7 @@ def owners(config: Config, path: bytes) -> list[Owner]:
     directory, name = os.path.split(path)
     found = []
     for source in config.sources.values():
-        rules = Rules([checks.watched(source)])
+        rules = Rules([Watched.of(source)])
         state = rules.state(directory)
         found += [
             Owner(source, os.path.join(directory, claim.base))

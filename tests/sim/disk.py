@@ -53,6 +53,7 @@ class Disk:
         self._next = FIRST_INODE
         self._next_fd = 3
         self.root = self._make(stat.S_IFDIR)
+        self.root.links = 1
 
     # --- what writers do ---------------------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Disk:
             raise error(errno.ENOENT, path)
         self.tell(directory, In.IN_DELETE, name)
         inode.links -= 1
-        self._let_go(inode)
+        self.let_go(inode)
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Rename a file, over another one perhaps."""
@@ -128,7 +129,7 @@ class Disk:
         self.tell(target, In.IN_MOVED_TO, new_name)
         if there is not None:
             there.links -= 1
-            self._let_go(there)
+            self.let_go(there)
 
     def power_cut(self) -> None:
         """Lose every write that was not synced, and every descriptor."""
@@ -217,7 +218,7 @@ class Disk:
         if inode is None:
             raise error(errno.EBADF, b"")
         inode.opens -= 1
-        self._let_go(inode)
+        self.let_go(inode)
 
     def opened(self, fd: int) -> Inode:
         """Return what a descriptor leads to; raises OSError."""
@@ -235,7 +236,8 @@ class Disk:
             self._next += 1
         return Inode(number, kind, mtime=self.now)
 
-    def _let_go(self, inode: Inode) -> None:
+    def let_go(self, inode: Inode) -> None:
+        """Give the number of a file away that has neither a name nor a descriptor any more."""
         if not inode.links and not inode.opens:
             heapq.heappush(self._free, inode.number)
 

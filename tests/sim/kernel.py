@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import itertools
 import os
 import posixpath
 import stat
@@ -20,12 +21,15 @@ from unittest import mock
 from watchdog.observers.inotify_c import InotifyConstants as In
 
 from shipper import files as files_module
+from shipper import paths
 from shipper.discovery import coverage, links, scan, tree
 from shipper.filesource import census, intake
 from tests.sim.disk import Disk, Inode, error
 
-MODULES = (files_module, scan, tree, census, intake)  # those that import os and ask it about logs
-PURE = ("join", "split", "basename", "dirname")
+MODULES = (files_module, paths, scan, tree, census, intake)  # those that import os and ask it about logs
+PURE = ("join", "split", "basename", "dirname", "samestat")
+PROC = b"/proc/self/fd/"
+HELD = 1 << 30  # descriptors from here on hold a directory or a name, and are no open files
 
 
 class Event(NamedTuple):
@@ -38,13 +42,13 @@ class Event(NamedTuple):
 class Entry:
     """A name in a directory listing. As in ``os.DirEntry`` the kind is known at once, all else is asked when needed."""
 
-    __slots__ = ("_inode", "_os", "name", "path")
+    __slots__ = ("_inode", "_os", "_path", "name")
 
     def __init__(self, os_: Os, path: bytes, name: bytes, inode: Inode) -> None:
         self._os = os_
         self._inode = inode
-        self.path = path
-        self.name = name
+        self._path = path
+        self.name = os.fsdecode(name)  # as a listing by a descriptor has it
 
     def is_symlink(self) -> bool:
         return self._inode.kind == stat.S_IFLNK
@@ -53,12 +57,20 @@ class Entry:
         if self._inode.kind != stat.S_IFLNK:
             return self._inode.kind == stat.S_IFDIR
         try:
-            return stat.S_ISDIR(self._os.stat(self.path).st_mode)
+            return stat.S_ISDIR(self._os.stat(self._path).st_mode)
         except FileNotFoundError:
             return False
 
-    def stat(self) -> os.stat_result:
-        return self._os.stat(self.path)
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        assert not follow_symlinks
+        return self._os.lstat(self._path)
+
+
+class Held(NamedTuple):
+    """What a descriptor holds that is no open file: a directory, or a name that is looked at."""
+
+    inode: Inode
+    path: bytes  # without links in it
 
 
 class RawFile(io.RawIOBase):
@@ -116,6 +128,7 @@ class Os:
 
     O_RDONLY, O_NONBLOCK, O_NOCTTY, O_CLOEXEC = os.O_RDONLY, os.O_NONBLOCK, os.O_NOCTTY, os.O_CLOEXEC
     DirEntry = Entry
+    strerror = staticmethod(os.strerror)
     fsencode = staticmethod(os.fsencode)
     fsdecode = staticmethod(os.fsdecode)
     makedev = staticmethod(os.makedev)
@@ -125,16 +138,31 @@ class Os:
         self.disk = disk
         self.interrupt = interrupt
         self.limit = 1 << 30  # descriptors that may be open
+        self._held: dict[int, Held] = {}
+        self._holds = itertools.count()
         self.path = Path(self)
 
-    def open(self, path: bytes, flags: int) -> int:
-        self.interrupt()
-        inode = self.disk.find(path)
-        if inode.denied:
-            raise error(errno.EACCES, path)
-        if len(self.disk.fds) >= self.limit:
-            raise error(errno.EMFILE, path)
-        return self.disk.open(inode)
+    def open(self, path: bytes, flags: int, *, dir_fd: int = 0) -> int:
+        """Open what is held, for reading; or hold what a path leads to, or a directory that is listed or entered."""
+        if flags & os.O_PATH or path.startswith(PROC):
+            self.interrupt()
+        if path.startswith(PROC):
+            inode = self._held[int(path.removeprefix(PROC))].inode
+            if inode.denied:
+                raise error(errno.EACCES, path)
+            if len(self.disk.fds) >= self.limit:
+                raise error(errno.EMFILE, path)
+            return self.disk.open(inode)
+        assert flags & (os.O_PATH | os.O_DIRECTORY), "nothing is opened for reading by its name"
+        whole = os.path.normpath(self._held[dir_fd].path + b"/" + path if dir_fd else path)
+        inode = self.disk.find(whole, follow=not flags & os.O_NOFOLLOW)
+        if flags & os.O_DIRECTORY and inode.kind != stat.S_IFDIR:
+            raise error(errno.ENOTDIR, path)
+        real = b"/".join((self.disk.realpath(os.path.dirname(whole)).rstrip(b"/"), os.path.basename(whole)))
+        fd = HELD + next(self._holds)
+        self._held[fd] = Held(inode, real)
+        inode.opens += 1
+        return fd
 
     def dup(self, fd: int) -> int:
         return self.disk.open(self.disk.opened(fd))
@@ -145,9 +173,16 @@ class Os:
         return io.BufferedReader(RawFile(inode))
 
     def close(self, fd: int) -> None:
-        self.disk.close(fd)
+        if fd < HELD:
+            self.disk.close(fd)
+        else:
+            inode = self._held.pop(fd).inode
+            inode.opens -= 1
+            self.disk.let_go(inode)
 
     def fstat(self, fd: int) -> os.stat_result:
+        if fd >= HELD:
+            return self.disk.stat(self._held[fd].inode)
         self.interrupt()
         return self.disk.stat(self.disk.opened(fd))
 
@@ -163,21 +198,16 @@ class Os:
         self.interrupt()
         return self.disk.stat(self.disk.find(path, follow=False))
 
-    def readlink(self, path: bytes) -> bytes:
-        self.interrupt()
-        inode = self.disk.find(path, follow=False)
-        if inode.kind != stat.S_IFLNK:
-            raise error(errno.EINVAL, path)
-        return inode.target
+    def readlink(self, path: bytes, *, dir_fd: int = 0) -> bytes:
+        if path:
+            return self._held[int(path.removeprefix(PROC))].path
+        return self._held[dir_fd].inode.target
 
     @contextlib.contextmanager
-    def scandir(self, path: bytes) -> Iterator[list[Entry]]:
+    def scandir(self, fd: int) -> Iterator[list[Entry]]:
         self.interrupt()
-        inode = self.disk.find(path)
-        if inode.kind != stat.S_IFDIR:
-            raise error(errno.ENOTDIR, path)
-        base = path if path.endswith(b"/") else path + b"/"
-        yield [Entry(self, base + name, name, found) for name, found in inode.names.items()]
+        base, directory = self._held[fd].path.rstrip(b"/") + b"/", self._held[fd].inode
+        yield [Entry(self, base + name, name, found) for name, found in directory.names.items()]
 
 
 class Inotify:

@@ -156,6 +156,7 @@ class PumpRig:
         self.cpu = 0.0
         self.told: list[tuple[str, str, dict[str, Any]]] = []
         self.faults: dict[str, OSError] = {}
+        self.on_call: Callable[[str], None] = lambda _op: None
         self.events = Events(lambda *line: self.told.append(line), clock=lambda: self.now)
         self.config = Config(
             shipper=ShipperConfig(state_dir=root / "state", shutdown_timeout=5.0),
@@ -229,6 +230,7 @@ class PumpRig:
         """Return a pump that is not started."""
 
         def fault(op: str) -> None:
+            self.on_call(op)
             if op in self.faults:
                 raise self.faults[op]
 

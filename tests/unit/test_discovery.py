@@ -19,7 +19,7 @@ from shipper.discovery import Discovery, Watched, coverage, tree
 from shipper.discovery import scan as scan_module
 from shipper.discovery.watch import Inotify, Watcher
 from shipper.events import Events
-from shipper.model import Observation, Seen
+from shipper.model import FileId, Observation, Seen
 from tests.unit.bench import StillInotify
 
 PATIENCE = 20
@@ -150,7 +150,7 @@ def test_only_the_names_that_changed_are_looked_at(
     for i in range(50):
         write(tmp_path / f"{i}.log")
     desk = open_desk("**/*.log")
-    monkeypatch.setattr(tree, "listing", lambda directory: pytest.fail(f"{directory!r} was listed"))
+    monkeypatch.setattr(tree, "Listing", lambda directory: pytest.fail(f"{directory!r} was listed"))
     write(tmp_path / "new.log")
     desk.until(lambda: "new.log" in desk.seen["s"])
     assert [seen.path for seen in desk.last[0].seen] == [os.fsencode(tmp_path / "new.log")]
@@ -335,16 +335,16 @@ def test_a_rotation_in_the_middle_of_a_poll_is_seen_whole(
     write(log)
     desk.later(1)
     first = log.stat().st_ino
-    listed = scan_module.listing
+    listed = scan_module.Listing
 
-    def rotate_after_listing(directory: bytes) -> list[os.DirEntry[bytes]]:
-        entries = listed(directory)
+    def rotate_after_listing(directory: bytes, which: FileId) -> scan_module.Listing:
+        entries = listed(directory, which)
         if directory == os.fsencode(tmp_path) and not rotated.exists():
             log.rename(rotated)  # in the listing its old name leads to its successor, and its new name is not there
             write(log)
         return entries
 
-    monkeypatch.setattr(tree, "listing", rotate_after_listing)
+    monkeypatch.setattr(tree, "Listing", rotate_after_listing)
     if out_of_turn:
         seen = desk.discovery.look("s", os.fsencode(tmp_path)).seen
     else:
@@ -430,15 +430,15 @@ def test_the_slow_scan_sees_what_no_event_told(
 
 def test_a_directory_becomes_readable(tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "x/a.log")
-    real = scan_module.listing
+    real = scan_module.Listing
 
-    def listing(directory: bytes) -> list[os.DirEntry[bytes]]:
+    def listing(directory: bytes, which: FileId) -> scan_module.Listing:
         if not (tmp_path / "x").stat().st_mode & 0o200:  # as root we may read all the same
             raise PermissionError(errno.EACCES, "Permission denied")
-        return real(directory)
+        return real(directory, which)
 
     (tmp_path / "x").chmod(0o500)
-    monkeypatch.setattr(tree, "listing", listing)
+    monkeypatch.setattr(tree, "Listing", listing)
     desk = open_desk("x/*.log")
     assert desk.last[0].unreadable == (os.fsencode(tmp_path / "x"),)
     (tmp_path / "x").chmod(0o700)

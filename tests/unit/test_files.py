@@ -104,7 +104,7 @@ def test_each_call_can_be_made_to_fail_alone(tmp_path: Path, failing: str) -> No
             assert raised.value is error
         else:
             calls[op]()
-    assert called == OPS
+    assert [op for op in called if op in OPS] == OPS
     if failing == "log.close":
         os.close(fd)
 

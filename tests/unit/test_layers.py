@@ -26,7 +26,7 @@ class Row(NamedTuple):
     why: str  # what would go wrong
 
 
-CORE = "errors model events config template records files ledger lifecycle framing"
+CORE = "errors model events config template records paths files ledger lifecycle framing"
 
 
 TABLE = {
@@ -38,9 +38,10 @@ TABLE = {
     "framing": Row("", "msgspec", "bytes in, events out: pure, so that it can be tested with every cut"),
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
+    "paths": Row("", "", "where a path leads, and over whose links: opens nothing, and knows no source"),
     "events": Row("model", "", "the only one that logs, through the callable it is given: it chooses no format"),
     "files": Row(
-        "errors model",
+        "errors model paths",
         "backports compression",
         "the operating system's seam: what is done with a file is decided elsewhere",
     ),
@@ -56,9 +57,9 @@ TABLE = {
     "deadletters": Row(
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
     ),
-    "discovery": Row("model config files events", "watchdog", "marks what is dirty, never reads a file"),
+    "discovery": Row("model config paths files events", "watchdog", "marks what is dirty, never reads a file"),
     "source": Row("model events config ledger records", "", "what all sources do alike: knows no kind of them"),
-    "tailer": Row("errors model events framing files ledger lifecycle", "", "one generation of one file"),
+    "tailer": Row("errors model events framing paths files ledger lifecycle", "", "one generation of one file"),
     "filesource": Row(f"{CORE} source tailer discovery checkpoints patterns", "", "reading knows nothing of Kafka"),
     "kafka": Row(
         "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"

@@ -153,14 +153,14 @@ def test_an_unreadable_directory_is_told_once(
     root: Path, events: Events, told: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a.log", "x/a.log")
-    real = scan_module.listing
+    real = scan_module.Listing
 
-    def listing(directory: bytes) -> list[os.DirEntry[bytes]]:
+    def listing(directory: bytes, which: FileId) -> scan_module.Listing:
         if directory.endswith(b"/x"):
             raise PermissionError(13, "Permission denied")
-        return real(directory)
+        return real(directory, which)
 
-    monkeypatch.setattr(tree, "listing", listing)
+    monkeypatch.setattr(tree, "Listing", listing)
     for _ in range(3):
         assert set(scan(root, events, "**/*.log")) == {"a.log"}
     unreadable = [fields for name, fields in told if name == "directory.unreadable"]
@@ -171,9 +171,9 @@ def test_hops_end_at_what_is_no_link(root: Path) -> None:
     Path("a").symlink_to("b")
     Path("b").symlink_to("dir/c")
     real = os.fsencode(root.resolve())
-    assert hops(real + b"/a") == ((real, b"b"), (real + b"/dir", b"c"))
+    assert hops(real + b"/a") == (((real, b"b"), (real + b"/dir", b"c")), frozenset())
     Path("loop").symlink_to("loop")
-    assert {hop.name for hop in hops(real + b"/loop")} == {b"loop"}
+    assert {hop.name for hop in hops(real + b"/loop")[0]} == {b"loop"}
 
 
 def test_what_is_not_there_is_none(root: Path) -> None:
