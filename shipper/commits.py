@@ -18,6 +18,7 @@ from shipper.checkpoints.merge import Committed, Merged, merge
 from shipper.config import KafkaConfig
 from shipper.errors import InstanceTaken, ProducerFatal
 from shipper.events import Events
+from shipper.kafka.hanging import Known
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome, TransactionalProducer
 from shipper.ledger import Ledger, Track
@@ -60,7 +61,7 @@ class Commits:
         self._events = events
         self._clock = clock
         self._wake = wake
-        self._topics = set(topics)  # which records go to, over all clients
+        self._known = Known(set(topics))  # over all clients
         self._run = secrets.token_hex(8)
         self._run_found = ""  # the one that was there at the start
         self._begun = False
@@ -85,7 +86,7 @@ class Commits:
             self._events,
             instance=self._instance,
             run=self._run,
-            topics=self._topics,
+            known=self._known,
             accept=self._accept,
             wake=self._wake,
             clock=self._clock,

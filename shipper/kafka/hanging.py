@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -29,10 +30,18 @@ BEAT = 0.05  # seconds between looks while one is open
 Partition = tuple[str, int]  # topic, number
 
 
+@dataclass(slots=True)
+class Known:
+    """What outlives a client: the topics that are used, and up to where what is open is known to be another's."""
+
+    topics: set[str]
+    others: dict[Partition, int] = field(default_factory=dict)
+
+
 class Found(NamedTuple):
     """What was found of partitions."""
 
-    unended: list[Partition]
+    unended: dict[Partition, int]  # and how far who reads committed records gets there
     silent: dict[str, str]  # a topic of which some partition did not answer: why
 
 
@@ -45,17 +54,17 @@ class Look:
         self._clock = clock
         self._ends: dict[Partition, int] = {}
 
-    def at(self, partitions: Iterable[Partition]) -> Found:
-        """Return which of them hold an open transaction, and still do a while later."""
+    def at(self, partitions: Iterable[Partition], others: dict[Partition, int]) -> Found:
+        """Return which of them hold an open transaction, and still do a while later; not one of ``others``."""
         left, silent = list(partitions), dict[str, str]()
         self._ends |= self._ask([p for p in left if p not in self._ends], IsolationLevel.READ_UNCOMMITTED, silent)
         until = self._clock() + PATIENCE
         while True:
             left = [p for p in left if p[0] not in silent]
             reached = self._ask(left, IsolationLevel.READ_COMMITTED, silent)
-            left = [p for p in left if p in reached and reached[p] < self._ends[p]]
+            left = [p for p in left if p in reached and reached[p] < self._ends[p] and reached[p] != others.get(p)]
             if not left or self._clock() >= until or self._stopping.wait(BEAT):
-                return Found(left, silent)
+                return Found({p: reached[p] for p in left}, silent)
 
     def _ask(self, partitions: list[Partition], level: IsolationLevel, silent: dict[str, str]) -> dict[Partition, int]:
         """Return where partitions end for a reader; adds to ``silent`` the topics that do not say."""

@@ -5,7 +5,8 @@ created where that may be, the client takes over the instance's transactions (wh
 what was committed is read back. Then a first transaction says whose turn it is now: of two daemons that share an
 instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent;
 nor is one ready in which the brokers may have left a transaction open (``hanging``). Those that are known when a client
-is opened are cleared by that; where another one has to be, a new client is asked for.
+is opened are cleared by that; where another one has to be, a new client is asked for. After each abort the same thread
+looks at what it was to end, before anything is sent there, and at the checkpoints, before anything is committed.
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
 :meth:`commit` or :meth:`abort`, asked again until they are done, end it. The client's call is made once, on a thread of
@@ -38,7 +39,7 @@ from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.calls import Call, Caller
 from shipper.kafka.errors import classify, explain
-from shipper.kafka.hanging import Look, Partition
+from shipper.kafka.hanging import Found, Known, Look, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
 from shipper.kafka.producer import Joinable, Producer, runs
 from shipper.kafka.settings import shared_settings
@@ -49,6 +50,7 @@ BEAT = 0.25  # seconds between looks at a topic that is not there yet
 RETRY = 1.0  # seconds before something is tried again that failed
 ADMIN = 10.0  # seconds for an answer of the admin client
 ANSWER = 2.0  # seconds to wait until it is known of every topic whether it is there
+KEEP = 30.0  # seconds that the connection for looks is kept: aborts seldom come alone
 TRIES = 2  # transactions to end what hangs in a partition; what is open then is another producer's
 SENT = 10.0  # seconds for the records of such a transaction
 PARTITIONS = 12  # of a topic that is created here
@@ -96,15 +98,22 @@ class TransactionalProducer(Producer):
         *,
         instance: str,
         run: str,
-        topics: set[str],
+        known: Known,
         accept: Callable[[Recovered], None],
         wake: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._wake = wake
         self._news = threading.Event()  # of a topic, perhaps of that of the checkpoints
-        self._topics = topics  # all that are used; outlives the client
-        self._cleared: set[str] = set()  # those in which nothing of a former client's is open
+        self._known = known
+        self._cleared: set[str] = set()  # the topics in which nothing is open that should have been ended
+        self._clearing = threading.Lock()  # held to change which these are
+        self._aborts = 0
+        self._used: set[str] = set()  # topics that the open transaction has records in
+        self._prepared = False  # so has that of the checkpoints
+        self._seen = threading.Event()  # that nothing is open there
+        self._seen.set()
+        self._given_up = False  # the client has ended the transaction, and what it was to end is not looked at yet
         settings = {"transactional.id": transactional_id(instance)}
         self._reports: deque[tuple[DeliveryReport, Any, Any]] = deque()  # noted, by any thread, and to be handed on
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
@@ -135,8 +144,8 @@ class TransactionalProducer(Producer):
     def topic_state(self, topic: str) -> TopicState:
         """Whether records may be sent to ``topic``: none before it is known what was committed, and what hangs."""
         state = super().topic_state(topic)
-        if topic not in self._topics:
-            self._topics.add(topic)
+        if topic not in self._known.topics:
+            self._known.topics.add(topic)
             self._news.set()
         if self.recovered is None or (state is TopicState.READY and topic not in self._cleared):
             return TopicState.UNKNOWN
@@ -152,6 +161,7 @@ class TransactionalProducer(Producer):
         if not messages:
             return
         self.begin()
+        self._used.add(topic)
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
         report = self._noted(report)
@@ -194,6 +204,7 @@ class TransactionalProducer(Producer):
         if not messages:
             return
         self.begin()
+        self._used.update(topics or (topic,))
         self.bytes += sum(map(len, (m["value"] for m in messages)))
         failed = len(self._failed)
         report = self._noted(report)
@@ -228,6 +239,7 @@ class TransactionalProducer(Producer):
         removed: Iterable[tuple[str, str]],
     ) -> None:
         """Add to the open transaction its ``number``, checkpoints, and those to be forgotten (source, uid)."""
+        self._prepared = True
         self._write(key_of(self._instance), Transaction(self._run_id, number))
         for checkpoint in changed:
             key = key_of(self._instance, checkpoint.source, checkpoint.uid)
@@ -254,12 +266,17 @@ class TransactionalProducer(Producer):
 
         Raises ProducerFatal.
         """
-        try:
-            if not self._has_ended(self._txn.abort_transaction, timeout):
-                return False
-        except KafkaException as raised:
-            self._give_up(raised.args[0])
-            raise ProducerFatal(self._fatal) from None
+        if not self._given_up:
+            try:
+                if not self._has_ended(self._txn.abort_transaction, timeout):
+                    return False
+            except KafkaException as raised:
+                self._give_up(raised.args[0])
+                raise ProducerFatal(self._fatal) from None
+            self._given_up = True
+            self._look_again()
+        if not (self._seen.wait(timeout) or self._stopping.is_set()):
+            return False
         self._ended()
         return True
 
@@ -305,7 +322,19 @@ class TransactionalProducer(Producer):
     def _owes(self) -> bool:
         return super()._owes() or bool(self._reports)
 
+    def _look_again(self) -> None:
+        """Have the opener's thread look at all that has just been aborted: brokers may have forgotten some of it."""
+        with self._clearing:
+            self._aborts += 1
+            if self._prepared:
+                self._seen.clear()
+                self._cleared.clear()
+            self._cleared -= self._used
+        self._news.set()
+
     def _ended(self) -> None:
+        self._given_up = self._prepared = False
+        self._used.clear()
         self.began_at = None
         self._committing = False
         self.bytes = 0
@@ -405,15 +434,13 @@ class TransactionalProducer(Producer):
 
         Nothing waits for it: the daemon is delivering already.
         """
-        resource = ConfigResource(ResourceType.TOPIC, self._topic)
-        asked = self._ask_admin().describe_configs([resource], request_timeout=ADMIN)[resource]
-        while not (asked.done() or self._stopping.wait(BEAT)):
-            pass
-        if asked.done() and asked.exception() is None:
-            policy = asked.result()["cleanup.policy"].value
-            if not keeps(policy):
+
+        def judge(answer: Future[Any]) -> None:
+            if answer.exception() is None and not keeps(policy := answer.result()["cleanup.policy"].value):
                 self._events.checkpoint_topic_unfit(self._topic, policy)
-        self._admin = None
+
+        resource = ConfigResource(ResourceType.TOPIC, self._topic)
+        self._ask_admin().describe_configs([resource], request_timeout=ADMIN)[resource].add_done_callback(judge)
 
     def _init(self) -> bool:
         while not self._stopping.is_set():
@@ -436,7 +463,7 @@ class TransactionalProducer(Producer):
         until = self._clock() + ANSWER
         while not self._stopping.is_set():
             self._news.clear()
-            states = {topic: super(TransactionalProducer, self).topic_state(topic) for topic in tuple(self._topics)}
+            states = {t: super(TransactionalProducer, self).topic_state(t) for t in tuple(self._known.topics)}
             if TopicState.UNKNOWN not in states.values() or self._clock() >= until:
                 break
             self._news.wait(BEAT)
@@ -447,14 +474,15 @@ class TransactionalProducer(Producer):
             except KafkaException as raised:
                 self._not_looked_at(self._topic, explain(raised.args[0]))
                 continue
-            found = look.at(partitions)
+            found = look.at(partitions, self._known.others)
             if self._topic in found.silent:
                 self._not_looked_at(self._topic, found.silent[self._topic])
                 continue
             if not found.unended or tries == TRIES:
+                self._known.others.update(found.unended)
                 self._cleared.update(topic for topic in ready if topic not in found.silent)
                 return not self._stopping.is_set()
-            self._events.transaction_hanging(found.unended)
+            self._events.transaction_hanging(list(found.unended))
             ended = self._end_in(found.unended)
             if self._fatal:
                 return False
@@ -468,30 +496,49 @@ class TransactionalProducer(Producer):
         return Look(admin, self._stopping, self._clock)
 
     def _clear_later(self) -> None:
-        """Look at each topic that is asked for when the client is open already; where something hangs, give it up."""
+        """Look at topics that are asked for when the client is open already, and after aborts.
+
+        Where something hangs, or the checkpoints do not answer, the client is given up: a new one aborts it.
+        """
         while not self._stopping.is_set():
             self._news.clear()
-            new = [topic for topic in tuple(self._topics) if topic not in self._cleared]
-            for topic in new:
-                if super().topic_state(topic) is not TopicState.READY or self._stopping.is_set():
-                    continue  # there will be news of it
+            aborts, checkpoints = self._aborts, not self._seen.is_set()
+            new = [topic for topic in tuple(self._known.topics) if topic not in self._cleared]
+            new = [topic for topic in new if super(TransactionalProducer, self).topic_state(topic) is TopicState.READY]
+            if (new or checkpoints) and not self._stopping.is_set():
                 try:
-                    found = self._look().at(self._partitions([topic]))
-                    why = found.silent.get(topic, "")
+                    partitions = self._partitions(new) + [(self._topic, self._partition)] * checkpoints
+                    found = self._look().at(partitions, self._known.others)
                 except KafkaException as raised:
-                    why = explain(raised.args[0])
-                if why:
-                    self._not_looked_at(topic, why)
+                    self._not_looked_at(self._topic, explain(raised.args[0]))
                     self._news.set()
-                elif found.unended:
-                    self._fatal = f"a transaction is open in topic {topic}, and only a new client can end it"
+                    continue
+                if why := self._beyond_help(found):
+                    self._fatal = why
                     self._wake()
                     return
-                else:
-                    self._cleared.add(topic)
-                    self._wake()
-            self._admin = None
-            self._news.wait()
+                with self._clearing:
+                    if aborts == self._aborts:
+                        self._seen.set()
+                        self._cleared.update(topic for topic in new if topic not in found.silent)
+                self._wake()
+                for topic, why in found.silent.items():
+                    self._not_looked_at(topic, why)
+                    self._news.set()
+            if not self._news.wait(KEEP):
+                self._admin = None
+                self._news.wait()
+
+    def _beyond_help(self, found: Found) -> str:
+        """Return why a new client is needed, or ""."""
+        if found.unended:
+            where = ", ".join(sorted({topic for topic, _ in found.unended}))
+            return f"a transaction is open in topic {where}, and only a new client can end it"
+        if self._topic in found.silent:  # its partition may be gone
+            return (
+                f"it cannot be told whether a transaction is open in topic {self._topic}: {found.silent[self._topic]}"
+            )
+        return ""
 
     def _partitions(self, topics: Iterable[str]) -> list[Partition]:
         known = {topic: self._txn.list_topics(topic, CALL).topics[topic].partitions for topic in topics}

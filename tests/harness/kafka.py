@@ -221,6 +221,14 @@ class Broker:
         self.settle(self.admin.delete_topics([name]))
         eventually(f"topic {name} to go", lambda: name not in self._topics())
 
+    def limit(self, client: str, rate: int | None) -> None:
+        """Let clients of this id send so many bytes a second; None: as many as they like."""
+        name = "producer_byte_rate"
+        change = ["--delete-config", name] if rate is None else ["--add-config", f"{name}={rate}"]
+        where = ["--bootstrap-server", self.bootstrap, "--entity-type", "clients", "--entity-name", client]
+        done = self._run("kafka.admin.ConfigCommand", *where, "--alter", *change).wait()
+        assert done == 0, self._log.read_text()[-2000:]
+
     def close(self) -> None:
         """End everything and remove the data."""
         self.proxy.close()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
+from confluent_kafka import KafkaError
 
+from shipper.errors import ProducerFatal
+from shipper.kafka.hanging import Found, Look, Partition
 from shipper.kafka.transactions import Outcome
+from shipper.model import TopicState
+from tests.harness.mock_errors import Api
 from tests.harness.wait import eventually
 from tests.mock.world import Sent, World, opened, poll_until, ready
 
@@ -61,3 +66,45 @@ def test_brokers_that_go_away_while_they_are_asked_to_commit(world: World) -> No
     assert producer.commit(0.2) is Outcome.PENDING
     world.broker.up()
     poll_until(producer, "the outcome", lambda: producer.commit(0) is Outcome.COMMITTED)
+
+
+def test_what_was_aborted_is_looked_at_before_anything_is_sent_there(world: World) -> None:
+    """A broker may forget to end it, and the next commit would then commit it too (KAFKA-20734)."""
+    topic, other = world.topic(), world.topic()
+    producer = opened(world.transactional())
+    ready(producer, topic)
+    ready(producer, other)
+    Sent(producer, topic).send()
+    world.broker.fail(Api.LIST_OFFSETS, *[KafkaError.LEADER_NOT_AVAILABLE] * 1000)
+    eventually("the end of the transaction", lambda: producer.abort(0))
+    assert producer.topic_state(topic) is TopicState.UNKNOWN
+    assert producer.topic_state(other) is TopicState.READY
+    world.broker.forgive(Api.LIST_OFFSETS)
+    ready(producer, topic)
+    producer.begin()
+    producer.prepare(1, 1, 0, (), ())
+    world.broker.fail(Api.LIST_OFFSETS, *[KafkaError.LEADER_NOT_AVAILABLE] * 1000)
+    with pytest.raises(ProducerFatal, match="cannot be told whether a transaction is open"):
+        poll_until(producer, "the checkpoints to be looked at", lambda: producer.abort(0))
+
+
+def test_a_transaction_that_is_open_after_it_was_aborted_takes_a_new_client(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = world.topic()
+    producer = opened(world.transactional())
+    ready(producer, topic)
+    Sent(producer, topic).send()
+
+    def at(_self: Look, partitions: Iterable[Partition], others: dict[Partition, int]) -> Found:
+        return Found({p: 0 for p in partitions if p[0] == topic and p not in others}, {})
+
+    monkeypatch.setattr(Look, "at", at)
+    eventually("the end of the transaction", lambda: producer.abort(0))
+    with pytest.raises(ProducerFatal, match=f"a transaction is open in topic {topic}"):
+        poll_until(producer, "the client to be given up", lambda: False)
+    heir = world.transactional()
+    heir._known.topics.add(topic)
+    opened(heir)  # it ends what it can, and knows that the rest is another's
+    assert heir._known.others == {(topic, 0): 0}
+    ready(heir, topic)

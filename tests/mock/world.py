@@ -9,6 +9,7 @@ from typing import Any
 
 from shipper.config import KafkaConfig
 from shipper.events import Events
+from shipper.kafka.hanging import Known
 from shipper.kafka.producer import Producer
 from shipper.kafka.transactions import Outcome, TransactionalProducer
 from shipper.model import TopicState
@@ -52,7 +53,7 @@ class World:
             self._events(),
             instance="i",
             run=str(next(self._runs)),
-            topics=set(),
+            known=Known(set()),
             accept=lambda recovered: None,
             wake=lambda: None,
             clock=time.monotonic,
