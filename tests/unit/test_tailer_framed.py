@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -305,3 +307,28 @@ def test_the_end_of_a_very_long_line_is_looked_for_piece_by_piece(
         assert batch.lines == [b"x" * 30]
         assert batch.full == (0 if splits else 2000)
         t.close()
+
+
+@pytest.mark.parametrize("splits", [True, False])
+@pytest.mark.parametrize("encoding", ["bytes", "utf-16"])
+def test_a_line_without_an_end_costs_no_more_memory_than_max_line(tmp_path: Path, encoding: str, splits: bool) -> None:
+    log = tmp_path / "app.log"
+    size, max_line = 64 << 20, 64 << 10
+    with log.open("wb") as file:
+        file.truncate(size)  # holes: zeros without a line end
+    t = tailer(log, encoding=encoding, max_line=max_line, splits=splits)
+    tracemalloc.start()
+    try:
+        taken = sum(batch.size for batch in _each(t))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken > size - 3 * max_line if splits else not taken
+    assert peak < 12 * max_line + 2 * tailer_module.BLOCK
+    t.close()
+
+
+def _each(t: Tailer) -> Iterator[Batch]:
+    while (batch := t.take()) is not None or not t.at_end:
+        if batch is not None:
+            yield batch
