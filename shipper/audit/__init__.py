@@ -1,7 +1,8 @@
 """``shipper audit``: holds what the files hold against what the topics hold.
 
 - ``stock``: which generations there are, and where their bytes are now; the daemon's own rules
-- ``lines``: what a stretch of a file is as lines; ``shaped``: what the record stage makes of these
+- ``lines``: what a stretch of a file is as lines; ``shaped``: what the daemon's steps make of it
+- ``sameness``: which line and which record are the same
 - ``spill``: pairs of numbers on disk, so that the memory is bounded
 - ``match``: the join, and the judgement
 - ``run``: reads it all, in the one order in which a daemon that goes on working cannot make it look wrong

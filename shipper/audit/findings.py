@@ -49,12 +49,16 @@ class FileReport:
 
 @dataclass
 class SourceReport:
-    """One source. ``gone``: generations whose bytes are nowhere; ``left``: files left alone at the first scan."""
+    """One source. ``gone``: generations whose bytes are nowhere; ``left``: files left alone at the first scan.
+
+    ``left_out``: lines that are not there and that ``rate_limit`` may have dropped.
+    """
 
     name: str
     files: list[FileReport] = field(default_factory=list)
     gone: int = 0
     left: int = 0
+    left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property

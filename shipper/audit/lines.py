@@ -1,7 +1,7 @@
-"""What a stretch of a file would be as records: blocks of whole lines, or parts of a line over ``max_line``. Pure.
+"""What a stretch of a file would be as records: whole lines or events, or parts of a line over ``max_line``.
 
-The same cuts as the tailer makes, without its care for files that grow: the stretch is read once, from its beginning,
-which is a line's beginning too.
+:func:`blocks` makes the cuts of a tailer of plain lines, fast. :func:`batches` has a tailer make them, for all else. A
+stretch is read once, from its beginning, which is the beginning of a line and of an event.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from shipper.files import MARK, Reader, Stat, digest
 from shipper.framing import parts
+from shipper.model import Checkpoint, Fingerprint
+from shipper.tailer import Batch, ContentChanged, Tailer
 
 BLOCK = 1 << 20  # bytes of one read
 
@@ -81,6 +84,65 @@ def blocks(
                 yield Block(at, [piece], [], part)
         else:
             yield Block(at, [rest], [rest])
+
+
+class _Until:
+    """A file as if it ended at an offset."""
+
+    def __init__(self, reader: Reader, end: int | None) -> None:
+        self._reader = reader
+        self._end = end
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes at ``offset``."""
+        if self._end is not None:
+            size = max(0, min(size, self._end - offset))
+        return self._reader.read(size, offset) if size else b""
+
+    def stat(self) -> Stat:
+        """Return what the operating system says of the whole file."""
+        return self._reader.stat()
+
+    def close(self) -> None:
+        """Leave the file open: it is not ours."""
+
+
+def batches(tailer: Tailer, start: int, end: int | None) -> Iterator[tuple[Batch, int]]:
+    """Yield what the open ``tailer`` would read between two offsets, and where each batch begins.
+
+    As :func:`blocks`; what follows the last line end, or an event that may go on, was sent as it is. Raises
+    :class:`Cut`, and as reading does.
+    """
+    assert tailer.reader is not None
+    reader = _Until(tailer.reader, end)
+    mark = digest(reader.read(min(start, MARK), max(0, start - MARK)))
+    saved = Checkpoint(
+        tailer.uid,
+        tailer.source,
+        tailer.path,
+        tailer.seen_as,
+        tailer.file_id,
+        tailer.generation,
+        start,
+        Fingerprint(0, b"", start, mark),
+        compression=tailer.compression,
+    )
+    mine = Tailer(saved, tailer.max_line, tailer.topic, tailer.key, tailer.framer, splits=tailer.splits)
+    mine.reader = reader  # type: ignore[assignment] # no more is asked of it
+    try:
+        while True:
+            at = mine.read.offset
+            batch = mine.take()
+            if batch is None and mine.at_end:
+                batch = mine.take_last()
+                if batch is None and mine.at_end:
+                    break
+            if batch is not None:
+                yield batch, at
+    except ContentChanged:
+        raise Cut from None
+    if end is not None and mine.read.offset < end:
+        raise Cut
 
 
 def _whole(raw: list[bytes], lines: list[bytes], at: int, max_line: int) -> Iterator[Block]:

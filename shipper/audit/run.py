@@ -17,9 +17,10 @@ from operator import xor
 from typing import Any, NamedTuple
 
 from shipper.audit.findings import FileReport, Missing, Report, SourceReport
-from shipper.audit.lines import Cut, blocks
+from shipper.audit.lines import Cut, batches, blocks
 from shipper.audit.match import OFFSET_BITS, RANGE_BITS, Bucket, Numbering, Segment, Verdict, match
-from shipper.audit.shaped import Shaping, why_not
+from shipper.audit.sameness import Sameness, of_part
+from shipper.audit.shaped import Shaping, leaves_out
 from shipper.audit.spill import Spill
 from shipper.audit.stock import Stock
 from shipper.checkpoints import snapshot
@@ -31,7 +32,6 @@ from shipper.files import BROKEN, Files
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.topics import Partition, TopicReader
 from shipper.model import show_path
-from shipper.records import FILE_ID, OFFSET, PART, RECORD
 from shipper.tailer import Tailer
 
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
@@ -102,12 +102,7 @@ class _Audit:
         self._report = Report()
         self._descriptors = Descriptors(limit_from_process(), Files(), Events(lambda *_: None))
         stack.callback(self._descriptors.close_all)
-        # By topic and key: what makes equal lines of two groups differ. A line that is known by headers needs none.
-        self._salts: dict[str, dict[bytes, int]] = {}
-        self._free: set[str] = set()  # topics of sources whose records choose topic or key: any key may be one of ours
-        self._placed: set[bytes] = set()  # file ids of which a record is known by its place alone
-        self._by_headers: set[str] = set()  # topics to which sources with provenance send
-        self._nameless = 0  # records in these that have no headers
+        self._same = Sameness()
         self._segments: list[Segment] = []
         self._files: list[_File] = []  # of each segment
         self._number = 0
@@ -118,7 +113,7 @@ class _Audit:
         lanes = self._lanes(states)
         self._say("reading the dead letters and the ends of the topics")
         letters = self._letters()
-        with TopicReader(self._config.kafka, self._salts, self._options.timeout) as reader:
+        with TopicReader(self._config.kafka, self._same.salts, self._options.timeout) as reader:
             for topic in sorted(reader.missing):
                 self._report.notes.append(f"topic {topic} is not there: every line that was sent to it is missing")
             partitions = list(reader.partitions)
@@ -178,12 +173,6 @@ class _Audit:
                     report.notes.append("it was not scanned yet: nothing of it has been sent")
                     self._report.sources.append(report)
                 continue
-            named = config.provenance == "headers" and not self._options.by_content
-            if why := why_not(config, named=named):
-                if chosen:
-                    report.notes.append(f"not judged: {why}")
-                    self._report.sources.append(report)
-                continue
             stock = Stock(config, states[name], self._descriptors, host)
             shaping: Shaping | None = Shaping(config, host, frozenset({self._config.kafka.checkpoint_topic}))
             if shaping is not None and shaping.plain:
@@ -204,17 +193,19 @@ class _Audit:
             raise StateError(f"{show_path(path)}: no source has shipped anything of it; shipper explain says why")
         asked = [(lane, t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations]
         free = [lane for lane in lanes if lane.shown and lane.shaping is not None and lane.shaping.free]
-        asked += [(lane, topic, b"") for lane in free for topic in self._topics_of(lane)]
+        chosen_by = {id(lane): self._topics_of(lane) for lane in free}
+        asked += [(lane, topic, b"") for lane in free for topic in chosen_by[id(lane)]]
         groups = {(topic, key) for lane, topic, key in asked if not self._named(lane) and lane not in free}
-        self._free = {topic for lane, topic, _ in asked if lane in free and not self._named(lane)}
-        self._placed = {
+        same = self._same
+        same.free = {topic for lane, topic, _ in asked if lane in free and not self._named(lane)}
+        same.placed = {
             t.uid.encode() for lane in lanes if lane.shaping is not None and self._named(lane) for t in lane.generations
         }
-        self._by_headers = {topic for lane, topic, _ in asked if self._named(lane)}
-        for _, topic, _ in asked:
-            self._salts.setdefault(topic, {})
-        for topic, key in groups:
-            self._salts[topic][key] = self._free_salt(key) if topic in self._free else hash((topic, key))
+        same.by_headers = {topic for lane, topic, _ in asked if self._named(lane)}
+        same.ask((topic for _, topic, _ in asked), groups)
+        for lane in lanes:
+            if lane.shaping is not None and not self._named(lane):
+                same.comparing.add(lane.config, chosen_by.get(id(lane)) or {t.topic for t in lane.generations})
         # The others that send to the same key may have sent an equal line.
         return [
             lane
@@ -226,10 +217,6 @@ class _Audit:
         """Whether the records of a path are known by their headers."""
         return lane.config.provenance == "headers" and not self._options.by_content
 
-    @staticmethod
-    def _free_salt(key: bytes) -> int:
-        return hash(("free", key))
-
     def _topics_of(self, lane: _Lane) -> set[str]:
         """Return the topics that the lines of a path choose; reads them, for nothing else knows."""
         assert lane.shaping is not None
@@ -239,8 +226,8 @@ class _Audit:
                 if not tailer.detached and lane.stock.open(tailer):
                     assert tailer.reader is not None
                     start, end = min(tailer.start, tailer.track.acked.offset), tailer.track.acked.offset
-                    for block in blocks(tailer.reader.read, start, end, lane.config.max_line, ended=True):
-                        topics.update(one.topic for one in lane.shaping.records(tailer, block))
+                    for records in lane.shaping.records(tailer, start, end):
+                        topics.update(one.topic for one in records)
             except (Cut, *BROKEN):
                 continue  # told when it is judged
             finally:
@@ -266,7 +253,7 @@ class _Audit:
             assert tailer.reader is not None
             acked = tailer.track.acked.offset
             size = None if tailer.compression else max(acked, tailer.reader.stat().size)
-            file.before = _count(tailer, min(tailer.start, acked))
+            file.before = _count(tailer, min(tailer.start, acked), plain=lane.shaping is None)
             self._stretch(lane_number, file, min(tailer.start, acked), acked, spill, sent=True)
             self._stretch(lane_number, file, acked, size, spill, sent=False)
             if not tailer.compression and not tailer.verify():
@@ -289,14 +276,14 @@ class _Audit:
         if file.lane.shaping is not None:
             self._stretch_shaped(file, file.lane.shaping, start, end, spill)
             return
-        salt = 0 if named else self._salts.get(tailer.topic, {}).get(tailer.key)
+        salt = 0 if named else self._same.salts.get(tailer.topic, {}).get(tailer.key)
         if salt is None:
             return  # a generation of other lines under the same path: nobody asked for it
         adders, mask = spill.adders, self._mask
         for block in blocks(tailer.reader.read, start, end, file.lane.config.max_line, ended=True):
             file.places.append(_Place(self._number, block.offset, block.part))
-            twist = salt ^ _of_part(block.part)
-            hashes = map(hash, block.lines)
+            twist = salt ^ of_part(block.part)
+            hashes = map(hash, self._same.comparing.lines(tailer.topic, block.lines))
             if named:
                 offsets = block.offsets() if block.raw else (block.offset,)
                 hashes = map(xor, hashes, map(hash, map((b"%b %%d" % tailer.uid.encode()).__mod__, offsets)))
@@ -310,23 +297,18 @@ class _Audit:
 
     def _stretch_shaped(self, file: _File, shaping: Shaping, start: int, end: int | None, spill: Spill) -> None:
         """Note every record that the stage makes of what stands between two offsets."""
-        tailer, named = file.tailer, self._named(file.lane)
-        assert tailer.reader is not None
-        uid, adders, mask = tailer.uid.encode(), spill.adders, self._mask
-        for block in blocks(tailer.reader.read, start, end, file.lane.config.max_line, ended=True):
-            file.places.append(_Place(self._number, block.offset, block.part))
+        tailer, adders, mask = file.tailer, spill.adders, self._mask
+        uid, named = tailer.uid.encode(), self._named(file.lane)
+        for records in shaping.records(tailer, start, end):
             first = self._number
-            for one in shaping.records(tailer, block):
-                if named:
-                    h = _placed(uid, one.offset, one.number)
-                elif shaping.free:
-                    h = hash(one.value) ^ self._free_salt(one.key) ^ _of_part(block.part)
-                else:
-                    h = hash(one.value) ^ self._salts.get(one.topic, {}).get(one.key, 0) ^ _of_part(block.part)
-                add = adders[h & mask]
-                add(h)
-                add(self._number)
-                self._number += 1
+            if records and records[0].part < 2:
+                file.places.append(_Place(first, records[0].offset, 0))
+            for one in records:
+                for h in self._same.of_expected(one, uid, named=named, free=shaping.free):
+                    add = adders[h & mask]
+                    add(h)
+                    add(self._number)
+                    self._number += 1
             spill.added(self._number - first)
 
     # --- what was sent -----------------------------------------------------------------------------------------------
@@ -339,18 +321,7 @@ class _Audit:
             return found
         try:
             for _, letter in letters:
-                uid, headers = letter.uid.encode(), dict(letter.headers)
-                if uid in self._placed:
-                    found.append(_placed(uid, letter.offset, letter.part))
-                    continue
-                h = hash(letter.value) ^ _of_part(int(headers.get(PART, 0)))
-                if letter.topic in self._by_headers:
-                    found.append(h ^ hash(b"%b %d" % (uid, letter.offset)))
-                salt = self._salts.get(letter.topic, {}).get(letter.key)
-                if salt is None and letter.topic in self._free:
-                    salt = self._free_salt(letter.key)
-                if salt is not None:
-                    found.append(h ^ salt)
+                found += self._same.of_letter(letter)
         finally:
             letters.close()
         return found
@@ -358,45 +329,14 @@ class _Audit:
     def _consume(self, reader: TopicReader, spill: Spill, partitions: list[Partition]) -> None:
         """Note every record of our keys."""
         bases = {where: index << OFFSET_BITS for index, where in enumerate(partitions)}
-        adders, mask, salts, by_headers = spill.adders, self._mask, self._salts, self._by_headers
+        adders, mask, hashes_of = spill.adders, self._mask, self._same.of_message
         for batch in reader.read(self._say):
             added = 0
             for message in batch:
-                topic = message.topic()
-                salt = salts[topic].get(message.key())
-                if salt is None and topic in self._free:
-                    salt = self._free_salt(message.key() or b"")
-                headers = message.headers()
-                if salt is None:
-                    if topic not in by_headers:
-                        continue
-                    if not headers:
-                        self._nameless += 1
-                        continue
-                h = hash(message.value())
-                if headers:
-                    names = dict(headers)
-                    if part := names.get(PART):
-                        h ^= _of_part(int(part))
-                    if names.get(FILE_ID) in self._placed and OFFSET in names:
-                        number = int(part or names.get(RECORD, 0))
-                        named = _placed(names[FILE_ID], int(names[OFFSET]), number)
-                        add = adders[named & mask]
-                        add(named)
-                        add(bases[topic, message.partition()] + message.offset())
-                        added += 1
-                        continue
-                    if topic in by_headers and FILE_ID in names and OFFSET in names:
-                        named = h ^ hash(names[FILE_ID] + b" " + names[OFFSET])
-                        add = adders[named & mask]
-                        add(named)
-                        add(bases[topic, message.partition()] + message.offset())
-                        added += 1
-                if salt is not None:
-                    h ^= salt
+                for h in hashes_of(message):
                     add = adders[h & mask]
                     add(h)
-                    add(bases[topic, message.partition()] + message.offset())
+                    add(bases[message.topic(), message.partition()] + message.offset())
                     added += 1
             spill.added(added)
             self._report.records += added
@@ -411,7 +351,11 @@ class _Audit:
             tally.doubled += verdict.doubled[index]
             tally.out_of_order += verdict.disordered[index]
             if segment.sent:
-                tally.missing += verdict.missing[index]
+                if leaves_out(file.lane.config):
+                    file.lane.source.left_out += verdict.missing[index]
+                    tally.not_judged += verdict.missing[index]
+                else:
+                    tally.missing += verdict.missing[index]
                 tally.dead_letters += verdict.letters[index]
                 tally.not_judged += verdict.unjudged[index]
                 not_there = verdict.missing[index] + verdict.letters[index] + verdict.unjudged[index]
@@ -422,11 +366,11 @@ class _Audit:
                 tally.not_judged += size
             else:
                 tally.not_yet_sent += size
-        for lane, numbers in verdict.examples.items():
-            if lanes[lane].shown:
-                for number in sorted(-n for n in numbers):
-                    file = self._files[numbering.of(number)]
-                    file.report.missing.append(self._line(file, number))
+        for source in {id(lane.source): lane.source for lane in lanes if lane.source.left_out}.values():
+            source.notes.append(
+                f"{source.left_out:,} lines are not in the topic, which rate_limit may have dropped: nobody can tell, "
+                "and they are not judged"
+            )
         for lane in verdict.unfound:
             if lanes[lane].shown:
                 path = show_path(lanes[lane].generations[0].path)
@@ -440,10 +384,15 @@ class _Audit:
         }.values():
             rules = ", ".join(f"{rule} {count:,}" for rule, count in sorted(dropped.items()))
             source.notes.append(f"lines that its rules drop are not expected: {rules}")
-        if self._nameless and verdict.missing:
+        for lane, numbers in verdict.examples.items():
+            if lanes[lane].shown and not leaves_out(lanes[lane].config):
+                for number in sorted(-n for n in numbers):
+                    file = self._files[numbering.of(number)]
+                    file.report.missing.append(self._line(file, number))
+        if self._same.nameless and verdict.missing:
             self._report.notes.append(
-                f"{self._nameless:,} records have no provenance headers and answer for nothing; lines that were sent "
-                'before provenance = "headers" was set are judged with --by-content'
+                f"{self._same.nameless:,} records have no provenance headers and answer for nothing; lines that were "
+                'sent before provenance = "headers" was set are judged with --by-content'
             )
         for partition, number in verdict.other.items():
             self._report.others[partitions[partition][0]] += number
@@ -456,21 +405,23 @@ class _Audit:
             if not file.lane.stock.open(file.tailer):
                 return Missing(path, offset, part, b"")
             assert file.tailer.reader is not None
-            read, max_line = file.tailer.reader.read, file.lane.config.max_line
-            if part:
+            read, max_line, end = file.tailer.reader.read, file.lane.config.max_line, file.tailer.track.acked.offset
+            if file.lane.shaping is not None:
+                for records in file.lane.shaping.records(file.tailer, offset, end):
+                    for one in records:
+                        units = [b""] if self._named(file.lane) else self._same.comparing.units(one.topic, one.value)
+                        number_of += len(units)
+                        if number < number_of:
+                            shown = units[number - number_of] or one.value
+                            return Missing(path, one.offset, one.number, shown[:BEGINNING])
+            elif part:
                 return Missing(path, offset, part, read(BEGINNING, offset + (part - 1) * max_line))
-            for block in blocks(read, offset, file.tailer.track.acked.offset, max_line, ended=True):
-                if file.lane.shaping is not None:
-                    several = list(file.lane.shaping.records(file.tailer, block))
-                    if number < number_of + len(several):
-                        one = several[number - number_of]
-                        return Missing(path, one.offset, one.number, one.value[:BEGINNING])
-                    number_of += len(several)
-                    continue
-                if number < number_of + len(block.lines):
-                    where = next(at for i, at in enumerate(block.offsets()) if i == number - number_of)
-                    return Missing(path, where, 0, block.lines[number - number_of][:BEGINNING])
-                number_of += len(block.lines)
+            else:
+                for block in blocks(read, offset, end, max_line, ended=True):
+                    if number < number_of + len(block.lines):
+                        where = next(at for i, at in enumerate(block.offsets()) if i == number - number_of)
+                        return Missing(path, where, 0, block.lines[number - number_of][:BEGINNING])
+                    number_of += len(block.lines)
         except (Cut, *BROKEN):
             pass
         finally:
@@ -500,8 +451,10 @@ class _Ranges:
         return self.spill.bucket(bucket)
 
 
-def _count(tailer: Tailer, end: int) -> int:
-    """Return how many lines stand before ``end``, which nobody was to read."""
+def _count(tailer: Tailer, end: int, *, plain: bool) -> int:
+    """Return how many lines, or events, stand before ``end``, which nobody was to read."""
+    if not plain:
+        return sum(len(batch.lines) for batch, _ in batches(tailer, 0, end) if batch.last) if end else 0
     assert tailer.reader is not None
     lines = at = 0
     while at < end:
@@ -511,16 +464,6 @@ def _count(tailer: Tailer, end: int) -> int:
         lines += data.count(b"\n")
         at += len(data)
     return lines
-
-
-def _placed(uid: bytes, offset: int, number: int) -> int:
-    """Return the hash of a record that is known by its place alone."""
-    return hash((uid, offset, number))
-
-
-def _of_part(part: int) -> int:
-    """Return what makes the part of a line another thing than a line of the same bytes."""
-    return hash(b"part %d" % part) if part else 0
 
 
 def _note(fields: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ class ValuesOf:
         message = event.decode("utf-8", "replace")
         rest = {**known, "log.offset": offset}
         try:
-            cleaned = {"message": message, **clean(parsed or {})}
+            cleaned = {"@timestamp": when, "message": message, **clean(parsed or {})}
             return self._encode({**cleaned, "@timestamp": when, **rest})
         except (ValueError, TypeError, OverflowError, RecursionError):
             return self._encode({"@timestamp": when, "message": message, **rest})

@@ -23,6 +23,7 @@ from shipper.files import Files, fingerprint_at, open_reader
 from shipper.model import Checkpoint
 from tests.harness.kafka import Broker
 from tests.harness.rig import Rig
+from tests.harness.wait import eventually
 from tests.harness.writer import Load
 
 KEY = b"app.log"
@@ -406,9 +407,85 @@ def test_a_record_that_is_no_line_and_is_missing(forged: Forged) -> None:
     assert [one["offset"] for one in found["sources"]["logs"]["files"][0]["missing_lines"]] == [30]
 
 
-def test_what_cannot_be_judged_is_said(forged: Forged) -> None:
-    forged.rig.source |= {"value": "json"}
-    forged.file("app.log", numbered(3))
+def test_events_are_judged_by_their_lines(forged: Forged) -> None:
+    """Where the silence of a file has cut an event, nobody knows afterwards."""
+    forged.rig.more_sources["logs.multiline"] = {"start": "^a"}
+    lines = [line for n in range(5) for line in (b"a %d" % n, b" b %d" % n, b" c %d" % n)]
+    forged.file("app.log", lines)
+    whole = [b"\n".join(lines[n : n + 3]) for n in range(0, 15, 3)]
+    forged.send(
+        [whole[0], lines[3], b"\n".join(lines[4:6]), whole[2], lines[9] + b"\n" + lines[11], whole[4], whole[4]]
+    )
     forged.done()
-    (note,) = told(forged.rig)["sources"]["logs"]["notes"]
-    assert note.startswith('not judged: with value = "json" a record need not be the same each time')
+    found = told(forged.rig, status=1)
+    assert wrong(found["total"]) == {"missing": 1, "doubled": 3}
+    assert (found["total"]["lines"], found["other_records"]) == (15, {})
+    (line,) = found["sources"]["logs"]["files"][0]["missing_lines"]
+    assert (line["offset"], line["begins"]) == (sum(map(len, lines[:9])) + 9, " b 3")
+
+
+SOURCES: dict[str, tuple[dict[str, Any], bytes, int]] = {  # with the lines that each has
+    "joined": ({"multiline": {"start": "^a", "timeout": "200ms"}}, b"a {n}\r\n more {n}\n", 2),
+    "wide": ({"encoding": "utf-16-le"}, "ä {n}\r\n".encode("utf-16-le"), 1),
+    "cut": ({"on_long_line": "truncate", "max_line": "1KiB", "encoding": "latin-1"}, b"{n}" + b"\xe4" * 900 + b"\n", 1),
+    "hidden": ({"max_line": "1KiB", "redact": [{"preset": "email"}]}, b"{n}" + b" a@b.de" * 300 + b"\n", 3),
+    "object": ({"value": "json"}, b"no json {n}\n", 1),
+    "pieces": ({"parse": {"format": "cri"}}, b"t stdout P one {n} \nt stdout F two\n", 1),
+    "limited": ({"rate_limit": {"per_second": 100, "drop": True}}, b"line {n}\n", 1),
+}
+
+
+def settled(rig: Rig) -> bool:
+    """Whether all that is on disk was read and is acknowledged."""
+    command = [sys.executable, "-m", "shipper", "status", "--json", "-c", str(rig.config)]
+    status = json.loads(subprocess.run(command, capture_output=True, check=False).stdout or "{}")
+    return bool(status) and not status["in_flight"] and not any(source["unread"] for source in status["sources"])
+
+
+def test_all_kinds_of_records_are_judged_after_a_kill(rig: Rig, broker: Broker) -> None:
+    count = 300
+    files: dict[str, Path] = {}
+    for name, (keys, _, _) in SOURCES.items():
+        (rig.logs / name).mkdir()
+        files[name] = rig.logs / name / f"{name}.log"
+        usual = {"paths": [f"{rig.logs}/{name}/*.log"], "topic": rig.topic, "key": "{filename}"}
+        rig.more_sources[name] = usual | keys
+
+    def write(first: int) -> None:
+        for name, (_, line, _) in SOURCES.items():
+            form = line.replace("{n}".encode("utf-16-le"), b"{n}")
+            made = [
+                form.replace(b"{n}", str(n).encode("utf-16-le" if name == "wide" else "ascii"))
+                for n in range(first, first + count)
+            ]
+            with files[name].open("ab") as log:
+                log.write(b"".join(made))
+
+    write(0)
+    rig.start()
+    rig.records(count)
+    rig.daemon.kill()
+    write(count)
+    rig.start()
+    eventually("all of it to be acknowledged", lambda: settled(rig))
+    rig.daemon.stop()
+    found = told(rig)
+    assert found["total"]["missing"] == 0
+    for name, (_, _, lines) in SOURCES.items():
+        source = found["sources"][name]
+        assert source["lines"] == 2 * count * lines, name
+        if name == "limited":
+            assert source["delivered"] + source["not_judged"] == 2 * count
+            assert source["not_judged"] > 300
+            assert "rate_limit may have dropped" in source["notes"][0]
+        else:
+            assert source["delivered"] == 2 * count * lines, name
+            assert wrong(source).keys() <= {"doubled"}
+    rig.source["topic"] = rig.topic
+    for table in rig.more_sources.values():
+        table["topic"] = f"{rig.topic}.empty"
+    broker.create_topic(f"{rig.topic}.empty")
+    found = told(rig, status=1)
+    assert {name: found["sources"][name]["missing"] for name in SOURCES} == {
+        name: 0 if name == "limited" else 2 * count * lines for name, (_, _, lines) in SOURCES.items()
+    }
