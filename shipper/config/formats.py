@@ -7,3 +7,7 @@ PARSERS = (
     *("nginx", "nginx_error", "apache", "apache_error", "haproxy", "log4j", "spring", "python", "klog"),
     *("postgres", "mysql", "redis"),
 )
+
+ENVELOPES = PARSERS[4:9]
+"""Those whose field ``message`` is the line of a program, which may have a format of its own."""
+INNER = tuple(name for name in PARSERS if name not in ENVELOPES)

@@ -10,8 +10,9 @@ import msgspec
 
 from shipper import patterns
 from shipper.config.checks import host_and_port, is_loopback, pattern_groups
+from shipper.config.formats import ENVELOPES
 from shipper.config.keys import Misfit, keys_of
-from shipper.config.kinds import near, quote
+from shipper.config.kinds import near, one_of, quote
 from shipper.template import Template, TemplateError, parse
 
 FIXED = ("source", "host")  # what is put in for them is the same for all records
@@ -52,13 +53,17 @@ OF_FORMAT = {"pattern": "regex", "engine": "regex", "columns": "csv", "delimiter
 def parser(config: Any) -> Iterator[Misfit]:
     """Yield what does not fit together in the table of a parser: each format has keys of its own."""
     table: type[msgspec.Struct] = type(config)
+    used = (config.format, config.message)
     for name, entry in keys_of(table).items():
         owner = OF_FORMAT.get(name, config.format)
-        if owner != config.format and getattr(config, name) != entry.default:
+        if owner not in used and getattr(config, name) != entry.default:
             yield Misfit(name, f'means nothing with format = "{config.format}"; it belongs to "{owner}"')
-    if config.format == "regex":
+    if config.message and config.format not in ENVELOPES:
+        found = f'means nothing with format = "{config.format}", whose message is the end of its own format'
+        yield Misfit("message", f"{found}; it belongs to {one_of([quote(name) for name in ENVELOPES])}")
+    if "regex" in used:
         yield from _pattern(config.pattern, config.engine)
-    if config.format == "csv":
+    if "csv" in used:
         if not config.columns:
             yield Misfit("columns", 'is missing; write columns = ["time", "level", "message"]')
         for name, count in Counter(config.columns).items():

@@ -240,6 +240,14 @@ class ParseConfig(msgspec.Struct, frozen=True):
             checks.character,
         ),
     ] = '"'
+    message: Annotated[
+        str,
+        Key(
+            Choice(("", *formats.INNER)),
+            "With cri, docker or syslog: the format of what the program itself has written, whose fields are added. "
+            '"": it is a text.',
+        ),
+    ] = ""
 
 
 class TimestampConfig(msgspec.Struct, frozen=True):

@@ -736,6 +736,12 @@ def test_repr_holds_no_property(write: Write) -> None:
             "parse.quote: is the delimiter too; write another character",
         ),
         (
+            'parse = { format = "nginx", message = "json" }',
+            'parse.message: means nothing with format = "nginx", whose message is the end of its own format; it ',
+        ),
+        ('parse = { format = "cri", message = "regex" }', "parse.pattern: is missing; write pattern = "),
+        ('parse = { format = "cri", message = "syslog" }', 'parse.message: "syslog" is '),
+        (
             'timestamp = { field = "t" }',
             'timestamp: needs a parser; write parse = { format = "json" }, or as your lines are',
         ),

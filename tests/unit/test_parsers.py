@@ -10,13 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shipper.config import ParseConfig
-from shipper.config.formats import PARSERS
+from shipper.config.formats import ENVELOPES, PARSERS
 from shipper.records import parsers
 from shipper.records.parsers import FORMATS, build
 
 CSV = ParseConfig("csv", columns=("a", "b", "c"))
 REGEX = ParseConfig("regex", pattern=r"(?P<level>[A-Z]+): (?:\[(?P<user>\w+)\] )?(?P<message>.*)")
 CONFIGS = {name: ParseConfig(name) for name in PARSERS} | {"csv": CSV, "regex": REGEX}
+CONFIGS |= {f"{name} of json": ParseConfig(name, message="json") for name in ENVELOPES}
 
 
 def test_every_format_of_the_configuration_has_its_parser() -> None:
@@ -49,7 +50,7 @@ def survives(name: str, line: bytes, wanted: frozenset[str] | None) -> None:
             value.encode("utf-8", "surrogateescape")  # a key can be made of it
 
 
-@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("name", CONFIGS)
 @settings(deadline=None)
 @given(line=lines, wanted=st.none() | st.sets(st.sampled_from(["a", "a.b", "message", "time", "level"])).map(frozenset))
 @example(line=b"", wanted=None)
@@ -373,3 +374,42 @@ def test_the_time_of_a_format_is_known() -> None:
     assert parsers.time_format(ParseConfig("syslog"), "time") == "syslog"
     assert parsers.time_format(ParseConfig("json"), "time") == "rfc3339"
     assert parsers.time_format(ParseConfig("nginx"), "referer") == "rfc3339"
+
+
+# --- what a message itself is -----------------------------------------------------------------------------------------
+
+CRI_LINE = b"2026-11-24T11:09:10.1Z stderr F "
+
+
+def test_a_message_s_own_fields_stand_beside_those_of_its_envelope() -> None:
+    config = ParseConfig("cri", message="json")
+    line = CRI_LINE + b'{"level": "warn", "message": "low", "time": 7, "user": {"id": 3}}'
+    assert parse(config, line) == {
+        "time": "2026-11-24T11:09:10.1Z",
+        "stream": "stderr",
+        "tag": "F",
+        "level": "warn",
+        "message": "low",
+        "user": {"id": 3},
+    }
+    assert (parse(config, line, "user.id") or {})["user"] == {"id": 3}
+
+
+@pytest.mark.parametrize("message", [b"plain text", b"", b"[1]", b'{"a": \xff'])
+def test_a_message_of_no_format_stays_a_text(message: bytes) -> None:
+    plain = parse("cri", CRI_LINE + message)
+    assert plain is not None
+    assert parse(ParseConfig("cri", message="json"), CRI_LINE + message) == plain
+
+
+def test_a_message_may_be_of_any_format() -> None:
+    syslog = b"<34>Nov 24 11:09:10 web app[7]: "
+    regex = ParseConfig("syslog", message="regex", pattern=r"user=(?P<user>\S+)")
+    assert parse(regex, syslog + b"login user=ann ok") == {
+        **(parse("syslog", syslog + b"login user=ann ok") or {}),
+        "user": "ann",
+    }
+    docker = stdlib.dumps({"log": "level=info msg=up\n", "stream": "stdout", "time": "t"}).encode()
+    found = parse(ParseConfig("docker", message="logfmt"), docker, "level", "msg")
+    assert (found or {})["level"] == "info"
+    assert parse(ParseConfig("docker", message="logfmt"), b"no docker") is None

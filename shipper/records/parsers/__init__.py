@@ -10,7 +10,8 @@ from __future__ import annotations
 from shipper import patterns
 from shipper.config import ParseConfig
 from shipper.records.parsers import builtin, containers, csv, json, logfmt, regex, syslog
-from shipper.records.parsers.common import Parse, Wanted
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
+from shipper.records.record import Fields
 
 _SIMPLE = {
     "json": json.build,
@@ -27,13 +28,37 @@ _TIMES = {"syslog": "syslog", "syslog3164": "syslog"}
 
 def build(config: ParseConfig, wanted: Wanted) -> Parse:
     """Return the parser that ``config`` describes, for the fields that are ``wanted``."""
-    name = config.format
+    if not config.message:
+        return _of(config.format, config, wanted)
+    outer = _of(config.format, config, None if wanted is None else wanted | {"message"})
+    return _nested(outer, _of(config.message, config, wanted))
+
+
+def _of(name: str, config: ParseConfig, wanted: Wanted) -> Parse:
     if name == "regex":
         pattern = patterns.compile(config.pattern, engine=config.engine)
         return regex.build(pattern.search, pattern.groupindex, wanted)
     if name == "csv":
         return csv.build(config.columns, config.delimiter, config.quote, wanted)
     return _SIMPLE[name](wanted) if name in _SIMPLE else builtin.build(name, wanted)
+
+
+def _nested(outer: Parse, inner: Parse) -> Parse:
+    """Return the parser of lines of ``outer`` whose message is a line of ``inner``, or is not: then it stays a text.
+
+    A name that both have is that of the outer one, but for ``message``.
+    """
+
+    def parse(event: bytes) -> Fields | None:
+        fields = outer(event)
+        if fields is None or not isinstance(message := fields.get("message"), str):
+            return fields
+        found = inner(message.encode(ENCODING, ERRORS))
+        if found is None:
+            return fields
+        return {**found, **fields, "message": found.get("message", message)}
+
+    return parse
 
 
 def time_format(config: ParseConfig, field: str) -> str:
