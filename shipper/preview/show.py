@@ -14,7 +14,7 @@ from shipper.preview import Preview
 LABEL = 9  # columns
 NOTES = {
     "parse_error": "it could not be parsed: it has no fields",
-    "timestamp_error": "its time could not be read: it has the time of its sending",
+    "timestamp_error": "it tells no time that could be its own: it has the time of its sending",
     "key_fallback": "something that its key asks for is not there: it has the key_fallback",
     "topic_fallback": "its topic may not be chosen: it goes to the topic_fallback",
     "value_replaced": "it holds bytes that are not UTF-8; each became U+FFFD",
@@ -56,7 +56,7 @@ def as_rows(record: Preview) -> Iterator[tuple[str, str]]:
     yield "time", moment(record.timestamp) if record.timestamp else SENDING
     yield "value", show_path(record.value)
     for what in record.noted:
-        yield "note", NOTES.get(what, what.replace("_", " "))
+        yield "note", NOTES.get(what) or _words(what)
     for words in record.why:
         yield "note", show_path(words.encode("utf-8", "surrogateescape"))
 
@@ -72,11 +72,23 @@ class Summary:
         """Count one."""
         self._records += not record.dropped
         self._of.update([f"dropped by {record.dropped}"] if record.dropped else [])
-        self._of.update(what.replace("_", " ") for what in record.noted)
+        self._of.update(map(_words, record.noted))
 
     def __str__(self) -> str:
         noun = "record" if self._records == 1 else "records"
         return ", ".join([f"{self._records:,} {noun}", *(f"{n:,} {what}" for what, n in self._of.items())]) + "."
+
+
+def _words(noted: str) -> str:
+    """Return the name of a counter in words.
+
+    >>> [_words(noted) for noted in ("redacted.credit_card", "redacted.3", "parse_error")]
+    ['redacted by credit_card', 'redacted by rule 3', 'parse error']
+    """
+    rule = noted.removeprefix("redacted.")
+    if rule == noted:
+        return noted.replace("_", " ")
+    return f"redacted by rule {rule}" if rule.isdigit() else f"redacted by {rule}"
 
 
 def moment(timestamp: int) -> str:
