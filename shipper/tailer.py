@@ -298,14 +298,19 @@ class Tailer:
 
     def verify(self) -> bool:
         """Whether the open file still holds what was read of it, and still nothing where it was rotated empty."""
+        if not self.intact():
+            return False
         assert self.reader is not None
-        if self.blank and self.reader.stat().size:
-            return False
-        if not osfiles.matches(self.reader, self.fingerprint(self.read)):
-            return False
         self.learn(self.reader)
         self.sure = self.size
         return True
+
+    def intact(self) -> bool:
+        """Answer as :meth:`verify`, and take no note of anything."""
+        assert self.reader is not None
+        if self.blank and self.reader.stat().size:
+            return False
+        return osfiles.matches(self.reader, self.fingerprint(self.read))
 
     def learn(self, reader: Reader) -> None:
         """Take note of the first bytes, if only to know them again.

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from shipper.files import HEAD, MARK, PackedReader, PlainReader, Reader, digest, matches
-from shipper.model import Checkpoint
+from shipper.model import Checkpoint, Fingerprint
 from shipper.tailer import Tailer
 
 
@@ -62,11 +62,19 @@ def identify(
         verdict = _judge(reader, size, tailer, size_of)
         if verdict is not None:
             return Answer(verdict, tailer)
-    for checkpoint in left:
-        known = checkpoint.fingerprint
-        if known.head_len and known.head_len <= size and known.mark_at <= size and matches(reader, known):
-            return Answer(Verdict.COPY)
+    if any(_begins_with(reader, size, checkpoint.fingerprint) for checkpoint in left):
+        return Answer(Verdict.COPY)
     return Answer(Verdict.NEW)
+
+
+def _begins_with(reader: Reader, size: int, known: Fingerprint) -> bool:
+    """Whether a file holds all that is known of one that is not read, and perhaps a late line.
+
+    Not where that is so little that it may be no more than the header with which every log begins.
+    """
+    whole = max(known.head_len, known.mark_at)
+    enough = size == whole or size >= whole >= HEAD
+    return known.head_len > 0 and enough and matches(reader, known)
 
 
 def _judge(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer], int]) -> Verdict | None:
@@ -117,11 +125,12 @@ def _beside(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict |
     stat = own.stat()
     known = tailer.fingerprint(tailer.read)
     in_place = size < stat.size or stat.links > 0
-    if in_place and size <= stat.size and same_bytes(reader, own, size):
+    # Last of all that its own file is still what it was: it may be written over just now, by another copy perhaps.
+    if in_place and size <= stat.size and same_bytes(reader, own, size) and tailer.intact():
         return Verdict.COPY
     if size >= max(known.head_len, known.mark_at) and matches(reader, known) and not matches(own, known):
         return Verdict.COPY  # of what was truncated just now, which will be noticed when it is read
-    replaced = not in_place and stat.size > 0 and same_bytes(reader, own, stat.size)
+    replaced = not in_place and stat.size > 0 and same_bytes(reader, own, stat.size) and tailer.intact()
     return Verdict.CONTINUES if replaced else None
 
 

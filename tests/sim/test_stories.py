@@ -513,3 +513,16 @@ def test_what_may_not_be_read_when_it_is_found_rotated_holds_nothing_up() -> Non
         ("rotate", 1, 1),
         ("look",),
     )
+
+
+def test_a_file_is_no_copy_of_another_that_was_written_over_a_moment_ago() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("brokers_away",),
+        ("rotate", 0, 1),
+        ("wait", 0),
+        ("race", 7, "copytruncate", 0, 0, 0),  # over a.log.1, which was found unchanged just before
+        ("truncate", 0, 3),
+        ("restore", 0, 3),
+        ("wait", 0),
+    )

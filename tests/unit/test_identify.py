@@ -199,3 +199,17 @@ def test_a_copy_of_a_file_that_was_left_alone_is_left_alone(case: Case, packed: 
         reader = case.reader(content, packed=packed)
         answer = identify(reader, length(reader), [], [left(case, CONTENT)])
         assert answer == (verdict, None)
+
+
+@both
+def test_a_header_that_is_all_of_a_file_that_was_left_alone_makes_no_copy_of_others(case: Case, packed: bool) -> None:
+    header = b"# a header\n"
+    for content, verdict in ((header, Verdict.COPY), (header + b"a line\n", Verdict.NEW)):
+        reader = case.reader(content, packed=packed)
+        assert identify(reader, length(reader), [], [left(case, header)]).verdict is verdict
+
+
+def test_what_is_copied_over_a_file_is_no_copy_of_it(case: Case) -> None:
+    known = case.known(b"one\n")
+    Path(os.fsdecode(known.path)).write_bytes(b"other\nmore\n")
+    assert case.verdict(b"other\n", known) is Verdict.NEW
