@@ -158,6 +158,15 @@ class Files:
         os.close(fd)
 
 
+def leads_to(path: bytes, file_id: FileId) -> bool:
+    """Whether a name leads to a file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return FileId(found.st_dev, found.st_ino) == file_id
+
+
 class Reader(Protocol):
     """The bytes of an open file, decompressed where it is compressed. Offsets are of decompressed bytes."""
 

@@ -16,6 +16,7 @@ from shipper.config import SourceConfig
 from shipper.discovery.rotation import rank
 from shipper.discovery.rules import Watched, trust
 from shipper.events import Events
+from shipper.files import leads_to
 from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
@@ -307,7 +308,7 @@ class Census:
             self.by_name[one.path] = tailer  # another that was known may have had it since
             if one.path == tailer.path:
                 self.let_be_newest(tailer)  # it had lost its name, and has been restored with it
-        elif _leads_to(tailer.seen_as, tailer.file_id):
+        elif leads_to(tailer.seen_as, tailer.file_id):
             self.also[tailer.file_id] = one.path
         else:
             self.rename(tailer, one.path)
@@ -322,7 +323,7 @@ class Census:
     def has_another_name(self, tailer: Tailer) -> bool:
         """Whether a known file is there under another name, which is taken for its name then."""
         name = self.also.pop(tailer.file_id, None)
-        if name is None or not _leads_to(name, tailer.file_id):
+        if name is None or not leads_to(name, tailer.file_id):
             return False
         self.rename(tailer, name)
         return True
@@ -499,12 +500,3 @@ def new_uid() -> str:
 def below(path: bytes, directories: Iterable[bytes]) -> bool:
     """Whether ``path`` is in one of ``directories``, at any depth."""
     return any(path.startswith(d.rstrip(b"/") + b"/") for d in directories)
-
-
-def _leads_to(path: bytes, file_id: FileId) -> bool:
-    """Whether a name still leads to a file: then another name of it is only another name."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return FileId(found.st_dev, found.st_ino) == file_id

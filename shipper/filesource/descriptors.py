@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from shipper.events import Events
-from shipper.files import Files, PackedReader, PlainReader, open_reader
+from shipper.files import Files, PackedReader, PlainReader, leads_to, open_reader
 from shipper.lifecycle import File
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -55,6 +55,7 @@ class Descriptors:
         self._files = files
         self._events = events
         self._open: dict[Tailer, None] = {}
+        self._beyond: dict[Tailer, None] = {}  # opened when as many were open as may be
 
     def __len__(self) -> int:
         return len(self._open)
@@ -65,15 +66,21 @@ class Descriptors:
         for tailer in [tailer for tailer in self._open if _may_close(tailer)][: max(0, len(self._open) - limit)]:
             self.close(tailer)
 
-    def open(self, tailer: Tailer, behind: Sequence[Tailer] = ()) -> bool:
+    def open(self, tailer: Tailer, behind: Sequence[Tailer] = (), *, its_turn: bool = False) -> bool:
         """Open ``tailer``'s file, making room first; False where its name leads to another file now.
 
         Where no other file can give way, one of those does that wait for it, ``behind`` it, the last of them first:
-        after a rewind they may be all that is open. Raises OSError; with EMFILE where that is of no use either.
+        after a rewind they may be all that is open. If none can, as they are deleted, a file whose turn it is may be
+        open beyond the limit, for they may all be waiting for it; one at a time that has a name. Raises OSError; with
+        EMFILE where that is of no use either.
         """
-        if not self.room() and not self._yield(behind):
+        beyond = not self.room() and not self._yield(behind)
+        if beyond and (not its_turn or any(map(_has_name, self._beyond))):
             raise OSError(errno.EMFILE, "as many files are open as may be")
-        return self._open_now(tailer)
+        opened = self._open_now(tailer)
+        if beyond and opened:
+            self._beyond[tailer] = None
+        return opened
 
     @contextmanager
     def borrow(self, tailer: Tailer) -> Iterator[bool]:
@@ -125,10 +132,15 @@ class Descriptors:
         return True
 
     def _yield(self, behind: Sequence[Tailer]) -> bool:
-        last = next((t for t in reversed(behind) if t.reader is not None and t.linked), None)
+        last = next((t for t in reversed(behind) if t.reader is not None and _has_name(t)), None)
         if last is not None:
             self.close(last)
         return last is not None
+
+    def give_back(self, tailer: Tailer) -> None:
+        """Close what is open beyond the limit, if it was read to its end."""
+        if tailer in self._beyond and _may_close(tailer):
+            self.close(tailer)
 
     def adopted(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` has been given an open file."""
@@ -136,7 +148,7 @@ class Descriptors:
 
     def hand_over(self, tailer: Tailer) -> PlainReader | PackedReader | None:
         """Take ``tailer``'s open file from it, for another to go on with."""
-        self._open.pop(tailer, None)
+        self._forget(tailer)
         reader, tailer.reader = tailer.reader, None
         return reader
 
@@ -147,13 +159,22 @@ class Descriptors:
 
     def close(self, tailer: Tailer) -> None:
         """Close ``tailer``'s file."""
-        self._open.pop(tailer, None)
+        self._forget(tailer)
         tailer.close()
+
+    def _forget(self, tailer: Tailer) -> None:
+        self._open.pop(tailer, None)
+        self._beyond.pop(tailer, None)
 
     def close_all(self) -> None:
         """Close every file."""
         for tailer in list(self._open):
             self.close(tailer)
+
+
+def _has_name(tailer: Tailer) -> bool:
+    """Whether a file would be found again if it were closed."""
+    return tailer.linked and leads_to(tailer.seen_as, tailer.file_id)
 
 
 def _may_close(tailer: Tailer) -> bool:
@@ -162,4 +183,8 @@ def _may_close(tailer: Tailer) -> bool:
         return False
     if tailer.state not in (File.IDLE, File.FINISHED, File.WAITING) and not tailer.at_end:
         return False
-    return tailer.reader.stat().links > 0  # deleted just now, it may hold what nobody has seen yet
+    stat = tailer.reader.stat()
+    if not stat.links:
+        return False  # deleted just now, it may hold what nobody has seen yet
+    done = tailer.at_end if tailer.compression else stat.size <= tailer.read.offset
+    return (done and tailer.settled) or _has_name(tailer)  # it may have been moved away just now

@@ -154,12 +154,13 @@ class Endings:
         if tailer.size or tailer.compression or tailer.detached:
             return True
         try:
-            if tailer.reader is None and not self._descriptors.open(tailer):
-                return False
+            with self._descriptors.borrow(tailer) as opened:
+                if not opened:
+                    return False
+                assert tailer.reader is not None
+                tailer.size = tailer.reader.stat().size
         except OSError:
             return False  # told when its turn comes
-        assert tailer.reader is not None
-        tailer.size = tailer.reader.stat().size
         self._census.unpinned[tailer] = None
         return tailer.size > 0
 

@@ -200,7 +200,9 @@ class FileSource:
             self._schedule.now(tailer)
             return False
         try:
-            if tailer.reader is None and not self._descriptors.open(tailer, () if late else lineage.successors(tailer)):
+            if tailer.reader is None and not self._descriptors.open(
+                tailer, () if late else lineage.successors(tailer), its_turn=True
+            ):
                 self._schedule.later(tailer, self._clock() + RENAMED_RETRY)  # discovery will tell where it is
                 return False
             if (most := self._sending.most(tailer)) is None:
@@ -224,6 +226,7 @@ class FileSource:
                     return False  # it waits for a topic
             if tailer.at_end:
                 self._endings.ended(tailer, lineage)
+                self._descriptors.give_back(tailer)
             else:
                 self._schedule.now(tailer)
         except ContentChanged:

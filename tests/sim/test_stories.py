@@ -526,3 +526,60 @@ def test_a_file_is_no_copy_of_another_that_was_written_over_a_moment_ago() -> No
         ("restore", 0, 3),
         ("wait", 0),
     )
+
+
+def test_deleted_files_that_are_open_do_not_keep_those_before_them_from_being_opened() -> None:
+    holds(
+        ("few_open", 0),
+        ("rotate", 0, 1),
+        ("copytruncate", 0, 0, 0),
+        ("calm",),
+        ("replace", 0, 1),  # a.log was empty, is open, and is deleted
+        ("rotate", 0, 2),
+        ("write", 0, 3, 0),
+    )
+
+
+def test_nor_do_they_when_the_first_that_was_opened_beyond_the_limit_is_deleted_too() -> None:
+    holds(
+        ("setup", 0, 4, 0),
+        ("exactly_once",),
+        ("few_open", 0),
+        ("rotate_chain", 1, 3),
+        ("write", 0, 1, 0),
+        ("race", 24, "replace", 1, 4),
+        ("look",),
+        ("outlive",),  # everything is to be sent again
+        ("delete", 1, 0),
+    )
+
+
+def test_a_file_that_was_moved_to_where_nobody_watches_gives_way_to_no_other() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("long_lines",),
+        ("few_open", 3),
+        ("write", 0, 3, 0),
+        ("no_topic", 0),
+        ("write", 1, 0, 0),
+        ("write", 0, 2, 0),
+        ("race", 0, "write", 0, 4, 0),
+        ("rotate", 0, 2),
+        ("rotate", 1, 1),
+        ("look",),
+        ("move_out", 0, 0),
+        ("write_half", 0),
+    )
+
+
+def test_a_file_with_bytes_that_nobody_has_seen_gives_way_only_where_its_name_leads_to_it() -> None:
+    holds(
+        ("few_open", 1),
+        ("two_sources",),
+        ("write", 0, 0, 0),
+        ("write", 1, 0, 0),
+        ("look",),
+        ("write", 1, 0, 0),
+        ("replace", 0, 1),
+        ("move_out", 1, 0),
+    )

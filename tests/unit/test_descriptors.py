@@ -90,6 +90,40 @@ def test_what_has_no_name_or_is_unread_is_never_closed_for_another(held: Held) -
     assert held.told == ["descriptors.short"]
 
 
+def test_one_whose_turn_it_is_may_be_open_beyond_the_limit_and_another_when_that_has_no_name(held: Held) -> None:
+    for name in "abc":
+        held.backlog(name).linked = False
+    first, second = held.tailer("d"), held.tailer("e")
+    for tailer in (first, second):
+        tailer.event(FileEvent.TURN)
+    assert held.fds.open(first, its_turn=True)
+    with pytest.raises(OSError, match="as many files are open as may be"):
+        held.fds.open(second, its_turn=True)
+    os.unlink(first.path)
+    assert held.fds.open(second, its_turn=True)
+    held.fds.give_back(second)
+    assert len(held.fds) == 5
+    for tailer in (second, first):
+        tailer.take()
+        held.fds.give_back(tailer)
+    assert second.reader is None
+    assert first.reader is not None  # its writer may add to it
+
+
+def test_what_was_moved_away_is_closed_for_another_only_when_all_of_it_was_read(held: Held) -> None:
+    moved, done = held.read("a"), held.read("b")
+    held.backlog("c")
+    with open(moved.path, "ab") as file:
+        file.write(b"unseen\n")
+    for tailer in (moved, done):
+        os.rename(tailer.path, tailer.path + b".away")
+    held.backlog("d")
+    assert done.reader is None
+    with pytest.raises(OSError, match="as many files are open as may be"):
+        held.fds.open(held.tailer("e"), [moved])
+    assert moved.reader is not None
+
+
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_when_the_system_gives_no_more_those_that_are_open_take_turns(held: Held, number: int) -> None:
     first, _ = held.read("a"), held.read("b")
