@@ -104,13 +104,24 @@ class Sightings:
                 self._start(first=False)
 
     def modified(self, paths: set[bytes]) -> None:
-        """Take note of names whose bytes may have changed."""
+        """Take note of names whose bytes may have changed.
+
+        A rotated file may have been copied over, which its size need not tell. Of one that is finished that is found
+        out before anything is read: what was copied is older than what is in the file that was truncated then.
+        """
         by_name = self._census.by_name
+        doubtful: list[Tailer] = []
         for path in sorted(by_name.keys() & paths):
             tailer = by_name[path]
             self._census.grew(tailer)
-            if path != tailer.path and tailer.state not in DONE:
-                self._census.unpinned[tailer] = None  # copied over, perhaps, which its size need not tell
+            if path == tailer.path:
+                continue
+            if tailer.finished:
+                doubtful.append(tailer)
+            elif tailer.state not in DONE:
+                self._census.unpinned[tailer] = None
+        if doubtful:
+            self._intake.take((), doubtful)
         self._intake.again(paths)
 
     def _start(self, *, first: bool) -> None:

@@ -583,3 +583,14 @@ def test_a_file_with_bytes_that_nobody_has_seen_gives_way_only_where_its_name_le
         ("replace", 0, 1),
         ("move_out", 1, 0),
     )
+
+
+def test_what_was_copied_over_a_finished_file_is_older_than_what_is_read_first_of_the_file_that_was_empty() -> None:
+    holds(
+        ("write_unsynced", 1, 0),
+        ("rotate", 1, 1),
+        ("race", 21, "truncate", 1, 0),
+        ("look",),  # b.log is empty, b.log.1 is finished
+        ("write_unsynced", 1, 0),
+        ("copytruncate", 1, 0, 1),
+    )
