@@ -60,6 +60,7 @@ FILE: dict[tuple[File, FileEvent], File] = {
     (File.DRAINING, FileEvent.DONE): File.FINISHED,
     (File.DRAINING, FileEvent.VANISHED): File.LOST,
     (File.DRAINING, FileEvent.REWOUND): File.DRAINING,
+    (File.DRAINING, FileEvent.RETURNED): File.READING,  # it has the name of its path again
     (File.FINISHED, FileEvent.GREW): File.FINISHED,  # late: shipped when seen, its order is not promised
     (File.FINISHED, FileEvent.END): File.FINISHED,
     (File.FINISHED, FileEvent.REPLACED): File.FINISHED,

@@ -149,16 +149,23 @@ class Census:
             self.changed(tailer)
 
     def let_be_newest(self, tailer: Tailer) -> None:
-        """Let a generation that has its path's name come last, where it and those after it wait for their turn."""
+        """Let a generation that has its path's name come last, where those after it have not been begun.
+
+        It may have been: then it goes on after them, and can still grow. Not in the middle of a line.
+        """
         lineage = self.lineages[tailer.path]
-        if tailer not in lineage.gens or tailer is lineage.gens[-1]:
+        if tailer not in lineage.gens or tailer is lineage.gens[-1] or tailer.part or tailer.record:
             return
         before = lineage.gens[lineage.gens.index(tailer) :]
-        if any(t.read.offset or t.state is not File.WAITING for t in before):
+        if any(t.read.offset or t.state is not File.WAITING for t in before[1:]):
             return
         after = [*before[1:], tailer]
         self._number(after, before)
         lineage.gens[-len(before) :] = after
+        lineage.succeeded = False
+        if tailer.state is File.DRAINING:
+            tailer.event(FileEvent.RETURNED)
+        self.advance(lineage)
 
     def hold(self, path: bytes, one: Seen) -> None:
         """Let the generations of ``path`` after a rotated file wait until something can be said of that."""

@@ -594,3 +594,26 @@ def test_what_was_copied_over_a_finished_file_is_older_than_what_is_read_first_o
         ("write_unsynced", 1, 0),
         ("copytruncate", 1, 0, 1),
     )
+
+
+def test_a_file_that_goes_on_in_another_with_the_name_of_its_path_may_still_grow() -> None:
+    came_back: tuple[Act, ...] = (
+        ("kill",),
+        ("race", 10, "restore", 1, 0),
+        ("write", 1, 0, 0),
+        ("move_out", 1, 0),
+        ("truncate", 1, 1),
+        ("race", 9, "move_back", 1, 0),  # as b.log.4, while it is looked what is there
+        ("start", 1),
+        ("kill",),
+        ("write_half", 1),
+    )
+    holds(*came_back)
+    holds(
+        ("write", 1, 0, 0),
+        ("rotate", 1, 1),
+        ("deny", 1, 1),
+        ("look",),
+        ("restore", 1, 0),
+        ("write_half", 1),
+    )
