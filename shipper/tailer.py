@@ -508,7 +508,7 @@ class Tailer:
         """
         assert self.reader is not None
         read = self.read.offset
-        low = 0 if self.head_len < HEAD else max(0, read - MARK)
+        low = 0 if self.head_len < HEAD or read < HEAD else read - MARK  # the first bytes may go beyond the offset
         if at > read:
             low_data = self.reader.read(read - low, low)
             data, start = self.reader.read(size, at), 0
@@ -552,9 +552,14 @@ class Tailer:
         return position
 
     def _window(self, offset: int) -> bytes:
+        """Read the bytes just before ``offset``, which is behind the read offset; raises ContentChanged."""
         assert self.reader is not None
         low = max(0, offset - MARK)
-        return self.reader.read(offset - low, low)
+        window = self.reader.read(offset - low, low)
+        # Whether it was changed since what is taken was read. Of a compressed file that would be decompressed again.
+        if len(window) < offset - low or not (self.compression or self.intact()):
+            raise ContentChanged
+        return window
 
     def _take_until_long(self, data: bytes, start: int, lines: list[bytes], most: int) -> Batch | None:
         """Take what comes before the first line over ``most``, or else that line or, over ``max_line``, a part."""

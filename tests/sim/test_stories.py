@@ -617,3 +617,29 @@ def test_a_file_that_goes_on_in_another_with_the_name_of_its_path_may_still_grow
         ("restore", 1, 0),
         ("write_half", 1),
     )
+
+
+def test_unsynced_first_bytes_that_a_power_cut_takes_are_missed_at_the_first_read() -> None:
+    holds(
+        ("race", 0, "write", 0, 4, 0),
+        ("rotate_chain", 0, 3),
+        ("wait", 1),
+        ("write", 0, 5, 0),
+        ("write_unsynced", 0, 3),
+        ("no_topic", 0),
+        ("rotate", 0, 0),
+        ("lose_events",),
+        ("beat",),
+        ("power_cut",),
+    )
+
+
+def test_a_long_line_is_not_taken_with_bytes_of_what_was_truncated_meanwhile() -> None:
+    holds(
+        ("setup", 0, 2, 0),
+        ("exactly_once",),
+        ("long_lines",),
+        ("commit_unknown", 0),
+        ("race", 10, "copytruncate", 0, 0, 0),
+        ("calm",),
+    )
