@@ -326,8 +326,10 @@ class Daemon:
         if self.pump._woken.is_set() or self.inotify.queue or self.discovery.next_due() <= self.now:
             return True
         ledger = self.pump._ledger
-        committing = self.pump._commits is not None and self.pump._commits.busy  # it waits for brokers
-        if any(source.hungry for source in self.sources) and not ledger.paused and not committing:
+        stands = self.pump._commits is not None and (  # it waits for brokers
+            self.pump._commits.busy or any(s.delivery.on_trial and s.delivery.reports_due for s in self.sources)
+        )
+        if any(source.hungry for source in self.sources) and not ledger.paused and not stands:
             return True
         if ledger.reported or ledger.nacks or self.client.answers:
             return True

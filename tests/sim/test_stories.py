@@ -643,3 +643,19 @@ def test_a_long_line_is_not_taken_with_bytes_of_what_was_truncated_meanwhile() -
         ("race", 10, "copytruncate", 0, 0, 0),
         ("calm",),
     )
+
+
+def test_a_file_that_waits_while_another_source_is_on_trial_is_no_work() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("exactly_once",),
+        ("two_sources",),
+        ("unwanted", 0),
+        ("write", 1, 0, 0),
+        ("brokers_away",),
+        ("commit_unknown", 0),
+        ("stop",),
+        ("start", 1),
+        ("slow", 1),
+        ("wait", 1),
+    )
