@@ -246,7 +246,7 @@ class Pump(Inquiries):
             self._holds = True
             self._discovery.start()
         for observation in self._discovery.collect().observations:
-            self._holding.observe(observation.seen, trusted(self._config.sources[observation.source]))
+            self._holding.observe(observation, trusted(self._config.sources[observation.source]))
 
     def _open(self) -> None:
         saved = self._connect()
@@ -443,4 +443,6 @@ class Pump(Inquiries):
                 source.keep(self._holding)
         else:
             self._holding.close()
+        for source in self._of_files.values():
+            source.close()
         self._descriptors.close_all()

@@ -60,6 +60,8 @@ class Roster:
         self._wanted = dict(wanted)
         for name, config in wanted.items():
             self._add(config, states.get(name, SourceState(scanned=False)), holding)
+        for source in self._of_files.values():
+            source.take_rest(holding)
 
     def want(self, wanted: Mapping[str, SourceConfig]) -> None:
         """Let these sources run, and no other ones: :meth:`step` sees to it."""

@@ -117,6 +117,7 @@ class Tailer:
         "track",
         "trust",
         "uid",
+        "unseen",
         "warned",
     )
 
@@ -174,6 +175,7 @@ class Tailer:
         self.detached = False  # its file id leads to other bytes now
         self.seen_empty = False  # under a rotated name
         self.late = False  # it has grown after it was finished
+        self.unseen = False  # it was taken for new without a look at its bytes
         self.missing_since = 0.0
         self.retry_at = 0.0
         self.retry_delay = 0.0

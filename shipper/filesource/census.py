@@ -243,6 +243,7 @@ class Census:
                 lineage.generation = max(lineage.generation, saved.generation + 1)
             else:
                 lineage.add(tailer)
+                tailer.unseen = bool(saved.size) and not (saved.offset or saved.fingerprint.head_len)
             if (older := self.by_id.get(saved.file_id)) is not None:
                 older.detached = True
             self.bind(tailer, saved.file_id, saved.seen_as)
@@ -275,6 +276,16 @@ class Census:
         """Forget the name of a file that has none any more."""
         if self.by_name.get(tailer.seen_as) is tailer:
             del self.by_name[tailer.seen_as]
+
+    def discard(self, tailer: Tailer) -> None:
+        """Forget a generation that was none, of which nothing was read."""
+        self.unbind(tailer)
+        self.unpinned.pop(tailer, None)
+        self._schedule.drop(tailer)
+        self.drop(tailer.uid)
+        lineage = self.lineages[tailer.path]
+        lineage.gens.remove(tailer)
+        self.advance(lineage)
 
     def rename(self, tailer: Tailer, name: bytes) -> None:
         """Note that a file has another name now."""

@@ -6,11 +6,12 @@ id from being given to another one. Pump thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from shipper.files import BROKEN, Files, PackedReader, PlainReader, matches
 from shipper.filesource.descriptors import Descriptors
-from shipper.model import FileId, Seen
+from shipper.filesource.reuse import is_still
+from shipper.model import FileId, Observation, Seen
 from shipper.paths import Trust
 from shipper.tailer import Tailer
 
@@ -22,28 +23,38 @@ class Holding:
         self._files = files
         self._limit = limit
         self._held: dict[FileId, PlainReader] = {}
+        self._seen: dict[str, dict[FileId, Seen]] = {}  # by source: the last name of each that is held
         self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}  # by source and uid: open files of before
 
-    def observe(self, seen: Iterable[Seen], trust: Trust) -> None:
+    def observe(self, observation: Observation, trust: Trust) -> None:
         """Hold what a source has seen, as far as the limit allows; what cannot be opened is told in its turn."""
         files = self._files.trusting(trust)
-        for one in seen:
-            if one.compression or one.file_id in self._held or len(self._held) >= self._limit:
-                continue
-            try:
-                reader = PlainReader(files, files.open(one.path))
-            except BROKEN:
-                continue
-            # Under whatever id it has by now: what had the other one is gone, or is seen under its new name.
-            try:
-                file_id = reader.stat().file_id
-            except OSError:
-                reader.close()
-                continue
-            if file_id in self._held:
-                reader.close()
-            else:
-                self._held[file_id] = reader
+        names = self._seen.setdefault(observation.source, {})
+        for one in observation.seen:
+            if one.adoptable and not one.compression and (file_id := self._hold(one, files)) is not None:
+                names[file_id] = one._replace(file_id=file_id)
+
+    def _hold(self, one: Seen, files: Files) -> FileId | None:
+        """Return the id under which a file is held now; None where it is not."""
+        if one.file_id in self._held:
+            return one.file_id
+        if len(self._held) >= self._limit:
+            return None
+        try:
+            reader = PlainReader(files, files.open(one.path))
+        except BROKEN:
+            return None
+        # Under whatever id it has by now: what had the other one is gone, or is seen under its new name.
+        try:
+            file_id = reader.stat().file_id
+        except OSError:
+            reader.close()
+            return None
+        if file_id in self._held:
+            reader.close()
+        else:
+            self._held[file_id] = reader
+        return file_id
 
     def keep(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
         """Take the open files of generations that nobody reads any more, for those that go on with them."""
@@ -58,9 +69,11 @@ class Holding:
             if (kept := self._kept.pop((tailer.source, tailer.uid), None)) is not None:
                 self._go_on(tailer, kept, descriptors)
                 continue
-            reader = self._held.get(tailer.file_id)
-            if reader is None or tailer.compression or tailer.detached or tailer.reader is not None:
+            reader, one = self._held.get(tailer.file_id), self._seen.get(tailer.source, {}).get(tailer.file_id)
+            if reader is None or one is None or tailer.compression or tailer.detached or tailer.reader is not None:
                 continue
+            if not tailer.head_len and not is_still(self._files, tailer, one):
+                continue  # of its bytes nothing is known that could tell whether the id is another file's now
             try:
                 unread = reader.stat().size > tailer.read.offset
                 known = unread and matches(reader, tailer.fingerprint(tailer.read))
@@ -82,6 +95,12 @@ class Holding:
         except BROKEN:
             tailer.reader = None
         kept.close()
+
+    def rest(self, source: str) -> Iterator[tuple[Seen, PlainReader]]:
+        """Give away what a source's generations have not taken, with the name that it had last, the oldest first."""
+        for file_id, one in self._seen.pop(source, {}).items():
+            if (reader := self._held.pop(file_id, None)) is not None:
+                yield one, reader
 
     def close(self) -> None:
         """Let go of what nobody has taken."""

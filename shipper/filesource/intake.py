@@ -21,6 +21,7 @@ from shipper.files import (
     PackedReader,
     PlainReader,
     fingerprint_at,
+    matches,
     open_reader,
 )
 from shipper.filesource.census import Census
@@ -64,6 +65,7 @@ class Intake:
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self._outlived: list[Tailer] = []  # whose ids are other files' now, which only a look around has told
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
+        self._kept: list[Seen] = []  # files that were held open since before it was known what is known of them
         self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
         self.live = False  # what is there at the start has been taken in
 
@@ -87,14 +89,42 @@ class Intake:
             self._decide(one)
         self._current.clear()
         self._nameless.clear()
-        while self._held:
-            self._held.popitem()[1].close()
+        self.close()
         outlived, self._outlived = self._outlived, []
         for tailer in outlived:
             if tailer.detached and tailer.state not in DONE:
                 self.search(tailer, why=DELETED)
             else:
                 self.vanished(tailer)
+
+    def keep(self, one: Seen, reader: PlainReader) -> None:
+        """Keep a file open until what is there at the start is taken in: it may have no name any more by then."""
+        self._kept.append(one)
+        self._hold_open(one.file_id, reader)
+
+    def _hold_open(self, file_id: FileId, reader: PlainReader) -> None:
+        if (other := self._held.pop(file_id, None)) is not None:
+            other.close()
+        self._held[file_id] = reader
+
+    def without_name(self, found: dict[FileId, Seen]) -> list[Seen]:
+        """Return which of the files that are kept are unknown and not among those that were ``found``."""
+        census = self._census
+        kept, self._kept = self._kept, []
+        unknown = [one for one in kept if one.file_id not in found and one.file_id not in census.by_id]
+        for one in unknown:
+            with contextlib.suppress(OSError):  # told when it is looked at, if that is to be done
+                left = census.left.get(one.file_id)
+                if left is not None and not matches(self._held[one.file_id], left.fingerprint):
+                    census.part(left)
+        unknown = [one for one in unknown if one.file_id not in census.left]
+        self._nameless |= {one.file_id for one in unknown}
+        return unknown
+
+    def close(self) -> None:
+        """Let go of what is kept open."""
+        while self._held:
+            self._held.popitem()[1].close()
 
     def _take_parted(self) -> list[Seen]:
         parted, self._parted = self._parted, []
@@ -268,6 +298,27 @@ class Intake:
         """Take note that a file's id leads to other bytes than were read of it, and look for these."""
         self.search(tailer, *self._release(tailer))
 
+    def is_new(self, tailer: Tailer) -> bool:
+        """Whether an open file that was taken for new without a look is new; else it is decided now what it is.
+
+        It could not be read then, and may be what an older generation of its path goes on in, or the copy of one.
+        """
+        tailer.unseen = False
+        assert tailer.reader is not None
+        others = (other for other in self._census.lineages[tailer.path].members() if other is not tailer)
+        with contextlib.closing(self._at_hand(others)) as opened:
+            verdict, _ = identify(tailer.reader, length(tailer.reader), opened, (), _size_now)
+        if verdict not in (Verdict.CONTINUES, Verdict.COPY):
+            return True
+        one = _named(tailer)
+        if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
+            self._hold_open(tailer.file_id, reader)
+        elif reader is not None:
+            reader.close()
+        self._census.discard(tailer)
+        self.take([one])
+        return False
+
     def search(self, tailer: Tailer, *others: Seen, why: str = TRUNCATED) -> None:
         """Look for a file's bytes among ``others`` and its neighbours; what cannot be found is lost, and why is told.
 
@@ -363,7 +414,7 @@ class Intake:
                 self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
         if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
-            self._held[tailer.file_id] = reader
+            self._hold_open(tailer.file_id, reader)
             if census.by_name.get(path) is not tailer or tailer.away:
                 self._nameless.add(tailer.file_id)
         elif reader is not None:
@@ -410,6 +461,7 @@ class Intake:
             if one.path != one.base or unsure.why is Why.CROWDED:
                 raise unsure from None
             self._new(one)  # its tailer tells, and tries again
+            self._census.by_id[one.file_id].unseen = True
             return None
 
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
@@ -539,6 +591,8 @@ class Intake:
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""
         census = self._census
+        if not tailer.detached and (own := _now(_named(tailer))) is not None:
+            self._parted.append(own)  # it is there, and cannot be read: what it is now is another question
         census.unbind(tailer)
         census.take_up(one.file_id)
         tailer.adopt(reader, one.path, one.file_id, one.compression)
@@ -591,6 +645,12 @@ def _now(one: Seen) -> Seen | None:
     if FileId(found.st_dev, found.st_ino) != one.file_id:
         return None
     return one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+
+def _named(tailer: Tailer) -> Seen:
+    """Return a generation's file as it was last seen."""
+    path, base = tailer.seen_as, tailer.path
+    return Seen(path, base, tailer.file_id, tailer.size, 0, rotation.rank(path, base), tailer.compression)
 
 
 def _size_now(tailer: Tailer) -> int:

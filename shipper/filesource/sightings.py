@@ -93,7 +93,7 @@ class Sightings:
             else:
                 unknown.append(one)
         missing += self._missing(seen, found)
-        self._intake.take(unknown, doubtful)
+        self._intake.take([*unknown, *self._intake.without_name(found)], doubtful)
         now = self._clock()
         self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
         for tailer in missing:
@@ -151,7 +151,9 @@ class Sightings:
             self._schedule.now(tailer)
             self._census.unpinned[tailer] = None
         if self._reread:
-            self._intake.take(one for one in found.values() if one.adoptable)
+            self._intake.take([one for one in found.values() if one.adoptable] + self._intake.without_name(found))
+        else:
+            self._intake.take(())  # what was deleted before the first scan is none of its files
         self._start(first=True)
 
     def _missing(self, seen: Observation, found: dict[FileId, Seen]) -> list[Tailer]:

@@ -105,6 +105,15 @@ class FileSource:
         """Go on with the files that were held open while it was not known where they stand."""
         holding.hand_over(self._census.by_id.values(), self._descriptors)
 
+    def take_rest(self, holding: Holding) -> None:
+        """Keep the other files that were held open until it is known which of them are there under a name."""
+        for one, reader in holding.rest(self.name):
+            self._intake.keep(one, reader)
+
+    def close(self) -> None:
+        """Let go of what is kept open; its generations' files are closed with those of all sources."""
+        self._intake.close()
+
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""
         self._sightings.modified(paths)
@@ -205,6 +214,8 @@ class FileSource:
             ):
                 self._schedule.later(tailer, self._clock() + RENAMED_RETRY)  # discovery will tell where it is
                 return False
+            if tailer.unseen and not self._intake.is_new(tailer):
+                return True
             if (most := self._sending.most(tailer)) is None:
                 return False
             self._descriptors.touch(tailer)

@@ -572,19 +572,6 @@ def test_a_file_that_was_moved_to_where_nobody_watches_gives_way_to_no_other() -
     )
 
 
-def test_a_file_with_bytes_that_nobody_has_seen_gives_way_only_where_its_name_leads_to_it() -> None:
-    holds(
-        ("few_open", 1),
-        ("two_sources",),
-        ("write", 0, 0, 0),
-        ("write", 1, 0, 0),
-        ("look",),
-        ("write", 1, 0, 0),
-        ("replace", 0, 1),
-        ("move_out", 1, 0),
-    )
-
-
 def test_what_was_copied_over_a_finished_file_is_older_than_what_is_read_first_of_the_file_that_was_empty() -> None:
     holds(
         ("write_unsynced", 1, 0),
@@ -634,6 +621,29 @@ def test_unsynced_first_bytes_that_a_power_cut_takes_are_missed_at_the_first_rea
     )
 
 
+def test_what_could_not_be_read_when_it_was_found_is_recognised_when_it_can_be() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("look",),
+        ("restore", 0, 0),
+        ("deny", 0, 0),
+        ("look",),
+    )
+
+
+def test_a_file_that_may_not_be_read_and_goes_on_in_its_copy_keeps_its_place_in_the_order() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("deny", 0, 0),
+        ("stop",),
+        ("start", 0),
+        ("copytruncate", 0, 0, 1),
+        ("look",),
+        ("rotate", 0, 1),
+        ("wait", 0),
+    )
+
+
 def test_a_long_line_is_not_taken_with_bytes_of_what_was_truncated_meanwhile() -> None:
     holds(
         ("setup", 0, 2, 0),
@@ -642,6 +652,32 @@ def test_a_long_line_is_not_taken_with_bytes_of_what_was_truncated_meanwhile() -
         ("commit_unknown", 0),
         ("race", 10, "copytruncate", 0, 0, 0),
         ("calm",),
+    )
+
+
+def test_a_file_that_is_deleted_while_a_start_waits_for_brokers_is_read() -> None:
+    holds(
+        ("exactly_once",),
+        ("long_lines",),
+        ("kill",),
+        ("race", 11, "delete", 0, 0),
+        ("rotate", 0, 1),
+        ("write", 1, 0, 0),
+        ("brokers_away",),
+        ("write", 0, 0, 0),
+        ("start", 0),
+    )
+
+
+def test_the_id_of_a_file_that_is_gone_says_nothing_while_a_start_waits_for_brokers() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("exactly_once",),
+        ("two_sources",),
+        ("replace", 0, 0),
+        ("kill",),
+        ("rotate", 1, 1),  # b.log has the id that a.log had, of which nothing was read
+        ("brokers_away",),
     )
 
 
@@ -658,4 +694,28 @@ def test_a_file_that_waits_while_another_source_is_on_trial_is_no_work() -> None
         ("start", 1),
         ("slow", 1),
         ("wait", 1),
+    )
+
+
+def test_a_file_with_bytes_that_nobody_has_seen_gives_way_only_where_its_name_leads_to_it() -> None:
+    holds(
+        ("few_open", 1),
+        ("two_sources",),
+        ("write", 0, 0, 0),
+        ("write", 1, 0, 0),
+        ("look",),
+        ("write", 1, 0, 0),
+        ("replace", 0, 1),
+        ("move_out", 1, 0),
+    )
+
+
+def test_what_is_held_while_a_start_waits_for_brokers_is_let_go_of() -> None:
+    holds(
+        ("exactly_once",),
+        ("write", 1, 0, 0),
+        ("wait", 0),
+        ("brokers_away",),
+        ("kill",),
+        ("copytruncate", 1, 0, 0),
     )
