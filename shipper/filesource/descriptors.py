@@ -86,13 +86,13 @@ class Descriptors:
     def borrow(self, tailer: Tailer) -> Iterator[bool]:
         """Have ``tailer``'s file open for a moment, beyond the limit if need be; False where its name leads elsewhere.
 
-        Raises OSError; with EMFILE where the system gives no more.
+        It stays open where it has lost its name meanwhile. Raises OSError; with EMFILE where the system gives no more.
         """
         beyond = tailer.reader is None and not self.room()
         try:
             yield tailer.reader is not None or self._open_now(tailer)
         finally:
-            if beyond:
+            if beyond and _has_name(tailer):
                 self.close(tailer)
 
     def _open_now(self, tailer: Tailer) -> bool:

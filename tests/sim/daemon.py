@@ -363,21 +363,35 @@ class Daemon:
         self.pump.wake()
         self.work()
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass; whatever is due is done when it is due."""
+    def pass_time(self, seconds: float, *, idly: int = 0) -> None:
+        """Let time pass; whatever is due is done when it is due.
+
+        ``idly``: what is left passes at once after so many scans between which nothing else was due.
+        """
         until = self.now + seconds
+        scans = 0
         self.tell()
         while self.now < until:
-            due = min(self._due(), self.discovery.next_due(), until)
+            scan = self.discovery.next_due()
+            due = min(self._due(), scan, until)
             if any(source.has_changes for source in self.sources):
                 due = min(due, self.pump._saving.due)
             if self.store._pending:
                 due = min(due, self.store._not_before)
             if (commit := self._commit_due()) > self.now:  # otherwise it waits for brokers
                 due = min(due, commit)
-            self.now = min(until, max(due, self.now + 0.01))
+            scans = 0 if self._expects else scans + (due == scan)
+            self.now = until if idly and scans > idly else min(until, max(due, self.now + 0.01))
             self.disk.now = int(self.now * 1e9)
             self.work()
+
+    @property
+    def _expects(self) -> bool:
+        """Whether something will be done as time passes besides scans, and looks at files that were moved away."""
+        if self.store._pending or self._rewinding or self.pump._ledger.records or self._commit_due() < math.inf:
+            return True
+        dues = (due for s in self.sources for due in (s._schedule.due, s._intake.due, s.delivery.due))
+        return min(dues) < math.inf or any(source.has_changes for source in self.sources)
 
     def calm(self) -> None:
         """Let everything that holds the daemon up go away, and let it come to rest."""
@@ -386,7 +400,7 @@ class Daemon:
         self.brokers.topic = TopicState.READY
         self.state.full = False
         self.os.limit = 1 << 30
-        self.pass_time(CALM)
+        self.pass_time(CALM, idly=2)
         if self.once:
             self.pass_time(MEANWHILE)  # a writer may have been late: what was read then is to be committed
         ledger = self.pump._ledger

@@ -16,6 +16,7 @@ from unittest import mock
 
 from shipper import commits, tailer
 from shipper.errors import StateError
+from shipper.filesource import sightings
 from shipper.model import TopicState
 from tests.sim import acts as script_module
 from tests.sim.acts import Act
@@ -33,6 +34,7 @@ from tests.sim.world import World
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
 CALLS = 200_000  # to the operating system and the clock, after which the daemon is said to go on and on
 LINES_A_CHUNK = 3  # so that few lines make several chunks
+DRIFTS = 10.0  # seconds between looks at a file that was moved away: each is a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class History:
         with (
             booted(self.os, self._uid),
             mock.patch.object(tailer, "MAX_LINES", LINES_A_CHUNK),
+            mock.patch.object(sightings, "ADRIFT_BEAT", DRIFTS),
             mock.patch.object(commits, "TransactionalProducer", self.daemon._transactional),
         ):
             self.disk.close = self._closing  # type: ignore[method-assign]  # the model hears of it

@@ -15,6 +15,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -285,5 +286,5 @@ def booted(os_: Os, uids: Callable[[], str]) -> Iterator[None]:
         for module in MODULES:
             stack.enter_context(mock.patch.object(module, "os", os_))
         stack.enter_context(mock.patch.object(coverage, "network_devices", frozenset))
-        stack.enter_context(mock.patch.object(census, "secrets", mock.Mock(token_hex=lambda _: uids())))
+        stack.enter_context(mock.patch.object(census, "secrets", SimpleNamespace(token_hex=lambda _: uids())))
         yield

@@ -719,3 +719,18 @@ def test_what_is_held_while_a_start_waits_for_brokers_is_let_go_of() -> None:
         ("kill",),
         ("copytruncate", 1, 0, 0),
     )
+
+
+def test_a_file_that_is_deleted_while_it_is_compared_with_another_stays_open() -> None:
+    holds(
+        ("setup", 0, 4, 0),
+        ("exactly_once",),
+        ("few_open", 0),
+        ("write", 1, 0, 0),
+        ("rotate", 0, 0),
+        ("no_topic", 0),
+        ("race", 38, "rotate_chain", 0, 3),
+        ("look",),
+        ("write_half", 0),
+        ("wait", 0),
+    )

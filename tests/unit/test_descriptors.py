@@ -110,6 +110,17 @@ def test_one_whose_turn_it_is_may_be_open_beyond_the_limit_and_another_when_that
     assert first.reader is not None  # its writer may add to it
 
 
+def test_what_is_deleted_while_it_is_open_for_a_moment_stays_open(held: Held) -> None:
+    for name in "abc":
+        held.backlog(name)
+    first, second = held.tailer("d"), held.tailer("e")
+    first.event(FileEvent.TURN)
+    with held.fds.borrow(first), held.fds.borrow(second):
+        os.unlink(first.path)
+    assert first.reader is not None
+    assert second.reader is None
+
+
 def test_what_was_moved_away_is_closed_for_another_only_when_all_of_it_was_read(held: Held) -> None:
     moved, done = held.read("a"), held.read("b")
     held.backlog("c")
