@@ -15,6 +15,7 @@ from typing import Protocol
 from shipper import __version__
 from shipper.events import Events
 from shipper.filesource import FileSource
+from shipper.filesource.descriptors import Descriptors
 from shipper.ledger import Ledger
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
 from shipper.model import Clock, Sink, TopicState
@@ -165,8 +166,8 @@ class Health:
         going = f"{rate:,.0f} lines/s from {files:,} files, {unread:,} bytes to read"
         return "; ".join([*wrong, going])
 
-    def status(self, status: BrokerStatus, now: float, host: str, most: int, open_files: tuple[int, int]) -> Status:
-        """Return how it stands. ``most``: bytes that may be in flight; ``open_files``: how many are, and may be."""
+    def status(self, status: BrokerStatus, now: float, host: str, most: int, descriptors: Descriptors) -> Status:
+        """Return how it stands. ``most``: bytes that may be in flight."""
         sources = list(self._sources.values())
         counters = self._events.counters
         files, left_out = of_files(list(self._of_files.values()))
@@ -182,8 +183,9 @@ class Health:
             in_flight=self._ledger.in_flight,
             in_flight_most=most,
             records_in_flight=self._ledger.records,
-            open_files=open_files[0],
-            open_files_most=open_files[1],
+            open_files=len(descriptors),
+            open_files_most=descriptors.limit,
+            deleted=sum(tailer.size for tailer in descriptors.deleted()),
             sources=[of_source(source, counters, self._wrong(source)) for source in sources],
             files=files,
             files_left_out=left_out,

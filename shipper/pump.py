@@ -86,7 +86,9 @@ class Pump(Inquiries):
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
-        self._descriptors = Descriptors(limit_of(config.shipper.max_open_files), self._files, events, clock)
+        self._descriptors = Descriptors(
+            limit_of(config.shipper.max_open_files), self._files, events, clock, deleted=config.shipper.deleted_max
+        )
         high = config.kafka.max_in_flight
         exactly_once = config.kafka.delivery == MODE
         self._ledger = Ledger(
@@ -270,7 +272,7 @@ class Pump(Inquiries):
         if new is None:
             return
         before, self._config = self._config, new
-        self._descriptors.limit_to(limit_of(new.shipper.max_open_files))
+        self._descriptors.limit_to(limit_of(new.shipper.max_open_files), new.shipper.deleted_max)
         self._refusals.limit_to(new.shipper.deadletter_max)
         if not self._opened:
             self._discovery.change(watched(new.sources.values()), new.shipper.scan_interval)
@@ -318,8 +320,7 @@ class Pump(Inquiries):
 
     def _answer_all(self, status: BrokerStatus, now: float) -> None:
         def tell() -> Status:
-            open_files = (len(self._descriptors), self._descriptors.limit)
-            return self._health.status(status, now, self._host, self._config.kafka.max_in_flight, open_files)
+            return self._health.status(status, now, self._host, self._config.kafka.max_in_flight, self._descriptors)
 
         self._answer(self._health, status, now, tell)
 

@@ -81,6 +81,7 @@ class Status(msgspec.Struct, frozen=True):
     records_in_flight: int
     open_files: int
     open_files_most: int
+    deleted: int  # bytes of files that are deleted and held open
     sources: list[SourceStatus]
     files: list[FileStatus]
     files_left_out: int

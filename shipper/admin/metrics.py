@@ -118,6 +118,7 @@ def _gauges(status: Status) -> Iterator[Metric]:
             "0 where the configuration that was read last was refused, and an older one is in force.",
             float(not status.config.problems),
         ),
+        ("deleted_bytes", "Bytes of deleted files that are held open until they are read.", status.deleted),
         ("open_files", "Log files that are held open.", status.open_files),
         ("open_files_limit", "How many may be.", status.open_files_most),
     ):

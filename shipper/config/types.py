@@ -93,6 +93,14 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             "source with another such record stops before it.",
         ),
     ] = 1 << 30
+    deleted_max: Annotated[
+        int,
+        Key(
+            Size(),
+            "How many bytes of deleted files may be held open until they are read. Beyond it those that were not read "
+            "for longest are let go of, and what was unread of them is lost. 0: any number; nothing is lost.",
+        ),
+    ] = 0
     ready_timeout: Annotated[
         float,
         Key(

@@ -47,8 +47,11 @@ def limit_of(configured: int) -> int:
 class Descriptors:
     """The open log files, the least recently read first."""
 
-    def __init__(self, limit: int, files: Files, events: Events, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, limit: int, files: Files, events: Events, clock: Clock = time.monotonic, *, deleted: int = 0
+    ) -> None:
         self.limit = limit
+        self.deleted_most = deleted
         self._most = limit
         self._rise_at = 0.0
         self._clock = clock
@@ -60,9 +63,17 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._open)
 
-    def limit_to(self, limit: int) -> None:
-        """Hold ``limit`` files open at most; those that are needed beyond it are let go of when they have been read."""
+    def deleted(self) -> Iterator[Tailer]:
+        """Yield the open files that have no name any more, the least recently read first."""
+        return (tailer for tailer in self._open if not tailer.linked)
+
+    def limit_to(self, limit: int, deleted: int = 0) -> None:
+        """Hold ``limit`` files open at most; those that are needed beyond it are let go of when they have been read.
+
+        ``deleted``: bytes of files that have no name any more, 0 for any number.
+        """
         self.limit = self._most = limit
+        self.deleted_most = deleted
         for tailer in [tailer for tailer in self._open if _may_close(tailer)][: max(0, len(self._open) - limit)]:
             self.close(tailer)
 

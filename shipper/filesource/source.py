@@ -14,6 +14,7 @@ from shipper.config import SourceConfig
 from shipper.discovery.rules import Watched, trust
 from shipper.files import BROKEN
 from shipper.filesource.census import Census
+from shipper.filesource.deleted import Deleted
 from shipper.filesource.endings import Endings
 from shipper.filesource.holding import Holding
 from shipper.filesource.intake import Intake
@@ -58,6 +59,7 @@ class FileSource:
         self._schedule = schedule
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
+        self._deleted = Deleted(census, self._intake, tools.descriptors)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
         self._keeping = keeping
@@ -286,11 +288,13 @@ class FileSource:
         self._sightings.tick(now)
         self._schedule.ripen(now, lambda topic: self.sink.topic_state(topic) is TopicState.READY)
         self._intake.tick()
+        self._deleted.tick(now)
 
     def due(self) -> float:
         """Return when :meth:`tick` has work next."""
         rate = self._sending.rate.due if self._schedule.hungry else math.inf
-        return min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, rate)
+        due = min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, rate)
+        return min(due, self._deleted.due)
 
     # --- the end of it, while others go on ---------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ FINE = Status(
     records_in_flight=3,
     open_files=1,
     open_files_most=100,
+    deleted=0,
     sources=[SOURCE],
     files=[],
     files_left_out=0,
