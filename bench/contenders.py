@@ -1,6 +1,6 @@
 """Who can be measured: the daemon in both of its modes, a producer loop in C, and the shippers that Debian packages.
 
-The others are unpacked from their packages, not installed, into ``~/.cache/shipper-bench``. Each has the settings that
+The others are unpacked from their packages, not installed, into a cache. Each has the settings that
 its documentation recommends for this work: the same acks, idempotence and compression for all, one record a line, keyed
 by file; a backlog may be batched (linger 50 ms), and for latency each has its own defaults.
 """
@@ -18,14 +18,11 @@ from pathlib import Path
 
 import confluent_kafka
 
+from tests.harness.debian import CACHE, NotHere, unpacked
+
 ROOT = Path(__file__).resolve().parents[1]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shipper-bench"
 
 Command = list[str]
-
-
-class NotHere(Exception):
-    """A contender cannot be had on this machine; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +113,6 @@ def _producer(work: Work) -> tuple[Command, dict[str, str]]:
 # --- others, from Debian's packages ----------------------------------------------------------------------------------
 
 
-def _unpacked(name: str, *packages: str) -> Path:
-    """Return the directory in which Debian packages are unpacked; nothing of the system changes."""
-    directory = CACHE / name
-    if not (directory / "complete").exists():
-        if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-            raise NotHere("no apt-get")
-        shutil.rmtree(directory, ignore_errors=True)
-        (directory / "debs").mkdir(parents=True)
-        fetch = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages]
-        done = subprocess.run(fetch, cwd=directory / "debs", capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NotHere(f"apt-get download: {done.stderr.strip()[-200:]} (is `apt-get update` due?)")
-        for package in (directory / "debs").glob("*.deb"):
-            subprocess.run(["dpkg", "-x", str(package), str(directory)], check=True)
-        (directory / "complete").touch()
-    return directory
-
-
 def _libraries(root: Path) -> str:
     machine = f"{os.uname().machine}-linux-gnu"
     return f"{root}/usr/lib/{machine}:{root}/lib/{machine}:{root}/usr/lib/syslog-ng"
@@ -152,7 +131,7 @@ _SAFE = {"compression.codec": "snappy", "enable.idempotence": "true"}
 
 
 def _rsyslog(work: Work) -> tuple[Command, dict[str, str]]:
-    root = _unpacked("rsyslog", "rsyslog", "rsyslog-kafka", "librdkafka1", "libestr0", "libfastjson4", "liblognorm5")
+    root = unpacked("rsyslog", "rsyslog", "rsyslog-kafka", "librdkafka1", "libestr0", "libfastjson4", "liblognorm5")
     settings = ",".join(f'"{key}={value}"' for key, value in (_TUNED if work.batched else _SAFE).items())
     queue = 'queue.size="100000" queue.dequeueBatchSize="4096" ' if work.batched else ""
     config = work.state / "rsyslog.conf"
@@ -178,7 +157,7 @@ def _rsyslog(work: Work) -> tuple[Command, dict[str, str]]:
 
 
 def _syslog_ng(work: Work) -> tuple[Command, dict[str, str]]:
-    root = _unpacked(
+    root = unpacked(
         "syslog-ng",
         *("syslog-ng-core", "syslog-ng-mod-rdkafka", "librdkafka1", "libivykis0", "libnet1", "libpcre3", "libwrap0"),
         *("libcap2", "libglib2.0-0", "libjson-c5"),
@@ -206,7 +185,7 @@ def _syslog_ng(work: Work) -> tuple[Command, dict[str, str]]:
 
 
 def _kcat(work: Work) -> tuple[Command, dict[str, str]]:
-    root = _unpacked("kcat", "kcat", "librdkafka1", "libyajl2")
+    root = unpacked("kcat", "kcat", "librdkafka1", "libyajl2")
     log = next(iter(sorted(work.logs.glob("*.log"))))
     settings = [part for key, value in {"acks": "all", **_TUNED}.items() for part in ("-X", f"{key}={value}")]
     command = [f"{root}/usr/bin/kcat", "-P", "-b", work.brokers, "-t", work.topic, "-k", log.name, *settings]

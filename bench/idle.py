@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.contenders import CONTENDERS, Contender, NotHere, Work, start, stop
+from bench.contenders import CONTENDERS, Contender, Work, start, stop
 from bench.report import table
 from bench.stage import Topic
 from bench.usage import usage
+from tests.harness.debian import NotHere
 from tests.harness.kafka import Broker
 from tests.harness.wait import let_pass
 

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import CONTENDERS, Contender, NotHere, Work, start, stop
+from bench.contenders import CONTENDERS, Contender, Work, start, stop
 from bench.report import table
 from bench.stage import Topic
 from bench.usage import usage
 from bench.work import Writer, age
+from tests.harness.debian import NotHere
 from tests.harness.kafka import Broker
 from tests.harness.wait import eventually, let_pass
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import CONTENDERS, LIMIT, Contender, NotHere, Work, start, stop
+from bench.contenders import CONTENDERS, LIMIT, Contender, Work, start, stop
 from bench.report import table
 from bench.stage import Topic
 from bench.usage import peak_memory, usage
 from bench.work import write_logs
+from tests.harness.debian import NotHere
 from tests.harness.kafka import Broker
 
 PATIENCE = 300.0  # seconds for one contender
