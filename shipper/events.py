@@ -66,6 +66,11 @@ class Events:
 
     # checkpoints
 
+    def state_dir_open(self, path: bytes, why: str) -> None:
+        """Tell that somebody else could change what the daemon remembers."""
+        then = "whoever can write there can have lines sent again, or never; let only the daemon's user write"
+        self.emit("warning", "state_dir.open", path=path, why=why, then=then)
+
     def checkpoints_set_aside(self, store: bytes, moved_to: bytes, reason: str) -> None:
         """Tell that the store cannot be believed and a new one begins: nothing may start at the end now."""
         self.count("checkpoints.set_aside")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from shipper.errors import StateBusy, StateError
 from shipper.model import show_path
+from shipper.ownership import complaint
 
 LOCK = "lock"
 
@@ -39,6 +41,22 @@ def hold(state_dir: Path) -> int:
         os.close(lock)
         raise StateError(f"state_dir {shown}: cannot be locked by one daemon: {error.strerror}") from error
     return lock
+
+
+def close_to_others(state_dir: Path) -> str:
+    """Let nobody else read what is in the directory, and return who else could write there; "" where nobody could.
+
+    What the daemon makes is its own user's alone; what a backup or a person has put there may not be.
+    """
+    try:
+        with os.scandir(state_dir) as entries:
+            for entry in entries:
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                    os.chmod(entry.path, stat.S_IMODE(found.st_mode) & ~0o077)
+    except OSError as error:
+        return f"cannot be closed to others: {error.strerror}"
+    return complaint(state_dir)
 
 
 def is_held(state_dir: Path, lock: int) -> bool:

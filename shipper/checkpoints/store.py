@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from shipper.checkpoints import database, opening
 from shipper.checkpoints.database import Damaged, Database
-from shipper.checkpoints.statedir import hold, is_held
+from shipper.checkpoints.statedir import close_to_others, hold, is_held
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events
 from shipper.model import Checkpoint, Clock, Edit, SourceState, show_path
@@ -78,6 +78,8 @@ class CheckpointStore:
         """
         lock = hold(state_dir)
         try:
+            if wrong := close_to_others(state_dir):
+                events.state_dir_open(os.fsencode(state_dir), wrong)
             path = state_dir / database.NAME
             store = cls(path, opening.open_store(path, events), lock, events, clock)
             store._thread.start()

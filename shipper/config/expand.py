@@ -14,7 +14,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+from shipper.ownership import complaint
 
 MAX_SECRET = 1 << 20  # a larger file is named by mistake, or is no regular file and never ends
 
@@ -103,6 +106,7 @@ def _read(path: str, inner: str) -> str:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_SECRET + 1)
+            wrong = complaint(Path(path), os.fstat(file.fileno()))
         text = data.decode()
     except UnicodeDecodeError as error:
         raise ExpandError([f"${{{inner}}}: {path} is not UTF-8 text"]) from error
@@ -111,4 +115,6 @@ def _read(path: str, inner: str) -> str:
         raise ExpandError([f"${{{inner}}}: {path} cannot be read: {reason}"]) from error
     if len(data) > MAX_SECRET:
         raise ExpandError([f"${{{inner}}}: {path} holds more than 1 MiB; a secret is a short text"])
+    if wrong:
+        raise ExpandError([f"${{{inner}}}: {path} is not read: it {wrong}"])
     return text.removesuffix("\n").removesuffix("\r")

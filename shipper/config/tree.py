@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import tomli
 
 from shipper.model import show_path
+from shipper.ownership import complaint
 
 DROP_INS = "conf.d"  # the directory beside the first file
 
@@ -126,7 +127,9 @@ def _add(files: Files, path: Path, where: Where, shown: str = "") -> None:
         files.problems.append(Problem(place, "", sentence))
 
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read()
+            wrong = complaint(path, os.fstat(file.fileno()))
     except FileNotFoundError:
         problem("there is no such file; write it, or name another", at_file=True)
         return
@@ -136,6 +139,9 @@ def _add(files: Files, path: Path, where: Where, shown: str = "") -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         problem(f"cannot be read: {reason}", at_file=True)
+        return
+    if wrong:
+        problem(f"is not read: it {wrong}", at_file=True)
         return
     try:
         tables = tomli.loads(data.decode("utf-8-sig"))

@@ -8,12 +8,19 @@ then. An import happens once in the life of a process.
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from shipper.config import Config
 from shipper.errors import ConfigError
+from shipper.model import show_path
+from shipper.ownership import complaint
 from shipper.records.record import Record
 
 GROUP = "shipper.processors"
@@ -26,13 +33,14 @@ def load(name: str) -> Process:
     module, colon, path = name.partition(":")
     try:
         if colon:
-            found: Any = importlib.import_module(module)
+            found: Any = _import(module)
             for part in path.split("."):
                 found = getattr(found, part)
         else:
             points = [point for point in entry_points(group=GROUP) if point.name == name]
             if not points:
                 raise ConfigError([f"{name}: no installed package has an entry point of this name in {GROUP}"])
+            _import(points[0].module)
             found = points[0].load()
     except ConfigError:
         raise
@@ -44,6 +52,26 @@ def load(name: str) -> Process:
         raise ConfigError([f"{name}: is not a function"])
     process: Process = found
     return process
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module and the packages that it is in, if nobody else could have written them; raises ConfigError.
+
+    Each is looked for before it is imported, since importing runs it. What it imports itself is its own affair.
+    """
+    found: ModuleType | None = None
+    at = ""
+    for part in name.split("."):
+        at = f"{at}.{part}" if at else part
+        known = sys.modules.get(at)
+        spec = importlib.util.find_spec(at) if known is None else getattr(known, "__spec__", None)
+        files = (spec.origin, spec.cached) if spec is not None and spec.has_location else ()
+        for file in filter(None, files):
+            if wrong := complaint(Path(file)):
+                raise ConfigError([f"{name}: is not imported: {show_path(os.fsencode(file))} {wrong}"])
+        found = importlib.import_module(at)
+    assert found is not None
+    return found
 
 
 def try_all(config: Config) -> None:

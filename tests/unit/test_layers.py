@@ -39,6 +39,7 @@ TABLE = {
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
     "paths": Row("", "", "where a path leads, and over whose links: opens nothing, and knows no source"),
+    "ownership": Row("model", "", "whether others could write a file: looks, and knows not what for"),
     "events": Row("model", "", "the only one that logs, through the callable it is given: it chooses no format"),
     "files": Row(
         "errors model paths",
@@ -46,14 +47,18 @@ TABLE = {
         "the operating system's seam: what is done with a file is decided elsewhere",
     ),
     "config": Row(
-        "errors model events template timeformat patterns framing",
+        "errors model ownership events template timeformat patterns framing",
         "tomli msgspec",
         "TOML to values: nobody else parses or validates",
     ),
     "records": Row(
-        "errors model config template timeformat patterns", "msgspec", "line to record: knows neither files nor Kafka"
+        "errors model ownership config template timeformat patterns",
+        "msgspec",
+        "line to record: knows neither files nor Kafka",
     ),
-    "checkpoints": Row("errors model files events", "sqlite3", "saves what it is told: must not know of Kafka"),
+    "checkpoints": Row(
+        "errors model ownership files events", "sqlite3", "saves what it is told: must not know of Kafka"
+    ),
     "deadletters": Row(
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
     ),
