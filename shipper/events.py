@@ -444,8 +444,9 @@ class Events:
         told = NOTED.get(what)
         if told is not None:
             level, then = told
+            said = {} if why is None else {"why": why}
             self.emit(
-                level, f"records.{what}", every=600, key=(source,), source=source, records=records, why=why, then=then
+                level, f"records.{what}", every=600, key=(source,), source=source, records=records, **said, then=then
             )
 
     def topic_not_valid(self, source: str, path: bytes, topic: str, fallback: str) -> None:

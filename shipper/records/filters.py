@@ -8,7 +8,8 @@ sent again is the same. No step of it raises. Pump thread only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from zlib import crc32
 
 from shipper import patterns
@@ -30,20 +31,24 @@ class Filters:
         sample: float,
         dropped: Counter[str],
     ) -> None:
-        self._include = [_found(one) for one in include]
-        self._exclude = [_found(one) for one in exclude]
+        self._include = [_finder(one) for one in include]
+        self._exclude = [_finder(one) for one in exclude]
         self._limit = int(sample * (1 << 32))
         self._dropped = dropped
 
     def __call__(self, events: Sequence[bytes], offsets: Offsets) -> list[int] | None:
         """Return the indexes of the events that are kept, or ``None`` for all."""
         count = len(events)
-        index: Iterable[int] = range(count)
+        index: Sequence[int] = range(count)
         kept = count
-        for rule, finders, wanted in ((INCLUDE, self._include, True), (EXCLUDE, self._exclude, False)):
-            if not finders:
+        block = b"\n".join(events) if self._include or self._exclude else b""
+        for rule, all_finders, wanted in ((INCLUDE, self._include, True), (EXCLUDE, self._exclude, False)):
+            if not all_finders:
                 continue
-            if len(finders) == 1:
+            finders = [finder.found for finder in all_finders if finder.needle in block]  # most find nothing at all
+            if not finders:
+                index = [] if wanted else index
+            elif len(finders) == 1:
                 find = finders[0]
                 index = [i for i in index if find(events[i], wanted) is wanted]
             else:
@@ -61,8 +66,17 @@ class Filters:
         return after
 
 
-def _found(expression: Expression) -> Callable[[bytes, bool], bool]:
-    """Return what tells whether an event holds a match; of one that is too long for the pattern, what keeps it."""
+class _Finder(NamedTuple):
+    """``found`` tells whether an event holds a match; of one that is too long for the pattern, what keeps it.
+
+    ``needle`` is in whatever it keeps or drops.
+    """
+
+    needle: bytes
+    found: Callable[[bytes, bool], bool]
+
+
+def _finder(expression: Expression) -> _Finder:
     matcher = patterns.compile(expression.pattern, engine=expression.engine, newlines=True)
     search, needle, limit = matcher.search, matcher.needle, matcher.limit
     if limit:
@@ -70,5 +84,5 @@ def _found(expression: Expression) -> Callable[[bytes, bool], bool]:
         def found(event: bytes, kept: bool) -> bool:  # noqa: FBT001 - called for every event
             return kept if len(event) > limit else search(event) is not None
 
-        return found
-    return lambda event, _: needle in event and search(event) is not None
+        return _Finder(b"", found)
+    return _Finder(needle, lambda event, _: needle in event and search(event) is not None)

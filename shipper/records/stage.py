@@ -33,6 +33,7 @@ from shipper.records.values import ValuesOf
 
 PARSE_ERROR = "shipper.parse_error"
 UNPARSED = (PARSE_ERROR, b"1")
+BOM = b"\xef\xbb\xbf"  # at the beginning of a file: it stays in the line, and is nothing to a parser
 FILES = 512  # of which the names are remembered
 HEADER_OVERHEAD = 96  # bytes: what the client needs for a header besides its name and value
 NOTHING: Mapping[str, int] = {}
@@ -260,7 +261,11 @@ class Stage:
         steps = self._steps
         if steps.parse is None:
             return None
-        fields: list[Fields | None] = [None] * len(events) if part else list(map(steps.parse, events))
+        if part:
+            fields: list[Fields | None] = [None] * len(events)
+        else:
+            bare = [events[0].removeprefix(BOM), *events[1:]] if events and events[0].startswith(BOM) else events
+            fields = list(map(steps.parse, bare))
         if failed := fields.count(None):
             self._tally.noted["parse_error"] += failed
         if steps.redact_fields is not None:

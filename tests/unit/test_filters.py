@@ -1,5 +1,6 @@
 """Which lines are kept, and what is counted of the others."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -65,3 +66,20 @@ def test_a_sample_is_the_same_however_it_is_read(events: list[bytes], at: int) -
     first = list(range(at)) if first is None else first
     rest = list(range(len(events) - at)) if rest is None else rest
     assert (list(range(len(events))) if whole is None else whole) == first + [at + i for i in rest]
+
+
+PATTERNS = st.lists(st.sampled_from(["ab", "^a", "b$", "a|c", "[0-9]", "xyz", "a\nb", ""]), max_size=3)
+TEXTS = st.lists(st.text("abc1\nx", max_size=6).map(str.encode), max_size=8)
+
+
+@given(TEXTS, PATTERNS, PATTERNS)
+def test_what_is_kept_is_what_each_line_by_itself_says(
+    events: list[bytes], include: list[str], exclude: list[str]
+) -> None:
+    def has(event: bytes, patterns: list[str]) -> bool:
+        return any(re.search(pattern.encode(), event) for pattern in patterns)
+
+    wanted = [e for e in events if (not include or has(e, include)) and not has(e, exclude)]
+    kept, dropped = filtered(events, include=ex(*include), exclude=ex(*exclude))
+    assert kept == wanted
+    assert sum(dropped.values()) == len(events) - len(wanted)

@@ -159,3 +159,12 @@ def test_it_is_what_events_write_to() -> None:
     assert written(lambda log: Events(log).emit("info", "file.found", path=b"/var/log/\xff.log")) == (
         f"{WHEN} INFO file.found path=/var/log/\\xff.log\n"
     )
+
+
+def test_a_reason_that_is_not_known_is_not_told() -> None:
+    told: list[dict[str, Any]] = []
+    events = Events(lambda _level, _name, fields: told.append(fields))
+    events.records_noted("s", "parse_error", 1)
+    events.records_noted("s", "processor_error", 1, "ValueError: no")
+    assert "why" not in told[0]
+    assert told[1]["why"] == "ValueError: no"

@@ -48,3 +48,10 @@ def test_the_format_of_a_time_is_that_of_the_parser() -> None:
     assert shaped.timestamps == [1606212550000]
     shaped = shape(b"2020-11-24T11:09:10Z stdout F x", parse=ParseConfig("cri"), timestamp=TimestampConfig("time"))
     assert shaped.timestamps == [1606216150000]
+
+
+def test_a_byte_order_mark_before_the_first_line_is_nothing_to_a_parser() -> None:
+    mark = b"\xef\xbb\xbf"
+    shaped = shape(mark + b'{"a": 1}', b'{"a": 2}', mark + b"{}")
+    assert shaped.messages[0]["value"] == mark + b'{"a": 1}'
+    assert shaped.headers == [[], [], [UNPARSED]]
