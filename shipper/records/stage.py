@@ -1,4 +1,4 @@
-"""From the events of one read to records: every step that the source asks for, in its order (docs/plan/records.md).
+"""From the events of one read to records: every step that the source asks for, in its order (docs/design.md).
 
 Where a source asks for none, an event costs one dict and nothing else. The stage sees one read at a time and remembers
 nothing of it, so a read that is shaped again (it was not sent, or has to be sent once more) gives the same records.
