@@ -93,6 +93,8 @@ class Health:
         self._ready_timeout = ready_timeout
         self._patience = STALLED_AFTER + commit_interval
         self._waits: dict[str, _Wait] = {}
+        self._wrong_since: dict[str, float] = {}  # of each source with which something is wrong
+        self._away_since = self._started_at  # when no broker was seen to answer first
         self._stalls_at = self._started_at  # when stalls are looked for next
         self._ready = False  # a broker has answered
         self._said = (0, self._started_at)  # records delivered when last put in words, and when that was
@@ -113,6 +115,8 @@ class Health:
 
     def look(self, status: BrokerStatus, now: float, *, opened: bool) -> None:
         """Step between running and degraded. ``opened``: it is known where each source stands."""
+        if status.up:
+            self._away_since = now
         if status.up and status.brokers and opened:
             if self.state is not Service.RUNNING:
                 self.event(ServiceEvent.BROKERS_UP)
@@ -146,6 +150,10 @@ class Health:
                 where, wait.why = sink.why_waiting(topics)
                 wait.told_at = now
                 self._events.delivery_stalled(name, where, source.delivery.undelivered, now - wait.since, wait.why)
+            if self._wrong(source):
+                self._wrong_since.setdefault(name, self._waits[name].since if self._stalled(name) else now)
+            else:
+                self._wrong_since.pop(name, None)
 
     def _expects(self, source: Source) -> bool:
         """Whether the brokers owe an acknowledgement: not where a source waits before it sends again."""
@@ -180,21 +188,29 @@ class Health:
             state=self.state.value,
             brokers=status.brokers,
             trouble="" if status.up else status.reason,
+            trouble_since=0.0 if status.up else self._away_since,
             in_flight=self._ledger.in_flight,
             in_flight_most=most,
             records_in_flight=self._ledger.records,
             open_files=len(descriptors),
             open_files_most=descriptors.limit,
             deleted=sum(tailer.size for tailer in descriptors.deleted()),
-            sources=[of_source(source, counters, self._wrong(source)) for source in sources],
+            sources=[of_source(source, counters, *self._wrong_at(source, now)) for source in sources],
             files=files,
             files_left_out=left_out,
         )
 
+    def _stalled(self, name: str) -> bool:
+        return name in self._waits and self._waits[name].told_at is not None
+
+    def _wrong_at(self, source: Source, now: float) -> tuple[str, float]:
+        """Return what is wrong, and since when."""
+        why = self._wrong(source)
+        return why, self._wrong_since.get(source.name, now) if why else 0.0
+
     def _wrong(self, source: Source) -> str:
-        wait = self._waits.get(source.name)
-        if wait is not None and wait.told_at is not None:
-            return f"stalled: {wait.why}"
+        if self._stalled(source.name):
+            return f"stalled: {self._waits[source.name].why}"
         if source.delivery.blocked:
             return source.why_idle
         awaited = source.topic_awaited

@@ -20,6 +20,10 @@ from shipper.source import Source, Stream
 # Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
 RETRY_TOPIC, RETRY_REFUSED, RETRY_SMALLER = 0.5, 5.0, 0.1
 
+BLOCK = 'kafka.on_reject = "block"'
+LIFT = 'have the topic take it, or set kafka.on_reject = "deadletter"'  # what to do where that is so
+MAKE_ROOM = "shipper deadletter list, and replay"  # and where the dead letters take no more
+
 
 class Refusals:
     """Judges what was not taken. ``sources`` may change; ``wake`` is called from the dead letters' thread."""
@@ -93,7 +97,7 @@ class Refusals:
                 source.delivery.wait()  # its transaction is aborted
             self._letters.put(letter, nack.chunk)
         else:
-            self._block(source, letter, 'kafka.on_reject = "block"')
+            self._block(source, letter, BLOCK, LIFT)
 
     def bury(self) -> bool:
         """Let offsets pass what is safe in the dead letters; whether there is news of that."""
@@ -106,7 +110,7 @@ class Refusals:
                 continue  # it was removed meanwhile; where it goes on one day, this is not passed and kept once only
             if problem:
                 if source.delivery.waiting or not source.delivery.rewinding:
-                    self._block(source, letter, problem)
+                    self._block(source, letter, problem, MAKE_ROOM)
                 continue
             if self._ledger.transactional:
                 buried = source.delivery.bury(letter.uid, letter.generation, letter.offset, letter.part, chunk.end)
@@ -127,13 +131,13 @@ class Refusals:
                     source.delivery.passed(stream)  # otherwise the next commit passes it
         return news
 
-    def _block(self, source: Source, letter: Letter, why: str) -> None:
+    def _block(self, source: Source, letter: Letter, why: str, remedy: str) -> None:
         where = f"{show_path(letter.path)} at offset {letter.offset:,}"
         said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
         self._events.record_refused(
             source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
         )
-        source.delivery.block(RETRY_REFUSED, f"{said}; {why}")
+        source.delivery.block(RETRY_REFUSED, f"{said}; {why}", remedy)
 
     def limit_to(self, size: int) -> None:
         """Keep no more than ``size`` bytes of dead letters."""

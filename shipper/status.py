@@ -35,7 +35,10 @@ class FileStatus(msgspec.Struct, frozen=True):
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
-    """One source. ``problem`` is what keeps it from going on, and ``remedy`` what to do, in words; "" if it is well."""
+    """One source. ``problem`` is what keeps it from going on, and ``remedy`` what to do, in words; "" if it is well.
+
+    ``problem_since``: since when, by the daemon's clock; 0 if it is well.
+    """
 
     name: str
     state: str
@@ -48,6 +51,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     lost: int
     problem: str
     remedy: str
+    problem_since: float
 
 
 class ConfigStatus(msgspec.Struct, frozen=True):
@@ -66,7 +70,10 @@ class ConfigStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The daemon. ``at`` and ``started`` are the daemon's own monotonic clock; ``trouble``: why brokers are away."""
+    """The daemon. ``at`` and ``started`` are the daemon's own monotonic clock; ``trouble``: why brokers are away.
+
+    ``trouble_since``: since when they are, by the same clock; 0 while they answer.
+    """
 
     version: str
     host: str
@@ -76,6 +83,7 @@ class Status(msgspec.Struct, frozen=True):
     state: str
     brokers: int
     trouble: str
+    trouble_since: float
     in_flight: int
     in_flight_most: int
     records_in_flight: int
@@ -88,11 +96,11 @@ class Status(msgspec.Struct, frozen=True):
     config: ConfigStatus = ConfigStatus()
 
 
-def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: str) -> SourceStatus:
-    """Return how a source stands; ``counters`` are those of the events, ``problem`` is what is wrong."""
+def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: str, since: float) -> SourceStatus:
+    """Return how a source stands; ``counters`` are those of the events, ``problem`` is what is wrong since then."""
     remedy = ""
     if source.delivery.blocked:
-        remedy = "shipper deadletter list; docs: a record that is refused"
+        remedy = source.delivery.remedy
     elif problem:
         remedy = "shipper check --connect"
     return SourceStatus(
@@ -107,6 +115,7 @@ def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: 
         lost=counters.get(("file.lost_bytes", source.name), 0),
         problem=problem,
         remedy=remedy,
+        problem_since=since,
     )
 
 

@@ -16,11 +16,14 @@ from shipper.status import FileStatus, SourceStatus, Status
 
 FILES = 10  # that are shown one by one
 WIDE = 110  # columns from which on all is shown
+WELL = Text(" ✓ all is well", style="green")
 
 
 def draw(now: Status, before: Status | None, width: int, files: int = FILES) -> RenderableType:
     """Return what is to be seen of ``now``; ``before`` is an earlier answer of the same daemon, or None."""
-    parts: list[RenderableType] = [_headline(now, before), *_problems(now), Text(), _sources(now, before, width)]
+    problems = list(_problems(now))
+    first: list[RenderableType] = [*problems, _headline(now, before)] if problems else [_headline(now, before), WELL]
+    parts: list[RenderableType] = [*first, Text(), _sources(now, before, width)]
     behind = [file for file in now.files if file.unread or file.acked < file.read][:files]
     if behind:
         parts += [Text(), _files(behind, width)]
@@ -77,27 +80,24 @@ def _headline(now: Status, before: Status | None) -> Text:
 
 
 def _problems(now: Status) -> Iterator[Text]:
-    """Yield what is wrong, the worst first; one line says that nothing is."""
-    found = False
+    """Yield what is wrong, the worst first: the first line is the first thing to be done something about."""
     unread = sum(s.unread for s in now.sources)
     if now.state == Service.DEGRADED or now.trouble:
-        found = True
+        since = f" for {span(now.at - now.trouble_since)}" if now.trouble_since else ""
         why = f": {now.trouble}" if now.trouble else ""
-        yield Text(f" ✗ brokers away{why}; {size(unread)} wait on disk, nothing is lost", style="red")
+        said = f" ✗ brokers away{since}{why}; {size(unread)} wait on disk, nothing is lost → shipper check --connect"
+        yield Text(said, style="red")
     for source in now.sources:
         if source.problem:
-            found = True
-            yield Text(f" ✗ {source.name}: {source.problem} → {source.remedy}", style="red")
+            since = span(now.at - source.problem_since)
+            yield Text(f" ✗ {source.name}, for {since}: {source.problem} → {source.remedy}", style="red")
     for said in _about_config(now):
-        found = True
         yield Text(said, style="yellow")
     for source in now.sources:
         if source.lost:
-            found = True
             said = f" ▲ {source.name}: {size(source.lost)} were gone before they could be read (file.lost in the log)"
             yield Text(said, style="yellow")
         if source.deadlettered:
-            found = True
             said = (
                 f" ▲ {source.name}: {source.deadlettered:,} records refused since the start → shipper deadletter list"
             )
@@ -106,8 +106,6 @@ def _problems(now: Status) -> Iterator[Text]:
         yield Text(" … starting", style="yellow")
     elif now.state == Service.DRAINING:
         yield Text(" … stopping: what is in flight is being delivered", style="yellow")
-    elif not found:
-        yield Text(" ✓ all is well", style="green")
 
 
 def _about_config(now: Status) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Delivery:
         self.rewinding = False
         self.delivered = 0  # records that were acknowledged since the start
         self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
+        self.remedy = ""  # and what to do about it
         self.pace = Pace()
         self._trial = False  # what was sent last may be refused: nothing follows before it is settled
         self._backoff = 0.0
@@ -145,9 +146,9 @@ class Delivery:
             self.rewinding = True
             self._resume_at = self._clock() + delay
 
-    def block(self, delay: float, why: str) -> None:
+    def block(self, delay: float, why: str, remedy: str) -> None:
         """Stop before a record that was refused for good and may not be passed over; it is tried again."""
-        self.blocked = why
+        self.blocked, self.remedy = why, remedy
         if self.waiting:
             self.rewinding = False
         self.refuse(delay)

@@ -1,13 +1,21 @@
-"""A stall: brokers answer, and nothing is acknowledged."""
+"""A stall: brokers answer, and nothing is acknowledged; and what the status says first."""
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 from confluent_kafka import KafkaError
+from rich.console import Console
 
+from shipper.admin import view
 from shipper.health import STALLED_AFTER, STALLED_AGAIN
+from shipper.refusals import LIFT, MAKE_ROOM
+from tests.harness.wait import eventually
 from tests.unit.rig import PumpRig, Status
 
 
@@ -58,6 +66,52 @@ def test_the_status_says_it(tmp_path: Path) -> None:
         rig.beat()
         (status,) = (fields for _, name, fields in rig.told if name == "source.status")
         assert status["state"] == "stalled: the test says so"
+
+
+def test_whatever_keeps_a_source_from_going_on_is_the_first_line(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        stalled(rig).pass_time(STALLED_AFTER + 31)
+        assert first_line(rig) == "✗ s, for 41 s: stalled: the test says so → shipper check --connect"
+        rig.sink.state = Status(up=False, reason="nobody answers")
+        rig.pass_time(125)
+        said = "nobody answers; 0 B wait on disk, nothing is lost → shipper check --connect"
+        assert first_line(rig) == f"✗ brokers away for 2 min 5 s: {said}"
+        rig.sink.state, rig.sink.up = Status(), True
+        rig.pass_time(2)
+        assert first_line(rig).startswith("shipper · ")
+
+
+@pytest.mark.parametrize(("how", "remedy"), [("block", LIFT), ("deadletter", MAKE_ROOM)])
+def test_a_record_that_blocks_is_the_first_line(tmp_path: Path, how: str, remedy: str) -> None:
+    with PumpRig(tmp_path) as rig:
+        kafka = msgspec.structs.replace(rig.config.kafka, on_reject=how)
+        rig.config = msgspec.structs.replace(
+            rig.config, kafka=kafka, shipper=msgspec.structs.replace(rig.config.shipper, deadletter_max=0)
+        )
+        write(rig, "bad")
+        rig.start(up=False)
+        rig.sink.on_poll = lambda: rig.sink.refuse(KafkaError.INVALID_RECORD)
+
+        def blocked() -> bool:
+            rig.pass_time(1)
+            return "record.refused" in rig.names()
+
+        eventually("the source to stop", blocked)
+        rig.pass_time(119)
+        assert re.match("✗ s, for (1 min 5. s|2 min.*): blocked: the record of 3 bytes in ", first_line(rig))
+        assert first_line(rig).endswith(f"→ {remedy}")
+
+
+def first_line(rig: PumpRig) -> str:
+    """Return what `status` says first."""
+    assert rig.pump is not None
+    assert rig.pump.status(0) is None  # nobody goes round
+    question = rig.pump._questions[0]
+    rig.beat()
+    console = Console(file=io.StringIO(), width=1000, highlight=False)
+    view.show(console, question.result(0), None)
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]
+    return text.splitlines()[0].strip().replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_source_that_is_idle_is_not_stalled(tmp_path: Path) -> None:
