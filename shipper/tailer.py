@@ -22,6 +22,7 @@ BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, smal
 MARKS = 8  # ends of chunks that are remembered
 MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
 REPLACED = "\ufffd".encode()
+GLANCE = 4096  # bytes that are asked for where none are known to be there
 SEARCH = 16 << 20  # bytes that are searched for the end of a long line at a time
 
 
@@ -80,6 +81,7 @@ class Tailer:
         "at_end",
         "away",
         "compression",
+        "dense",
         "detached",
         "file_id",
         "framer",
@@ -111,6 +113,7 @@ class Tailer:
         "source",
         "splits",
         "start",
+        "stat",
         "state",
         "sure",
         "topic",
@@ -162,6 +165,8 @@ class Tailer:
         self.topic = topic
         self.key = key
         self.reader: PlainReader | PackedReader | None = None
+        self.dense = 0  # bytes to read at a time where lines are so short that a block would hold too many
+        self.stat: Stat | None = None  # how the file was just before it was read last
         self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
         self.record = 0  # how many records of the line at the read offset were sent, while they go one by one
@@ -289,7 +294,7 @@ class Tailer:
         """Let go of the descriptor."""
         if self.reader is not None:
             self.reader.close()
-            self.reader = None
+            self.reader = self.stat = None
 
     def look(self, stat: Stat) -> None:
         """Take note of what the operating system says of the file."""
@@ -340,19 +345,22 @@ class Tailer:
             return self._take_long()
         if not self.framer.raw:
             return self._take_framed(block, most, whole=whole)
-        data, start = self._fetch(self.next, block)
-        count = data.count(b"\n", start)
-        if not count:
+        data, start = self._fetch(self.next, min(block, self.dense or block))
+        lines, end = cut(data, start)
+        if not lines:
             if self.at_end and len(data) - start <= self.max_line + 1:  # it may still end with \r\n
                 return None
             return self._take_long(whole=whole)
-        if count > MAX_LINES:
+        if len(lines) > MAX_LINES:
             # Cut the block where about so many lines end, rather than weigh the client down with tiny records.
-            fair = data.rfind(b"\n", start, start + (len(data) - start) * MAX_LINES // count) + 1
+            fair = data.rfind(b"\n", start, start + (len(data) - start) * MAX_LINES // len(lines)) + 1
             if fair > start:
                 data = data[:fair]
                 self.at_end = False
-        lines, end = cut(data, start)
+                lines, end = cut(data, start)
+                self.dense = (end - start) * 5 // 4
+        elif len(lines) < MAX_LINES // 2:
+            self.dense = 0
         most = min(most, self.max_line)
         if most < block and max(map(len, lines)) > most:
             return self._take_until_long(data, start, lines, most)
@@ -506,20 +514,27 @@ class Tailer:
     def _fetch(self, at: int, size: int) -> tuple[bytes, int]:
         """Return the bytes up to ``at + size`` and the index of ``at`` in them; verifies those before the read offset.
 
-        Sets ``at_end``.
+        Sets ``at_end``: as the file was just before, for no more is read than it had then.
         """
         assert self.reader is not None
         read = self.read.offset
+        ask = size
+        if not self.compression:
+            self.stat = stat = self.reader.stat()
+            ask = min(size, stat.size - at)
+            if ask <= 0:  # nothing new, or a file system that does not know the size
+                self.stat, ask = None, min(size, GLANCE)
         low = 0 if self.head_len < HEAD or read < HEAD else read - MARK  # the first bytes may go beyond the offset
         if at > read:
             low_data = self.reader.read(read - low, low)
-            data, start = self.reader.read(size, at), 0
+            data, start = self.reader.read(ask, at), 0
         else:
-            data = self.reader.read(read - low + size, low)
+            data = self.reader.read(read - low + ask, low)
             low_data, start = data[: read - low], read - low
         if len(low_data) < read - low or (read and digest(low_data[-MARK:]) != self.read.mark):
             raise ContentChanged
-        self.at_end = len(data) - start < size
+        got = len(data) - start
+        self.at_end = got < ask or (self.stat is not None and at + got >= self.stat.size)
         if low == 0 and self.head_len:
             known = low_data if at > read else data
             if len(known) < self.head_len:  # a small block, or a file that is shorter than it was
@@ -529,7 +544,7 @@ class Tailer:
         if low == 0 and at <= read and len(data) > self.head_len:
             self.head_len = min(HEAD, len(data))
             self.head = digest(data[: self.head_len])
-        top = at + len(data) - start
+        top = at + got
         if top > self.size and not self.compression:
             self.size = top
         self.sure = self.size

@@ -13,7 +13,10 @@ from shipper.commits import Commits
 from shipper.ledger import Ledger
 from shipper.source import Source
 
-CHUNKS_A_TURN = 4  # read and sent before delivery reports are served: keeps the client fed and the ledger current
+# Read and sent before delivery reports are served: large chunks keep the client fed and the ledger current, small ones
+# go to the client together.
+BYTES_A_TURN = 3 << 20  # as the ledger counts them: some blocks of lines of common length
+CHUNKS_A_TURN = 256
 
 
 class Turns:
@@ -31,12 +34,13 @@ class Turns:
         worked = False
         if self._commits is not None and self._commits.busy:
             return False
+        begun = self._ledger.in_flight
         for _ in range(CHUNKS_A_TURN):
             again = False
             for source in self._readers():
                 if not self._ledger.paused and source.turn():
                     again = worked = True
-            if not again:
+            if not again or self._ledger.in_flight - begun >= BYTES_A_TURN:
                 break
         return worked
 

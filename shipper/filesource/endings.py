@@ -124,9 +124,10 @@ class Endings:
         return True
 
     def _note_size(self, tailer: Tailer, now: float) -> None:
-        """Take note of how the file is at the end of a read: grown since, shorter than it was, or without a name."""
+        """Take note of how the file is when it has been read to its end: grown since, shorter than it was, or without a name."""
         assert tailer.reader is not None
-        stat = tailer.reader.stat()
+        stat = tailer.stat or tailer.reader.stat()
+        tailer.stat = None
         tailer.linked = stat.links > 0
         if not tailer.compression:
             if stat.size > tailer.size:

@@ -36,6 +36,8 @@ from shipper.model import Clock, DeliveryReport, TopicState
 # A client that is closed after it was fenced tells of it on stderr; that was told already.
 warnings.filterwarnings("ignore", "Producer abort_transaction failed during close", RuntimeWarning)
 
+FEW = 64  # records of a chunk that do not go to the client by themselves ...
+MANY = 4096  # ... before there are so many of them, or ``poll`` is called
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 ANY_PARTITION = -1  # the partitioner chooses
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
@@ -85,6 +87,8 @@ class Producer:
     ``wake`` is called from the probe's thread when a topic's state changes, or brokers go away or come back.
     """
 
+    _few_are = FEW
+
     def __init__(
         self,
         config: KafkaConfig,
@@ -98,6 +102,8 @@ class Producer:
         self._clock = clock
         self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
         self._fatal = ""
+        self._few: list[dict[str, Any]] = []  # of small chunks, each with its own callback, for ...
+        self._few_for = ""  # ... this topic
         self._settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
         self._statistics: list[Latest] = []  # of each client
@@ -143,17 +149,38 @@ class Producer:
     ) -> None:
         """Queue ``messages`` (dicts of bytes: value and key), in order; ``report`` is called once for each.
 
+        A few go to the client with the next ones, or with the next ``poll``; the list and its dicts are then ours.
         What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
         it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
         """
-        batch = messages if isinstance(messages, list) else list(messages)
-        if self._client(topic, alone=alone).produce_batch(topic, batch, on_delivery=report) == len(batch):
+        if alone or len(messages) > self._few_are:
+            self._hand_over()
+            batch = messages if isinstance(messages, list) else list(messages)
+            if self._client(topic, alone=alone).produce_batch(topic, batch, on_delivery=report) != len(batch):
+                self._not_queued(topic, batch, report)
             return
+        if topic != self._few_for or len(self._few) >= MANY:
+            self._hand_over()
+            self._few_for = topic
+        for message in messages:
+            message["callback"] = report
+        self._few += messages
+
+    def _hand_over(self) -> None:
+        """Queue what a few calls of ``send`` had to send: the client's price is for each call."""
+        if batch := self._few:
+            self._few = []
+            topic = self._few_for
+            if self._client(topic, alone=False).produce_batch(topic, batch) != len(batch):
+                self._not_queued(topic, batch, None)
+
+    def _not_queued(self, topic: str, batch: list[dict[str, Any]], report: DeliveryReport | None) -> None:
+        """Note what the client did not take of a batch; without ``report`` each message has its own."""
         for message in batch:
             error = message.pop("_error", None)
             if error is not None:
                 told = Message(topic=topic, key=message.get("key"), value=message.get("value"), error=error)
-                self._failed.append((report, error, told))
+                self._failed.append((report or message["callback"], error, told))
 
     def send_with(
         self,
@@ -182,6 +209,7 @@ class Producer:
         timestamps: Sequence[int] | None = None,
     ) -> None:
         """Queue ``messages``, each with its own headers, topic and time; otherwise as :meth:`send`."""
+        self._hand_over()
         for one in runs(topic, messages, headers, topics, timestamps):
             if one.headers is None and one.timestamps is None:
                 self.send(one.topic, one.messages, report, alone=alone)
@@ -247,6 +275,7 @@ class Producer:
         return [self._probe]
 
     def _poll(self, timeout: float) -> int:
+        self._hand_over()
         served = len(self._failed)
         while self._failed:
             report, error, message = self._failed.popleft()

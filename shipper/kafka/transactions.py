@@ -91,6 +91,8 @@ class TransactionalProducer(Producer):
     ``each``: whether every record of what is sent from now on is reported, or only the last one of each call.
     """
 
+    _few_are = 0  # what is in the transaction is the client's at once
+
     def __init__(
         self,
         config: KafkaConfig,
