@@ -37,6 +37,8 @@ class Events:
 
     def __init__(self, write: Write, clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
+        # What is told of every read of a file is not even put together where nobody wants it.
+        self._wants: Callable[[str], bool] = getattr(write, "wants", lambda _level: True)
         self._clock = clock
         self._lock = threading.Lock()
         self._quiet: dict[tuple[Any, ...], tuple[float, int]] = {}  # key of a limited event: when told, held back
@@ -283,6 +285,8 @@ class Events:
 
     def file_read(self, source: str, path: bytes, inode: int, generation: int, start: int, end: int) -> None:
         """Tell which bytes of a file go to the client now: the order of these events is the order of the records."""
+        if not self._wants("debug"):
+            return
         read: dict[str, Any] = {"inode": inode, "generation": generation, "start": start, "end": end}
         self.emit("debug", "file.read", source=source, path=path, **read)
 
@@ -430,8 +434,10 @@ class Events:
 
     def records_sent(self, source: str, records: int, size: int) -> None:
         """Count records handed to the client, and their bytes."""
-        self.count("records.read", source, records)
-        self.count("bytes.read", source, size)
+        counters = self.counters
+        with self._lock:
+            counters["records.read", source] += records
+            counters["bytes.read", source] += size
 
     def records_dropped(self, source: str, rule: str, events: int) -> None:
         """Count what a rule of the configuration has dropped."""

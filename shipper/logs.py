@@ -45,9 +45,13 @@ class LogWriter:
         self._least = LEVELS.index(level)
         self._json = log_format == "json"
 
+    def wants(self, level: str) -> bool:
+        """Whether lines of ``level`` are written."""
+        return LEVELS.index(level) >= self._least
+
     def __call__(self, level: str, name: str, fields: dict[str, Any]) -> None:
         """Write one event."""
-        if LEVELS.index(level) < self._least:
+        if not self.wants(level):
             return
         with self._lock:  # the time is taken inside: lines are in the order of their times
             if self._lost:

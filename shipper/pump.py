@@ -30,6 +30,7 @@ from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, SourceState
+from shipper.pulse import Pulse
 from shipper.refusals import Refusals
 from shipper.roster import Roster
 from shipper.saving import Saving
@@ -148,6 +149,7 @@ class Pump(Inquiries):
         )
         self._holding = kept or self._hold_files()
         self._keeps = False
+        self._pulse: Pulse  # there is none before it is open
         self._sink: SinkWithStatus | None = None
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
@@ -260,6 +262,7 @@ class Pump(Inquiries):
             self._discovery.rescan()
         else:
             self._discovery.start()
+        self._pulse = Pulse(self._discovery, self._of_files, self._clock)
         self._opened = True
         self._woken.set()
 
@@ -292,6 +295,7 @@ class Pump(Inquiries):
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
+        self._pulse.beat(self._clock())
         if self._refusals.bury():
             self._progress_at = self._clock()
         for source in self._sources.values():
@@ -299,6 +303,7 @@ class Pump(Inquiries):
         for files in self._of_files.values():
             files.pin()
         worked = self._turns.take()
+        self._pulse.worked()
         self._poll(0.0 if worked else self._patience())
         self._settle()
         if not (self._commits is not None and self._commits.busy) and self._roster.step():
@@ -328,6 +333,7 @@ class Pump(Inquiries):
         collected = self._discovery.collect()
         for observation in collected.observations:
             self._of_files[observation.source].observe(observation)
+        self._pulse.sync()
         if collected.modified:
             for source in self._of_files.values():
                 source.modified(collected.modified)
@@ -343,6 +349,13 @@ class Pump(Inquiries):
             if now >= self._commits.due():
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
+            return 0.0
+        if (rest := self._pulse.due - now) < REPORT_BEAT * 10 and not self._ledger.paused:
+            # What was found by then is sent together, and so may what is reported be taken in together.
+            if self._commits is not None:
+                rest = min(rest, self._commits.due() - now)
+            if rest > 0 and not self._halt.is_set():
+                self._woken.wait(rest)
             return 0.0
         if self._ledger.records:
             beat = REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT

@@ -129,7 +129,7 @@ class KafkaConfig(msgspec.Struct, frozen=True):
     linger: Annotated[
         float,
         Key(Duration(most=900), "How long a batch waits for more records before it is sent."),
-    ] = 0.005
+    ] = 0.001
     max_in_flight: Annotated[
         int,
         Key(

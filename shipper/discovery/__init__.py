@@ -6,6 +6,7 @@ keeps names and calls ``wake``.
 
 - ``globs``, ``rotation``, ``rules`` say what a name means; they are pure.
 - ``scan`` asks the operating system; ``watch`` is told by it.
+- ``quiet`` has writes looked for, instead of told of, where there are very many.
 - ``tree`` and ``links`` know the directories that matter; ``coverage`` has each of them watched or polled.
 """
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from shipper.discovery.coverage import Coverage
 from shipper.discovery.findings import Findings
 from shipper.discovery.links import Link, Target
+from shipper.discovery.quiet import Quiet
 from shipper.discovery.rules import Rules, Watched
 from shipper.discovery.tree import Node, Tree
 from shipper.discovery.watch import Directory, Drained, Watcher
@@ -61,6 +63,8 @@ class Discovery:
         self._clock = clock
         self._watcher = watcher or Watcher(wake, events)
         self._coverage = Coverage(self._watcher)
+        self._quiet = Quiet(self._coverage.listen, clock)
+        self._coverage.released = self._quiet.forget
         self._tree = Tree(Rules(sources), self._coverage, events)
         self._before: list[Coverage] = []  # of the sources that there were: let go of when the new ones are watched
         self._scan_due = -math.inf
@@ -83,6 +87,7 @@ class Discovery:
             self._sources = tuple(sources)
             self._before.append(self._coverage)
             self._coverage = Coverage(self._watcher)
+            self._coverage.released = self._quiet.forget
             self._tree = Tree(Rules(sources), self._coverage, self._events)
         self.rescan()
 
@@ -95,6 +100,7 @@ class Discovery:
         found = Findings(self._sources, complete=scan)
         for directory, name in drained.modified:
             found.modified.update(directory.paths(name))
+        found.modified |= self._quiet.heard(drained.writes)
         if scan:
             self._scan(drained, found, began)
             if self._coverage.polled:
@@ -125,6 +131,18 @@ class Discovery:
             if not (drained.names or drained.changed or drained.lost):
                 return
             self._apply(drained, found)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are directories of whose writes the kernel does not tell now: :meth:`glance` has to."""
+        return self._quiet.any
+
+    def glance(self) -> set[bytes]:
+        """Look at some files of busy directories; returns the paths of those that have changed.
+
+        Called every few hundredths of a second or more often, it looks at each of them once a second.
+        """
+        return self._quiet.look()
 
     def rescan(self) -> None:
         """Let the next :meth:`collect` be a full scan again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from shipper.discovery.scan import network_devices
@@ -26,6 +27,7 @@ class Coverage:
     def __init__(self, watcher: Watcher | None) -> None:
         self.polled: dict[Covered, None] = {}  # a set that keeps its order
         self._watched: dict[Covered, None] = {}
+        self.released: Callable[[Covered], None] = lambda _directory: None  # told of each watch that ends
         self._watcher = watcher
         self._remote: frozenset[int] = frozenset()
         self._doubt = False
@@ -53,6 +55,7 @@ class Coverage:
         if remote or self._doubt:
             self.release(directory)
         if not remote and (directory.handle is None or not self._watcher.alive):
+            self.released(directory)
             directory.handle = self._watcher.watch(directory, content=content)
         if directory.handle is None:
             self.polled[directory] = None
@@ -60,6 +63,12 @@ class Coverage:
         else:
             self.polled.pop(directory, None)
             self._watched[directory] = None
+
+    def listen(self, directory: Covered, content: bool) -> bool:  # noqa: FBT001 - as Quiet wants it
+        """Have the kernel tell of writes in a watched directory, or not; returns whether it does as it was told."""
+        if self._watcher is None or directory.handle is None:
+            return False
+        return self._watcher.listen(directory, directory.handle, directory.file_id, content=content)
 
     def try_again(self, directory: Covered) -> None:
         """Poll ``directory`` until it has been listed again, watched or not: what happened there could not be seen."""
@@ -69,6 +78,7 @@ class Coverage:
         """Neither watch nor poll ``directory`` any more."""
         self.polled.pop(directory, None)
         self._watched.pop(directory, None)
+        self.released(directory)
         if directory.handle is not None and self._watcher is not None:
             self._watcher.unwatch(directory.handle)
             directory.handle = None

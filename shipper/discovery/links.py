@@ -7,7 +7,7 @@ siblings of the link, unless the patterns themselves say what they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipper.discovery.coverage import Coverage
@@ -56,6 +56,10 @@ class Target:
         """Return the paths by which sources know the file ``name``."""
         links = self.names.get(name)
         return (join(self.path, name),) if links is None else tuple(link.path for link in links)
+
+    def contents(self) -> Iterable[bytes]:
+        """Return the names of the files whose writes matter."""
+        return (*self.names, *self.files)
 
 
 class Links:

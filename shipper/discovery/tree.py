@@ -62,6 +62,10 @@ class Node:
         """Return the paths by which sources know the file ``name``."""
         return (join(self.path, name),)
 
+    def contents(self) -> Iterable[bytes]:
+        """Return the names of the files whose writes matter."""
+        return self.files
+
 
 class Step(NamedTuple):
     """A directory that a walk will come to. ``again``: list it even where nothing seems to have changed."""

@@ -28,10 +28,14 @@ from watchdog.observers.inotify_c import (
     InotifyFD,
     Mask,
     WatchDescriptor,
+    inotify_add_watch,
+    inotify_rm_watch,
 )
 
 from shipper.events import Events
+from shipper.model import FileId
 
+IN_MODIFY = InotifyConstants.IN_MODIFY
 BEAT = 0.005
 
 _NAMES = (
@@ -76,6 +80,7 @@ class Drained:
     changed: set[Directory] = field(default_factory=set)  # the mode of the directory itself
     lost: set[Directory] = field(default_factory=set)
     overflow: bool = False
+    writes: dict[Directory, int] = field(default_factory=dict)  # how often the kernel told of them
 
     def __bool__(self) -> bool:
         return bool(self.names or self.modified or self.changed or self.lost or self.overflow)
@@ -124,6 +129,33 @@ class Inotify(InotifyFD):
                 read = os.read(self._inotify_fd, DEFAULT_EVENT_BUFFER_SIZE)
                 for wd, mask, cookie, name in self._parse_event_buffer(read):
                     self.handle_event(InotifyEvent(wd, mask, cookie, name))
+
+    def replace_mask(self, path: bytes, file_id: tuple[int, int], mask: Mask, wd: WatchDescriptor) -> bool:
+        """Set what the kernel tells of a directory that has one callback; False where that cannot be done.
+
+        Nothing is lost between the old mask and the new one: the watch stays, with all that is queued of it. It is
+        set by a descriptor of the very directory, for its path may lead to another one at any moment.
+        """
+        try:
+            fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            found = os.fstat(fd)
+            if (found.st_dev, found.st_ino) != file_id:
+                return False
+            with self._lock:
+                watch = self._watch_for_wd.get(wd)
+                if watch is None or self._closed or (len(watch.callbacks) != 1 and not mask & IN_MODIFY):
+                    return False
+                got = inotify_add_watch(self._inotify_fd, b"/proc/self/fd/%d" % fd, mask)
+                if got in self._watch_for_wd and got != wd:  # another directory's, which has got this inode
+                    inotify_add_watch(self._inotify_fd, b"/proc/self/fd/%d" % fd, Mask(_MASK | IN_MODIFY))
+                elif got not in (wd, -1):
+                    inotify_rm_watch(self._inotify_fd, got)
+                return got == wd
+        finally:
+            os.close(fd)
 
     def _check_inotify_fd(self) -> bool:
         """Wait for events, and take the turn before they are read; False when the thread is to end."""
@@ -207,6 +239,17 @@ class Watcher:
             return None
         return Handle(wd, id_)
 
+    def listen(self, directory: Directory, handle: Handle, file_id: FileId, *, content: bool) -> bool:
+        """Have the kernel tell of writes to the files of a watched directory from now on, or not; whether it does.
+
+        ``file_id`` is the directory's: its path may lead elsewhere by now. Not where another has the same watch.
+        """
+        inotify = self._inotify
+        if inotify is None:
+            return False
+        mask = Mask(_NAMES | _END | InotifyConstants.IN_ONLYDIR | (InotifyConstants.IN_MODIFY if content else 0))
+        return inotify.replace_mask(directory.path, (file_id.dev, file_id.ino), mask, handle.wd)
+
     def unwatch(self, handle: Handle) -> None:
         """End a watch; also right for one that has ended by itself."""
         if (inotify := self._inotify) is not None:
@@ -256,7 +299,9 @@ class Watcher:
         elif mask & InotifyConstants.IN_MODIFY:
             if directory.concerns(name) & CONTENT:
                 with self._lock:
-                    self._drained.modified.add((directory, name))
+                    drained = self._drained
+                    drained.modified.add((directory, name))
+                    drained.writes[directory] = drained.writes.get(directory, 0) + 1
         elif directory.concerns(name):
             with self._lock:
                 self._drained.names.add((directory, name))

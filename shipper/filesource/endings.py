@@ -124,7 +124,7 @@ class Endings:
         return True
 
     def _note_size(self, tailer: Tailer, now: float) -> None:
-        """Take note of how the file is when it has been read to its end: grown since, shorter than it was, or without a name."""
+        """Take note of how the file was when read to its end: larger or shorter than known, or without a name."""
         assert tailer.reader is not None
         stat = tailer.stat or tailer.reader.stat()
         tailer.stat = None

@@ -39,12 +39,14 @@ class Lineage:
     @property
     def current(self) -> Tailer | None:
         """The generation that may be read now."""
+        if len(self.gens) == 1 and not self.holds:  # most often, and asked for each chunk
+            return None if self.gens[0].state in DONE else self.gens[0]
         current = next((t for t in self.gens if t.state not in DONE), None)
         return None if any(current in hold.after for hold in self.holds.values()) else current
 
     def successor(self, tailer: Tailer) -> Tailer | None:
         """Return the generation that comes after ``tailer``, which must be unfinished or unsettled."""
-        return next(iter(self.successors(tailer)), None)
+        return None if self.gens[-1] is tailer else next(iter(self.successors(tailer)), None)
 
     def successors(self, tailer: Tailer) -> list[Tailer]:
         """Return all generations that come after ``tailer``, which must be unfinished or unsettled."""

@@ -13,10 +13,12 @@ import math
 from shipper.config import SourceConfig
 from shipper.discovery.rules import Watched, trust
 from shipper.files import BROKEN
+from shipper.filesource import framers
 from shipper.filesource.census import Census
 from shipper.filesource.deleted import Deleted
 from shipper.filesource.endings import Endings
 from shipper.filesource.holding import Holding
+from shipper.filesource.hot import Hot
 from shipper.filesource.intake import Intake
 from shipper.filesource.keeping import Keeping
 from shipper.filesource.sightings import Sightings
@@ -48,18 +50,21 @@ class FileSource:
         self._ledger = tools.ledger
         self._events = tools.events
         self._clock = tools.clock
-        self._cpu = tools.cpu
         self._stride = Stride(BLOCK)
         self._quiet = tools.quiet
         self._leaving = False
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
         naming = Naming(config, tools.host, tools.internal)
+        stage = Stage(config, naming, tools.host)
+        # Where no pattern looks at the lines there is nothing to be measured, and to measure costs what a line does.
+        self._cpu = _untimed if stage.plain and framers.build(config).raw else tools.cpu
         schedule: Schedule[Tailer] = Schedule()
         self._schedule = schedule
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
         self._deleted = Deleted(census, self._intake, tools.descriptors)
+        self.hot = Hot(census, tools.clock)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
         self._keeping = keeping
@@ -67,7 +72,7 @@ class FileSource:
         self._sending = Sending(
             config,
             naming,
-            Stage(config, naming, tools.host),
+            stage,
             sink,
             schedule,
             self.delivery,
@@ -119,6 +124,7 @@ class FileSource:
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""
         self._sightings.modified(paths)
+        self.hot.modified(paths)
 
     def stock(self) -> list[Tailer]:
         """Return every generation that is known, each path's oldest first: for who only looks, and sends nothing.
@@ -237,6 +243,7 @@ class FileSource:
                 self._stride.took(self._cpu() - began, batch.size)
                 if not sent:
                     return False  # it waits for a topic
+                self.hot.read(tailer)
             if tailer.at_end:
                 self._endings.ended(tailer, lineage)
                 self._descriptors.give_back(tailer)
@@ -405,3 +412,8 @@ class FileSource:
     def waiting_bytes(self) -> int:
         """Bytes known to be there that were not read."""
         return self._census.unread
+
+
+def _untimed() -> float:
+    """Return no time."""
+    return 0.0

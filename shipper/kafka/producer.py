@@ -301,6 +301,7 @@ class Producer:
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
         end = self._clock() + timeout
+        self._hand_over()
         while self._owes():
             remaining = end - self._clock()
             if remaining <= 0:

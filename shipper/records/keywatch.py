@@ -28,6 +28,7 @@ class KeyWatch:
     def __init__(self, *, asks: bool) -> None:
         self._asks = asks
         self._seen: Counter[bytes] = Counter()
+        self._total = 0
         self._hot_told = False
         self._resolves = not asks
         self._fallbacks = 0
@@ -43,12 +44,13 @@ class KeyWatch:
             self._seen.update(message["key"] for message in messages[::STEP])
         else:
             self._seen[messages[0]["key"]] += -(-len(messages) // STEP)
-        total = self._seen.total()
+        total = self._total = self._total + -(-len(messages) // STEP)
         if total < WINDOW:
             return None
         ((key, count),) = self._seen.most_common(1)
         alone = len(self._seen) == 1 and not self._asks
         self._seen.clear()
+        self._total = 0
         if alone or count < HOT * total:
             return None
         self._hot_told = True

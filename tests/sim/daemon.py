@@ -373,7 +373,7 @@ class Daemon:
         self.tell()
         while self.now < until:
             scan = self.discovery.next_due()
-            due = min(self._due(), scan, until)
+            due = min(self._due(), scan, self.pump._pulse.due, until)
             if any(source.has_changes for source in self.sources):
                 due = min(due, self.pump._saving.due)
             if self.store._pending:
@@ -388,6 +388,8 @@ class Daemon:
     @property
     def _expects(self) -> bool:
         """Whether something will be done as time passes besides scans, and looks at files that were moved away."""
+        if self.pump._pulse.due < math.inf:
+            return True
         if self.store._pending or self._rewinding or self.pump._ledger.records or self._commit_due() < math.inf:
             return True
         dues = (due for s in self.sources for due in (s._schedule.due, s._intake.due, s.delivery.due))

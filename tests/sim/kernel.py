@@ -22,12 +22,13 @@ from unittest import mock
 from watchdog.observers.inotify_c import InotifyConstants as In
 
 from shipper import files as files_module
-from shipper import paths
-from shipper.discovery import coverage, links, scan, tree
+from shipper import paths, pulse
+from shipper.discovery import coverage, links, quiet, scan, tree
 from shipper.filesource import census, intake
 from tests.sim.disk import Disk, Inode, error
 
-MODULES = (files_module, paths, scan, tree, census, intake)  # those that import os and ask it about logs
+MODULES = (files_module, paths, scan, tree, quiet, census, intake)  # those that import os and ask it about logs
+BUSY, BEAT = 0, 0.2
 PURE = ("join", "split", "basename", "dirname", "samestat")
 PROC = b"/proc/self/fd/"
 HELD = 1 << 30  # descriptors from here on hold a directory or a name, and are no open files
@@ -269,6 +270,18 @@ class Inotify:
         self._watches[inode] = (wd, old | mask & ~(In.IN_ONLYDIR | In.IN_MASK_ADD), callbacks)
         return wd
 
+    def replace_mask(self, path: bytes, file_id: tuple[int, int], mask: int, wd: int) -> bool:
+        self._os.interrupt()
+        try:
+            inode = self._os.disk.find(path)
+        except OSError:
+            return False
+        known, _, callbacks = self._watches.get(inode, (0, 0, {}))
+        if known != wd or (len(callbacks) != 1 and not mask & In.IN_MODIFY):
+            return False
+        self._watches[inode] = (wd, mask & ~In.IN_ONLYDIR, callbacks)
+        return True
+
     def remove_callbacks(self, handles: list[tuple[int, int]]) -> None:
         for wd, id_ in handles:
             for inode, (found, _, callbacks) in list(self._watches.items()):
@@ -286,5 +299,9 @@ def booted(os_: Os, uids: Callable[[], str]) -> Iterator[None]:
         for module in MODULES:
             stack.enter_context(mock.patch.object(module, "os", os_))
         stack.enter_context(mock.patch.object(coverage, "network_devices", frozenset))
+        # One write makes a directory busy, and beats are as far apart as the steps in which time passes.
+        stack.enter_context(mock.patch.object(quiet, "BUSY", BUSY))
+        stack.enter_context(mock.patch.object(pulse, "BEAT", BEAT))
+        stack.enter_context(mock.patch.object(pulse, "LONGEST", BEAT))
         stack.enter_context(mock.patch.object(census, "secrets", SimpleNamespace(token_hex=lambda _: uids())))
         yield

@@ -72,6 +72,7 @@ TABLE = {
     "instance": Row("config", "", "a name: pure but for the machine's id"),
     "commits": Row(f"{CORE} source checkpoints kafka", "", "what goes into a transaction, and what follows"),
     "roster": Row("model config events source filesource", "", "who runs: knows neither the client nor what is saved"),
+    "pulse": Row("model discovery filesource", "", "when files are looked at: what is seen is for others to judge"),
     "turns": Row("ledger source commits", "", "whose turn it is: knows neither the client nor what is saved"),
     "refusals": Row(
         "model events config ledger source deadletters kafka", "", "what is not taken is judged here alone"
@@ -90,8 +91,8 @@ TABLE = {
     "inquiries": Row("health status", "", "questions to the pump: answers nothing by itself"),
     "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
-        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster turns refusals health"
-        " status build inquiries saving",
+        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster pulse turns refusals"
+        " health status build inquiries saving",
         "",
         "the one place where reading and sending meet",
     ),

@@ -1,0 +1,142 @@
+"""Directories that are written to so often that the kernel is asked to tell no more of each write. Pump thread only.
+
+An event for each write would cost more than the write's line. Such a directory goes quiet for a while: its names are
+still told of, and all its files are looked at in turn, each once in :data:`ROUND`; those that grow all the time are
+looked at much more often by who reads them (``filesource/hot``). Where it has too many files for that it is left as it
+is. After :data:`QUIET_FOR` it is told of again, and may prove to be as busy as before.
+
+Invariant: no write is missed. A directory goes quiet, and loud again, between two looks: the kernel's mask is replaced
+first, and then every file is taken for changed (docs/decisions/waking-up.md).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from shipper.discovery.coverage import Covered
+from shipper.discovery.scan import join
+from shipper.discovery.watch import Directory
+from shipper.model import Clock
+
+WINDOW = 0.1  # seconds in which writes are counted
+BUSY = 12  # of them in a window after which a directory goes quiet
+QUIET_FOR = 10.0  # seconds
+ROUND = 0.8  # seconds in which each file of a quiet directory is looked at once
+MOST = 2500  # files that may be looked at in a round: more would cost more than a hundredth of a core
+FRESH = 60.0  # seconds for which a directory that cannot go quiet is not tried again
+
+State = tuple[int, int, int]  # inode, size, time of the last write
+
+
+class Busy(Covered, Protocol):
+    """A directory that may go quiet."""
+
+    def contents(self) -> Iterable[bytes]:
+        """Return the names of the files whose writes matter."""
+
+
+class _Round:
+    """One quiet directory: how its files were when they were looked at last, and which of them are next."""
+
+    __slots__ = ("at", "began", "files", "names", "until")
+
+    def __init__(self, now: float) -> None:
+        self.until = now + QUIET_FOR
+        self.files: dict[bytes, State] = {}
+        self.names: list[bytes] = []
+        self.at = 0
+        self.began = -math.inf
+
+
+class Quiet:
+    """Which directories are quiet. ``listen(directory, content)`` sets what the kernel tells; whether it could."""
+
+    def __init__(self, listen: Callable[[Covered, bool], bool], clock: Clock) -> None:
+        self._listen = listen
+        self._clock = clock
+        self._rounds: dict[Busy, _Round] = {}
+        self._writes: dict[Directory, int] = {}
+        self._since = -math.inf
+        self._not_before: dict[Directory, float] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rounds)
+
+    def heard(self, writes: Mapping[Directory, int]) -> set[bytes]:
+        """Take note of how often the kernel told of writes; returns the paths of the directories that go quiet."""
+        if not writes:
+            return set()
+        now = self._clock()
+        if now - self._since > WINDOW:
+            self._writes.clear()
+            self._since = now
+        paths: set[bytes] = set()
+        for directory, count in writes.items():
+            total = self._writes[directory] = self._writes.get(directory, 0) + count
+            if total > BUSY and directory not in self._rounds:
+                paths |= self._hush(directory, now)  # type: ignore[arg-type]  # all that are watched for writes may
+        return paths
+
+    def _hush(self, directory: Busy, now: float) -> set[bytes]:
+        if now < self._not_before.get(directory, -math.inf):
+            return set()
+        names = list(directory.contents())
+        spare = MOST - sum(len(one.names) for one in self._rounds.values())
+        if len(names) > spare or not self._listen(directory, False):  # noqa: FBT003 - as documented
+            self._not_before[directory] = now + FRESH
+            return set()
+        self._rounds[directory] = _Round(now)
+        return _paths(directory, names)
+
+    def look(self) -> set[bytes]:
+        """Look at some of the files, so many that all have their turn in time; returns the paths that have changed."""
+        now = self._clock()
+        changed: set[bytes] = set()
+        for directory, one in list(self._rounds.items()):
+            if now >= one.until:
+                changed |= self._end(directory)
+                continue
+            if one.at >= len(one.names):
+                if now - one.began < ROUND:
+                    continue
+                one.names, one.at, one.began = list(directory.contents()), 0, now
+                one.files = {name: one.files[name] for name in one.names if name in one.files}
+            upto = math.ceil(len(one.names) * min(1.0, (now - one.began) / ROUND + 0.02))
+            for name in one.names[one.at : upto]:
+                state = _state(join(directory.path, name))
+                if state is not None and one.files.get(name) != state:
+                    one.files[name] = state
+                    changed.update(directory.paths(name))
+            one.at = max(one.at, upto)
+        return changed
+
+    def _end(self, directory: Busy) -> set[bytes]:
+        """Have the kernel tell of writes again; every file is taken for changed, for it may have been until now."""
+        if not self._listen(directory, True):  # noqa: FBT003 - as documented
+            self._rounds[directory].until = self._clock() + 1.0
+            return set()
+        del self._rounds[directory]
+        return _paths(directory, directory.contents())
+
+    def forget(self, directory: Directory) -> None:
+        """Forget a directory whose watch has ended, or was set anew."""
+        self._rounds.pop(directory, None)  # type: ignore[call-overload]
+        self._writes.pop(directory, None)
+        self._not_before.pop(directory, None)
+
+
+def _paths(directory: Busy, names: Iterable[bytes]) -> set[bytes]:
+    return {path for name in names for path in directory.paths(name)}
+
+
+def _state(path: bytes) -> State | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None  # an event tells what became of it
+    return found.st_ino, found.st_size, found.st_mtime_ns
