@@ -37,6 +37,7 @@ COUNTERS: Mapping[str, str] = {
     "file.lost": "How often bytes known to have existed were gone before they were read.",
     "file.lost_bytes": "How many bytes were gone before they were read.",
     "file.unreadable": "Files that could not be read; they are tried again.",
+    "link.refused": "Links that were not followed, as they lead to what is not their owner's.",
     "file.incomplete": "Compressed files that are cut short or damaged.",
     "checkpoints.saved": "Checkpoints that were saved.",
     "checkpoints.failing": "Saves that failed; they are tried again.",
