@@ -78,6 +78,7 @@ class Tailer:
     """One generation of one file."""
 
     __slots__ = (
+        "__weakref__",
         "at_end",
         "away",
         "compression",

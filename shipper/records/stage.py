@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from shipper.config import SourceConfig
 from shipper.records import steps as steps_of
@@ -125,7 +126,8 @@ class Stage:
         self._naming = naming
         self._named = lru_cache(FILES)(naming.of)
         self._path = lru_cache(FILES)(naming.path_text)
-        self._rests: dict[str, tuple[int, dict[int, Rest]]] = {}  # of a long line at an offset, before each part
+        # Of the long line that is being read of a file: its offset, and what is kept before each part.
+        self._rests: WeakKeyDictionary[FileValues, tuple[int, dict[int, Rest]]] = WeakKeyDictionary()
         self._left_out: dict[str, int] = {}  # where a long event begins of which the filter has dropped the first part
         values = ValuesOf(source, host, self._tally) if source.value == "json" else None
         self._values = values
@@ -182,9 +184,10 @@ class Stage:
             events = [events[i] for i in index]
         if steps.redact is not None and events:
             if part or full:
-                events = [self._redact_part(file.uid, events[0], offsets()[0], part, ahead)]
+                events = [self._redact_part(file, events[0], offsets()[0], part, ahead)]
             else:
-                self._rests.pop(file.uid, None)
+                if self._rests:
+                    self._rests.pop(file, None)
                 events = steps.redact(events)
         fields = self._parse(events, part)
         timestamps: list[int] | None = None
@@ -244,16 +247,16 @@ class Stage:
             self._left_out.pop(file.uid, None)
         return index
 
-    def _redact_part(self, uid: str, text: bytes, begin: int, part: int, ahead: bytes) -> bytes:
+    def _redact_part(self, file: FileValues, text: bytes, begin: int, part: int, ahead: bytes) -> bytes:
         """Return one part of a line that begins at ``begin``, or with ``part`` 0 the beginning that stands for it."""
         assert self._steps.redact_part is not None
-        at, rests = self._rests.get(uid, (begin, {}))
+        at, rests = self._rests.get(file, (begin, {}))
         if part < 2 or at != begin:
             rests = {}
         value, after = self._steps.redact_part(rests.get(part, Rest()), text, ahead)
         if part:  # this one may be asked for again
-            self._rests[uid] = begin, {number: rest for number, rest in rests.items() if number == part}
-            self._rests[uid][1][part + 1] = after
+            mine = {part: rests[part]} if part in rests else {}
+            self._rests[file] = begin, {**mine, part + 1: after}
         return value
 
     def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
