@@ -123,6 +123,7 @@ class Intake:
 
     def close(self) -> None:
         """Let go of what is kept open."""
+        self._kept.clear()
         while self._held:
             self._held.popitem()[1].close()
 

@@ -17,6 +17,7 @@ from shipper.config import SourceConfig
 from shipper.files import Files, digest
 from shipper.filesource.firstscan import STEP, checkpoints
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Seen
+from tests.unit.rig import PumpRig
 
 WALL = 2e9
 
@@ -111,3 +112,18 @@ def test_a_damaged_sibling_has_no_fingerprint(tmp_path: Path) -> None:
     packed = tmp_path / "a.log.1.gz"
     packed.write_bytes(b"no gzip at all")
     assert scan(seen(packed, tmp_path / "a.log", compression="gz")).fingerprint == NO_FINGERPRINT
+
+
+def test_what_was_held_open_before_the_first_scan_is_let_go_of_with_it(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rotated = rig.logs / "a.log.1"
+        rotated.write_bytes(b"from before\n")
+        (rig.logs / "a.log").write_bytes(b"one\n")
+        waiting = rig.make_pump()
+        waiting._hold()  # as where a start waits for brokers
+        waiting._discovery.stop()
+        rig.start(kept=waiting.kept)
+        rotated.unlink()
+        (rig.logs / "a.log").write_bytes(b"one\ntwo\n")
+        rig.pass_time(5)
+        assert rig.lines == ["one", "two"]
