@@ -1,18 +1,17 @@
 """The catalogue: one method is one event is one log line and its counters. Nobody else logs.
 
-A name is ``noun.verb``; the same names stand in the metrics and in the docs. Methods may be called from any thread:
-a line is written with one call, and counters are only added to under the lock.
+A name is ``noun.verb``; the same names stand in the metrics and in the docs. Methods may be called from any thread.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from shipper.model import show_path
+from shipper.telling import Teller, Write
+
+__all__ = ["LEVELS", "NOTED", "Events", "Write"]
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -29,42 +28,9 @@ NOTED = {
 }
 """What is said of records while they are shaped, and how loudly; what is not here is only counted."""
 
-Write = Callable[[str, str, dict[str, Any]], None]  # level, event name, fields
 
-
-class Events:
-    """Where everything that happens is told. ``write(level, name, fields)`` makes the log line."""
-
-    def __init__(self, write: Write, clock: Callable[[], float] = time.monotonic) -> None:
-        self._write = write
-        # What is told of every read of a file is not even put together where nobody wants it.
-        self._wants: Callable[[str], bool] = getattr(write, "wants", lambda _level: True)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._quiet: dict[tuple[Any, ...], tuple[float, int]] = {}  # key of a limited event: when told, held back
-        self.counters: Counter[tuple[str, str]] = Counter()  # (metric, source)
-
-    def count(self, metric: str, source: str = "", by: int = 1) -> None:
-        """Add to a counter."""
-        with self._lock:
-            self.counters[metric, source] += by
-
-    def emit(self, level: str, name: str, *, every: float = 0.0, key: tuple[Any, ...] = (), **fields: Any) -> None:
-        """Write one line. With ``every``, at most one in so many seconds for each ``(name, key)``.
-
-        The next line then says how many were held back.
-        """
-        if every:
-            now = self._clock()
-            with self._lock:
-                told, held = self._quiet.get((name, *key), (-every, 0))
-                if now - told < every:
-                    self._quiet[(name, *key)] = (told, held + 1)
-                    return
-                self._quiet[(name, *key)] = (now, 0)
-            if held:
-                fields["held_back"] = held
-        self._write(level, name, {k: show_path(v) if isinstance(v, bytes) else v for k, v in fields.items()})
+class Events(Teller):
+    """Where everything that happens is told; see :class:`Teller` for what it is made of."""
 
     # checkpoints
 
@@ -492,6 +458,11 @@ class Events:
         self.count("records.acked", source, records)
 
     # service
+
+    def library_said(self, level: str, library: str, text: str) -> None:
+        """Pass on what a library has logged, or warned of."""
+        self.count("library.said")
+        self.emit(level, "library.said", every=60, key=(library, text), library=library, text=text)
 
     def service_starting(self, state_dir: str, sources: int) -> None:
         """Tell that the daemon starts."""

@@ -23,6 +23,7 @@ from shipper.errors import ConfigError, Exit, ShipperError
 from shipper.events import Events, Write
 from shipper.inforce import InForce
 from shipper.kafka.producer import try_settings
+from shipper.logs import listening
 from shipper.manager import Manager
 from shipper.pump import Pump
 from shipper.records import processors
@@ -77,17 +78,23 @@ def run(load: Callable[[], Config], write: Write, accepted: Callable[[Config], N
     flags = Flags()
     before = flags.install()  # first of all: the default of HUP is to end
     try:
-        config = load()
-        processors.try_all(config)
-        accepted(config)
-        store = CheckpointStore.open(config.shipper.state_dir, events)
-        try:
-            return _Service(config, load, accepted, store, events, flags).serve()
-        finally:
-            store.close()
+        with listening(events):
+            return _run(load, accepted, events, flags)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _run(load: Callable[[], Config], accepted: Callable[[Config], None], events: Events, flags: Flags) -> int:
+    """Run it under these signals."""
+    config = load()
+    processors.try_all(config)
+    accepted(config)
+    store = CheckpointStore.open(config.shipper.state_dir, events)
+    try:
+        return _Service(config, load, accepted, store, events, flags).serve()
+    finally:
+        store.close()
 
 
 class _Service:

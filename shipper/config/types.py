@@ -63,7 +63,11 @@ class ShipperConfig(msgspec.Struct, frozen=True):
     ] = "info"
     log_format: Annotated[
         str,
-        Key(Choice(("auto", "text", "json")), "How an event is written: key=value text, or JSON."),
+        Key(
+            Choice(("auto", "text", "json")),
+            "How an event is written: key=value text, or JSON. auto: to the journal, with its fields, where stderr "
+            "leads there; else text.",
+        ),
     ] = "auto"
     max_open_files: Annotated[
         int,

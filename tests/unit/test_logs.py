@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.events import Events
-from shipper.logs import LogWriter, json_line, text_line, text_value
+from shipper.logs import LogWriter, listening
+from shipper.logs.lines import json_line, text_line, text_value
+from shipper.telling import BURST, SUBJECTS
 
 MOMENT = 1795442531.113  # 2026-11-23T14:02:11.113Z
 WHEN = "2026-11-23T14:02:11.113Z"
@@ -149,6 +155,136 @@ def test_a_line_that_cannot_be_written_is_counted_and_told_later(monkeypatch: py
         log("info", "d.d", {})
         os.close(write)
         assert out.read() == f"{WHEN} INFO c.c n=1 log_lines_lost=2\n{WHEN} INFO d.d\n"
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, Callable[[], list[str]]]]:
+    """A stream of which systemd says that it leads to the journal: where to write, and what was written."""
+    read, write = os.pipe()
+    found = os.fstat(write)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+    os.set_blocking(read, False)
+    yield write, lambda: os.read(read, 100_000).decode().splitlines()
+    os.close(read)
+    os.close(write)
+
+
+def test_in_the_journal_an_event_has_its_fields(
+    stream: tuple[int, Callable[[], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr("systemd.journal.sendv", lambda *entry: sent.append(entry))
+    log = LogWriter(stream[0])
+    log("warning", "file.lost", {"source": "a b", "path": "/x\x1b\n", "bytes": 3, "files": ["a", "b"]})
+    assert sent == [
+        (
+            'MESSAGE=file.lost source="a b" path="/x\\x1b\\n" bytes=3 files=a,b',
+            "SHIPPER_SOURCE=a b",
+            "SHIPPER_PATH=/x\\x1b\\n",
+            "SHIPPER_BYTES=3",
+            "SHIPPER_FILES=a,b",
+            "PRIORITY=4",
+            "SYSLOG_IDENTIFIER=shipper",
+            "SHIPPER_EVENT=file.lost",
+        )
+    ]
+    log.configure("info", "json")  # as it was asked for
+    log("error", "x.y", {})
+    (line,) = stream[1]()
+    assert line.startswith('<3>{"time":')
+    assert len(sent) == 1
+
+
+def test_a_journal_that_takes_nothing_is_told_later(
+    stream: tuple[int, Callable[[], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    def refuse(*entry: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("systemd.journal.sendv", refuse)
+    log = LogWriter(stream[0])
+    log("info", "a.a", {})
+    log._send = lambda *entry: sent.append(entry[0])
+    log("info", "b.b", {})
+    assert sent == ["MESSAGE=b.b log_lines_lost=1"]
+
+
+def test_without_the_library_lines_for_the_journal_have_their_priority(
+    stream: tuple[int, Callable[[], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "systemd.journal", None)
+    log = LogWriter(stream[0], now=lambda: MOMENT)
+    log.configure("debug", "auto")
+    for level in ("debug", "info", "warning", "error"):
+        log(level, "x.y", {"a": 1})
+    log.configure("debug", "text")
+    log("warning", "x.y", {})
+    assert stream[1]() == ["<7>x.y a=1", "<6>x.y a=1", "<4>x.y a=1", "<3>x.y a=1", f"<4>{WHEN} WARN x.y"]
+
+
+def test_another_stream_than_that_of_the_journal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    assert written(lambda log: log("info", "x.y", {})) == f"{WHEN} INFO x.y\n"
+
+
+def test_the_journals_socket_gets_the_entry() -> None:
+    """As the library sends it, with a socket of ours in the journal's place, in a mount namespace."""
+    script = """
+import os, socket, sys
+os.makedirs("/run/systemd/journal")
+journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+journal.bind("/run/systemd/journal/socket")
+from shipper.logs import LogWriter
+found = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+LogWriter()("error", "x.y", {"path": "/größe"})
+sys.stdout.buffer.write(journal.recv(10000))
+"""
+    enter = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "-"]
+    here = Path(__file__).parents[2]
+    done = subprocess.run([*enter, sys.executable, "-c", script], capture_output=True, cwd=here, timeout=60)
+    if done.returncode and b"unshare" in done.stderr:
+        pytest.skip("no namespaces here")
+    lines = set(done.stdout.decode().splitlines())
+    assert lines >= {"MESSAGE=x.y path=/größe", "PRIORITY=3", "SHIPPER_EVENT=x.y", "SHIPPER_PATH=/größe"}, done.stderr
+
+
+def test_what_libraries_say_is_told_as_an_event() -> None:
+    told: list[tuple[str, str, dict[str, Any]]] = []
+    with warnings.catch_warnings(), listening(Events(lambda *event: told.append(event))):
+        warnings.simplefilter("always")
+        logging.getLogger("some.library").error("gone %s", "wrong")
+        logging.getLogger("some.library").error("gone %s", "wrong")
+        logging.getLogger("some.library").info("nothing")
+        wrong = logging.LogRecord("other", logging.WARNING, "", 0, "%d", ("no number",), None)
+        logging.getLogger().handlers[-1].emit(wrong)
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+    logging.getLogger("some.library").error("heard by nobody of ours")
+    assert [(level, name, fields["library"]) for level, name, fields in told] == [
+        ("error", "library.said", "some.library"),
+        ("warning", "library.said", "other"),
+        ("warning", "library.said", "py.warnings"),
+    ]
+    assert "gone wrong" in told[0][2]["text"]
+    assert "old ways" in told[2][2]["text"]
+
+
+def test_no_event_floods_whatever_it_is_about() -> None:
+    told: list[dict[str, Any]] = []
+    now = 0.0
+    events = Events(lambda _level, _name, fields: told.append(fields), clock=lambda: now)
+    for number in range(BURST + 500):
+        events.file_unreadable("s", b"/%d" % number, "no")
+    assert len(told) == BURST
+    now = 61.0
+    events.file_unreadable("s", b"/x", "no")
+    assert told[-1]["held_back"] == 500
+    assert events.counters["file.unreadable", "s"] == BURST + 501
+    for number in range(SUBJECTS + 500):
+        events.directory_unreadable(b"/%d" % number, "no")
+    assert len(events._quiet) == SUBJECTS
 
 
 def _no_space(fd: int, data: bytes) -> int:
