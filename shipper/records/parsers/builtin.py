@@ -20,7 +20,7 @@ class Builtin(NamedTuple):
     ``numbers`` are whole numbers.
     """
 
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: tuple[str, ...]
     time: str
     numbers: frozenset[str] = frozenset()
 
@@ -34,7 +34,7 @@ def build(name: str, wanted: Wanted) -> Parse:
     builtin = BUILTINS[name]
     ways = [
         (pattern.fullmatch, [(one, n) for one, n in pattern.groupindex.items() if wanted is None or one in wanted])
-        for pattern in builtin.patterns
+        for pattern in (re.compile(text, re.S | re.A) for text in builtin.patterns)
     ]
     numbers = [name for name in builtin.numbers if wanted is None or name in wanted]
 
@@ -53,8 +53,8 @@ def build(name: str, wanted: Wanted) -> Parse:
     return parse
 
 
-def _compile(*pieces: str) -> re.Pattern[str]:
-    return re.compile("".join(pieces), re.S | re.A)
+def _line(*pieces: str) -> str:
+    return "".join(pieces)  # compiled where it is used: a start need not wait for all of them
 
 
 # Every quantifier that could be tried in two ways is possessive: a line costs what it is long.
@@ -71,7 +71,7 @@ def _access(before: str = "") -> Builtin:
     """Return what web servers write of a request: common or combined; what follows is left out."""
     return Builtin(
         (
-            _compile(
+            _line(
                 before,
                 r"(?P<client>[^ ]++) [^ ]++ (?:-|(?P<user>[^\[]*?)) \[(?P<time>[^\]]++)\] ",
                 _REQUEST,
@@ -88,7 +88,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "nginx": _access(),
     "nginx_error": Builtin(
         (
-            _compile(
+            _line(
                 r"(?P<time>[0-9/]{10} [0-9:]{8}) \[(?P<level>[a-z]{1,16})\] ",
                 rf"(?P<pid>{_NUMBER})#(?P<tid>{_NUMBER}): (?:\*(?P<connection>{_NUMBER}) )?+(?P<message>.*?)",
                 r"(?:, client: (?P<client>[^, ]++)(?:, server: (?P<server>[^,]*+))?+",
@@ -101,7 +101,7 @@ BUILTINS: Mapping[str, Builtin] = {
     "apache": _access(r"(?:(?P<vhost>[^ ]+:[0-9]{1,5}) )?"),
     "apache_error": Builtin(
         (
-            _compile(
+            _line(
                 r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3]?[0-9] [0-9:]{8}(?:\.[0-9]{1,9})?+ [0-9]{4})\] ",
                 r"\[(?:(?P<module>[\w-]++)?+:)?+(?P<level>[a-z0-9]{1,16})\] ",
                 rf"(?:\[pid (?P<pid>{_NUMBER})(?::tid (?P<tid>{_NUMBER}))?+\] )?+",
@@ -113,7 +113,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "haproxy": Builtin(
         (
-            _compile(
+            _line(
                 rf"(?:(?:<[0-9]{{1,3}}>)?+(?:{_SYSLOG_TIME}|{_DATE_TIME}) (?:(?P<host>[^ \[]++) )?+)?+",
                 rf"(?:(?P<app>[^\[ :]++)\[(?P<pid>{_NUMBER})\]: )?+(?P<client>[^ ]+):(?P<port>[0-9]{{1,5}}) ",
                 r"\[(?P<time>[^\]]++)\] (?P<frontend>[^ ]++) (?P<backend>[^ /]++)/(?P<server>[^ ]++) ",
@@ -128,18 +128,18 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "log4j": Builtin(
         (
-            _compile(
+            _line(
                 rf"\[?+(?P<time>{_DATE_TIME})\]?+\s++(?P<level>[A-Z]{{4,7}})\s++(?:\[(?P<thread>[^\]]++)\]\s++)?+",
                 r"(?:(?:\[?+(?P<logger>\w[\w.$/-]*+)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+)?+[:-] )?+(?P<message>.*+)",
             ),
-            _compile(
+            _line(
                 rf"(?P<time>{_DATE_TIME})\s++\[(?P<thread>[^\]]++)\]\s++(?P<level>[A-Z]{{4,7}})\s++",
                 r"(?:(?:\[?+(?P<logger>\w[\w.$/-]*+)\]?+(?::(?P<line>[0-9]{1,9}))?+\s*+)?+[:-] )?+(?P<message>.*+)",
             ),
-            _compile(  # ZooKeeper's own: a thread may have brackets in its name
+            _line(  # ZooKeeper's own: a thread may have brackets in its name
                 rf"(?P<time>{_DATE_TIME}) - (?P<level>[A-Z]{{4,7}})\s++\[(?P<thread>.*?)\] - (?P<message>.*+)",
             ),
-            _compile(  # Spark's own
+            _line(  # Spark's own
                 r"(?P<time>[0-9]{2}/[0-9]{2}/[0-9]{2} [0-9:]{8}) (?P<level>[A-Z]{4,7})\s++(?P<logger>[^ :]++): ",
                 r"(?P<message>.*+)",
             ),
@@ -149,7 +149,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "spring": Builtin(
         (
-            _compile(
+            _line(
                 rf"(?P<time>{_DATE_TIME})\s++(?P<level>[A-Z]{{4,7}})\s++(?P<pid>{_NUMBER}) --- ",
                 r"(?:\[(?P<app>[^\]]++)\] (?=\[))?+\[\s*+(?P<thread>[^\]]++)\]\s++(?:\[[^\]]*+\]\s++)?+",
                 r"(?P<logger>[^ :]++)\s*+: (?P<message>.*+)",
@@ -160,25 +160,25 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "python": Builtin(
         (
-            _compile(
+            _line(
                 rf"(?P<time>{_DATE_TIME}) - (?P<logger>[^ ]++) - (?P<level>[A-Z]{{3,16}}) - (?P<message>.*+)",
             ),
-            _compile(
+            _line(
                 rf"\[?+(?P<time>{_DATE_TIME})\]?+:? \[?+(?P<level>[A-Z]{{4,16}})\]?+:?\s++",
                 r"(?:\[?+(?P<logger>[\w.]++)\]?+: )?+(?P<message>.*+)",
             ),
-            _compile(  # OpenStack's services
+            _line(  # OpenStack's services
                 rf"(?P<time>{_DATE_TIME}) (?P<pid>{_NUMBER}) (?P<level>[A-Z]{{4,16}}) (?P<logger>[^ ]++) ",
                 r"(?:\[(?:-|(?P<context>[^\]]*+))\] )?+(?P<message>.*+)",
             ),
-            _compile(r"(?P<level>[A-Z]{3,16}):(?P<logger>[^ :]++):(?P<message>.*+)"),
+            _line(r"(?P<level>[A-Z]{3,16}):(?P<logger>[^ :]++):(?P<message>.*+)"),
         ),
         "rfc3339",
         frozenset({"pid"}),
     ),
     "klog": Builtin(
         (
-            _compile(
+            _line(
                 r"(?P<level>[IWEFD])(?P<time>[0-9]{4} [0-9:]{8}\.[0-9]{1,9})\s++",
                 rf"(?P<pid>{_NUMBER}) (?P<file>[^ :]++):(?P<line>[0-9]{{1,9}})\] ?(?P<message>.*+)",
             ),
@@ -188,7 +188,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "postgres": Builtin(
         (
-            _compile(
+            _line(
                 r"(?P<time>[0-9-]{10} [0-9:]{8}(?:\.[0-9]{1,9})?+ [A-Z0-9+:-]{1,8}) ",
                 rf"\[(?P<pid>{_NUMBER})(?:-[0-9]{{1,18}})?+\]:? (?:(?P<user>[^ @]++)@(?P<database>[^ ]++) )?+",
                 r"(?P<level>[A-Z0-9]{3,16}):\s++(?P<message>.*+)",
@@ -199,7 +199,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "mysql": Builtin(
         (
-            _compile(
+            _line(
                 rf"(?P<time>{_DATE_TIME}) (?P<thread>{_NUMBER}) \[(?P<level>[A-Za-z]{{1,16}})\] ",
                 r"(?:\[(?P<code>MY-[0-9]++)\] \[(?P<subsystem>[^\]]++)\] )?+(?P<message>.*+)",
             ),
@@ -209,7 +209,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ),
     "redis": Builtin(
         (
-            _compile(
+            _line(
                 rf"(?P<pid>{_NUMBER}):(?P<role>[MSCX]) (?P<time>[0-9]{{1,2}} [A-Z][a-z]{{2}} [0-9]{{4}} [0-9:]{{8}}",
                 r"(?:\.[0-9]{1,9})?+) (?P<level>[.*#-]) (?P<message>.*+)",
             ),
