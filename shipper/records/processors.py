@@ -12,7 +12,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +36,8 @@ def load(name: str) -> Process:
             for part in path.split("."):
                 found = getattr(found, part)
         else:
+            from importlib.metadata import entry_points  # half a megabyte that nearly nobody needs
+
             points = [point for point in entry_points(group=GROUP) if point.name == name]
             if not points:
                 raise ConfigError([f"{name}: no installed package has an entry point of this name in {GROUP}"])
