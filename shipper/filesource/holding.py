@@ -24,7 +24,9 @@ class Holding:
         self._limit = limit
         self._held: dict[FileId, PlainReader] = {}
         self._seen: dict[str, dict[FileId, Seen]] = {}  # by source: the last name of each that is held
-        self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}  # by source and uid: open files of before
+        # Of sources that went before, by source and uid: what is known beyond the checkpoints, and the open files.
+        self._sure: dict[tuple[str, str], int] = {}
+        self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}
 
     def observe(self, observation: Observation, trust: Trust) -> None:
         """Hold what a source has seen, as far as the limit allows; what cannot be opened is told in its turn."""
@@ -59,6 +61,7 @@ class Holding:
     def keep(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
         """Take the open files of generations that nobody reads any more, for those that go on with them."""
         for tailer in tailers:
+            self._sure[tailer.source, tailer.uid] = tailer.sure
             reader = descriptors.hand_over(tailer)
             if reader is not None:
                 self._kept[tailer.source, tailer.uid] = reader
@@ -66,6 +69,7 @@ class Holding:
     def hand_over(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
         """Give each of ``tailers`` its file, if it has unread bytes and still holds what was read of it."""
         for tailer in tailers:
+            tailer.sure = self._sure.pop((tailer.source, tailer.uid), tailer.sure)
             if (kept := self._kept.pop((tailer.source, tailer.uid), None)) is not None:
                 self._go_on(tailer, kept, descriptors)
                 continue
@@ -85,16 +89,19 @@ class Holding:
 
     @staticmethod
     def _go_on(tailer: Tailer, kept: PlainReader | PackedReader, descriptors: Descriptors) -> None:
-        """Let a generation go on with the file that it had before; one that has changed is found under its name."""
+        """Let a generation go on with the file that it had before; that it has changed is noticed when it is read."""
+        if tailer.detached or not descriptors.room():
+            kept.close()
+            return
+        sure = tailer.sure
         try:
-            same = tailer.compression or matches(kept, tailer.fingerprint(tailer.read))
-            if same and not tailer.detached and descriptors.room():
-                tailer.adopt(kept, tailer.seen_as, tailer.file_id, tailer.compression)
-                descriptors.adopted(tailer)
-                return
-        except BROKEN:
+            tailer.adopt(kept, tailer.seen_as, tailer.file_id, tailer.compression)
+        except BROKEN:  # told when its turn comes
             tailer.reader = None
-        kept.close()
+            kept.close()
+            return
+        tailer.sure = sure
+        descriptors.adopted(tailer)
 
     def rest(self, source: str) -> Iterator[tuple[Seen, PlainReader]]:
         """Give away what a source's generations have not taken, with the name that it had last, the oldest first."""
@@ -106,5 +113,6 @@ class Holding:
         """Let go of what nobody has taken."""
         held, self._held = self._held, {}
         kept, self._kept = self._kept, {}
+        self._sure.clear()
         for reader in (*held.values(), *kept.values()):
             reader.close()

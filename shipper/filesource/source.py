@@ -109,8 +109,8 @@ class FileSource:
         self._sightings.observe(seen)
 
     def take_over(self, holding: Holding) -> None:
-        """Go on with the files that were held open while it was not known where they stand."""
-        holding.hand_over(self._census.by_id.values(), self._descriptors)
+        """Go on with the files that were held open while nobody read them."""
+        holding.hand_over(self.generations(), self._descriptors)
 
     def take_rest(self, holding: Holding) -> None:
         """Keep the other files that were held open until it is known which of them are there under a name."""

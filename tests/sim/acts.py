@@ -65,14 +65,18 @@ DOORS: dict[str, tuple[int, tuple[int, ...]]] = {
     "allow": (3, ()),
     "create": (2, (1,)),
 }
+RELOADS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "reload": (1, (1,)),  # which source is changed
+}
 TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
     "carry_out": (6, ()),  # a commit that was asked for, and tell nobody yet
     "commit_unknown": (4, (1,)),  # whether the next one is carried out
     "outlive": (3, ()),
     "lose_state": (2, ()),
 }
-ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | TRANSACTIONS
+ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS
 SHORT, LONG = 8, 45  # acts
+RELOADED = 0.125  # of the histories of the second kind
 
 
 def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
@@ -82,7 +86,17 @@ def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
 
 def script(seed: int, *, wide: bool = False) -> list[Act]:
     """Return the script that ``seed`` names, of the second kind if ``wide``; its first act is the set-up."""
-    return _wide(Random(f"wide {seed}")) if wide else _script(Random(seed))
+    if not wide:
+        return _script(Random(seed))
+    return _with_reloads(_wide(Random(f"wide {seed}")), Random(f"reload {seed}"))
+
+
+def _with_reloads(acts: list[Act], random: Random) -> list[Act]:
+    """Put a reload or two into some scripts; the others keep their meaning."""
+    if random.random() < RELOADED:
+        for _ in range(random.randint(1, 3)):
+            acts.insert(random.randint(1, len(acts)), _act(random, RELOADS))
+    return acts
 
 
 def _wide(random: Random) -> list[Act]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from shipper import commits, refusals
 from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
 from shipper.discovery import Discovery, Watched
@@ -124,6 +126,17 @@ class Books:
                 if not self._once:
                     self._brokers.passed.add(value)
 
+    def changed(self, source: str) -> None:
+        """A source goes on from its acked offsets, changed: what it had sent and was not taken comes again."""
+        for value, (_, end, track) in self.sent.items():
+            if track.owner.source == source and end > track.acked.offset and value not in self.may_repeat:
+                inside_line = track.owner.part  # whose end is not there yet: the line begins again
+                if not (self._brokers.failed or inside_line):
+                    raise Broken(f"{value!r} was taken, and is not behind the acked offset when its source changes")
+                self.may_repeat.add(value)
+                if not self._once:
+                    self._brokers.passed.add(value)
+
     def ended(self, *, cleanly: bool) -> None:
         """The process has ended. What is not durable is sent anew by the next one, or gone: then others stand there."""
         for value, (_, end, track) in self.sent.items():
@@ -140,7 +153,6 @@ class Daemon:
     """A daemon on a disk in memory, its brokers and its store; it runs between :meth:`start` and its end."""
 
     pump: Pump
-    sources: list[FileSource]
     discovery: Discovery
     inotify: Inotify
     store: Store
@@ -237,6 +249,7 @@ class Daemon:
             rewound(source, files)
 
         events.source_rewound = hear  # type: ignore[method-assign]  # just before it goes back
+        events.source_changed = self.books.changed  # type: ignore[method-assign]
         self.store = Store(self.state, events, self.clock, self.books.submit, self.books.save)
         self.inotify = Inotify(self.os)
         self.disk.tell = self.inotify.tell
@@ -262,8 +275,21 @@ class Daemon:
         self._started_at = self.now
         self.alive = True
         pump._open()
-        self.sources = list(pump._of_files.values())
         self.running = True
+
+    @property
+    def sources(self) -> list[FileSource]:
+        """The sources that run."""
+        return list(self.pump._of_files.values())
+
+    def reload(self, number: int) -> None:
+        """Have one of the sources changed, in a way that makes no difference to what it sends."""
+        name = sorted(self.config.sources)[number % len(self.config.sources)]
+        before = self.config.sources[name]
+        changed = msgspec.structs.replace(before, ignore_older=1.0 - before.ignore_older)
+        self.config = msgspec.structs.replace(self.config, sources=self.config.sources | {name: changed})
+        if self.running:
+            self.pump.reload(self.config)
 
     @property
     def client(self) -> Client:

@@ -307,6 +307,9 @@ class History:
                 self.world.destroyed = True  # nobody knows of it by now that it has arrived
             self._ended()
 
+    def _reload(self, source: int) -> None:
+        self.daemon.reload(source)
+
     def _stop(self) -> None:
         if self.daemon.running:
             self.daemon.stop()

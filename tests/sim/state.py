@@ -141,6 +141,9 @@ class DeadLetters:
         self._wake = wake
         self._todo: list[tuple[Letter, Any]] = []
 
+    def limit_to(self, most: int) -> None:
+        """Nothing is too large here."""
+
     def put(self, letter: Letter, token: Any) -> None:
         self._todo.append((letter, token))
         self._wake()

@@ -37,6 +37,7 @@ WORDS: dict[str, Callable[..., str]] = {
     "lose_events": lambda: "the kernel's queue of events is full, they are lost",
     "kill": lambda: "the daemon is killed",
     "stop": lambda: "the daemon is stopped",
+    "reload": lambda s: f"source {'st'[s]} is changed by a reload",
     "start": lambda looks: f"the daemon is started{', and looks' if looks else ''}",
     "power_cut": lambda: "the power is cut",
     "remount": lambda: "if no daemon runs, the file system is mounted under another device number",
