@@ -25,7 +25,7 @@ from shipper.source import Source
 
 
 class Builder:
-    """Makes sources that share all of this. ``discovery`` and ``sink`` give those of now.
+    """Makes sources that share all of this. ``discovery`` and ``sink`` give those of now, ``sink`` by a source's name.
 
     ``scans``: where first scans are recorded. ``internal``: topics that no line may choose.
     """
@@ -44,7 +44,7 @@ class Builder:
         host: str,
         internal: frozenset[str],
         discovery: Callable[[], Discovery],
-        sink: Callable[[], Sink],
+        sink: Callable[[str], Sink],
     ) -> None:
         self._files = files
         self._descriptors = descriptors
@@ -77,7 +77,7 @@ class Builder:
             internal=self._internal,
             cpu=self._cpu,
         )
-        return FileSource(config, state, self._sink(), tools, reread=self._store.reread(config.name))
+        return FileSource(config, state, self._sink(config.name), tools, reread=self._store.reread(config.name))
 
 
 def watched(sources: Iterable[SourceConfig]) -> list[Watched]:

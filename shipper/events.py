@@ -549,6 +549,14 @@ class Events(Teller):
         then = "a new client sends again from the acknowledged offsets"
         self.emit("warning", "client.replaced", every=10, reason=reason, then=then)
 
+    def tap_opened(self, source: str) -> None:
+        """Tell that somebody looks at the records as they leave."""
+        self.emit("info", "tap.opened", source=source)
+
+    def tap_closed(self, source: str) -> None:
+        """Tell that nobody looks any more."""
+        self.emit("info", "tap.closed", source=source)
+
     def reload_refused(self, problems: list[str]) -> None:
         """Tell that a new configuration is bad and the old one stays."""
         self.count("config.refused")

@@ -36,6 +36,7 @@ from shipper.roster import Roster
 from shipper.saving import Saving
 from shipper.source import Source, Stream
 from shipper.status import Status
+from shipper.tap import Taps
 from shipper.turns import Turns
 
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
@@ -71,8 +72,9 @@ class Pump(Inquiries):
         clock: Clock = time.monotonic,
         cpu: Clock = time.thread_time,
         kept: Holding | None = None,
+        taps: Taps | None = None,
     ) -> None:
-        """Prepare; ``kept`` are the open files of the pump before it."""
+        """Prepare; ``kept`` are the open files of the pump before it, ``taps`` are who looks at what leaves."""
         super().__init__()
         self._config = config
         self._new: Config | None = None  # to be taken over
@@ -136,7 +138,7 @@ class Pump(Inquiries):
             host=self._host,
             internal=frozenset({config.kafka.checkpoint_topic}),
             discovery=lambda: self._discovery,
-            sink=lambda: self._client,
+            sink=lambda name: self._taps.through(name, self._client),
         )
         self._roster = Roster(
             self._sources,
@@ -150,6 +152,8 @@ class Pump(Inquiries):
         self._holding = kept or self._hold_files()
         self._keeps = False
         self._pulse: Pulse  # there is none before it is open
+        self._taps = taps or Taps(events, clock)
+        self._taps_seen = self._taps.version
         self._sink: SinkWithStatus | None = None
         self._progress_at = 0.0
         self._replaced_at = -REPLACE_BEAT
@@ -321,7 +325,15 @@ class Pump(Inquiries):
         status = self._client.status()
         self._health.look(status, now, opened=self._opened)
         self._health.look_for_stalls(self._client, status, now)
+        if self._taps.look() != self._taps_seen:
+            self._tap()
         self._answer_all(status, now)
+
+    def _tap(self) -> None:
+        """Let the sources send through the taps that are open now."""
+        self._taps_seen = self._taps.version
+        for source in self._sources.values():
+            source.sink = self._taps.through(source.name, self._client)
 
     def _answer_all(self, status: BrokerStatus, now: float) -> None:
         def tell() -> Status:
@@ -389,7 +401,7 @@ class Pump(Inquiries):
         self._replaced_at = self._clock()
         sink = self._sink = self._make_sink()
         for source in self._sources.values():
-            source.sink = sink
+            source.sink = self._taps.through(source.name, sink)
             if self._commits is None:
                 source.delivery.void()  # otherwise the new client will tell what became of it
 

@@ -27,6 +27,7 @@ from shipper.logs import listening
 from shipper.manager import Manager
 from shipper.pump import Pump
 from shipper.records import processors
+from shipper.tap import Taps
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BEAT = 1.0  # seconds between two looks at the pump
@@ -116,13 +117,14 @@ class _Service:
         self._flags = flags
         self._manager = Manager(events)
         self._in_force = InForce(config)
-        self._pump = Pump(config, store, events)  # the one of now
+        self._taps = Taps(events)
+        self._pump = Pump(config, store, events, taps=self._taps)  # the one of now
         self._renew = False  # the next one is to take its place
 
     def serve(self) -> int:
         """Run until a stop; returns the exit status."""
         config = self._in_force.config
-        admin = Admin(config.shipper.state_dir, lambda: self._pump, self._in_force.status, self._events)
+        admin = Admin(config.shipper.state_dir, lambda: self._pump, self._in_force.status, self._taps, self._events)
         try:
             while True:
                 config = self._in_force.config
@@ -142,7 +144,9 @@ class _Service:
                     self._events.service_stopped(left.delivered, left.in_flight, left.unread, saved=left.saved)
                     return Exit.DONE
                 self._renew = False
-                self._pump = Pump(self._in_force.config, self._store, self._events, kept=self._pump.kept)
+                self._pump = Pump(
+                    self._in_force.config, self._store, self._events, kept=self._pump.kept, taps=self._taps
+                )
         finally:
             admin.close()
 

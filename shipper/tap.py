@@ -1,4 +1,4 @@
-"""Samples of the records as they leave, for whoever watches: bounded in every way, and nothing at all while nobody does.
+"""Samples of the records as they leave, for whoever watches: bounded in every way, and nothing while nobody does.
 
 A tapped source sends through a :class:`Tapped`, which looks at some of what it hands on; every other source sends as
 ever. What is seen is what the client gets, so nothing is seen that redaction has not been through. A tap is asked for
@@ -63,7 +63,7 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a tap is to show: of one source ("": of all), whose key is like ``key``, ``rate`` records a second at most."""
+    """What a tap shows: of ``source`` or ("") of all, with a key like ``key``, ``rate`` records a second at most."""
 
     source: str = ""
     key: str = ""
@@ -194,7 +194,7 @@ class Taps:
                             key=keys[i],
                             headers=list(headers[i]) if headers is not None else [],
                             timestamp=timestamps[i] if timestamps is not None else 0,
-                            value=value[:MOST_VALUE],
+                            value=_beginning(value),
                             size=len(value),
                         )
                     )
@@ -211,6 +211,19 @@ class _Keys(Sequence[bytes]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._messages[index]["key"] or b""
+
+
+def _beginning(value: bytes) -> bytes:
+    """Return as much of ``value`` as is shown, and no half of a character."""
+    if len(value) <= MOST_VALUE:
+        return value
+    begun = value[:MOST_VALUE]
+    try:
+        begun.decode()
+    except UnicodeDecodeError as error:
+        if error.end == MOST_VALUE and error.reason == "unexpected end of data":
+            return begun[: error.start]
+    return begun
 
 
 def _path_of(report: Any) -> str:
@@ -264,4 +277,6 @@ class Tapped:
     ) -> None:
         """Hand on, and show."""
         self._sink.send_each(topic, messages, headers, report, alone=alone, topics=topics, timestamps=timestamps)
-        self._offer(self._source, report, messages, topics.__getitem__ if topics else lambda _: topic, headers, timestamps)
+        self._offer(
+            self._source, report, messages, topics.__getitem__ if topics else lambda _: topic, headers, timestamps
+        )

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from shipper.admin.tapping import TapApp
 from shipper.lifecycle import Service
 from shipper.status import ConfigStatus, Status
+from shipper.tap import Taps
 
 PATIENCE = 5.0  # seconds that the pump may take to answer; a round takes 2 at most, and long looks happen
 TEXT, JSON, HTML = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
@@ -34,7 +36,7 @@ class App:
     """The application. ``pump`` gives the pump of now, for there may be another one.
 
     ``in_force`` says how the configuration stands. ``counters`` are those of the events; ``samples`` gives what the
-    page draws, and there is no page without.
+    page draws, and there is no page without; ``taps`` may be looked through, and may not without.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class App:
         in_force: Callable[[], ConfigStatus],
         counters: Mapping[tuple[str, str], int],
         samples: Callable[[], Sequence[msgspec.Struct]] | None = None,
+        taps: Taps | None = None,
     ) -> None:
         self._pump = pump
         self._in_force = in_force
         self._counters = counters
         self._samples = samples
+        self._tap = TapApp(taps) if taps is not None else None
         self._answers: dict[str, Callable[[Status, StartResponse], Iterable[bytes]]] = {
             "/status": self._status,
             "/metrics": self._metrics,
@@ -62,12 +66,20 @@ class App:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
         if method not in ("GET", "HEAD"):
             return answer(start_response, "405 Method Not Allowed", "only GET and HEAD\n", [("Allow", "GET, HEAD")])
-        if path not in self._answers:
+        tap = self._tap if path == "/tap" else None
+        if tap is not None and (known := tap.fetch(environ)) is not None:
+            return answer(start_response, "200 OK", known, kind=JSON)  # asked for often: the pump is left alone
+        if path not in self._answers and tap is None:
             return answer(start_response, "404 Not Found", f"there is {', '.join(self._answers)}\n")
+        if tap is not None and (refused := tap.open(environ)):
+            return answer(start_response, "400 Bad Request", refused)
         status = self._pump().status(PATIENCE)
         if status is None:
             said = f"the thread that does the work has not answered for {PATIENCE:.0f} s\n"
             return answer(start_response, "503 Service Unavailable", said)
+        if tap is not None:
+            problem, body = tap.opened(environ, status)
+            return answer(start_response, problem or "200 OK", body, kind=TEXT if problem else JSON)
         return self._answers[path](msgspec.structs.replace(status, config=self._in_force()), start_response)
 
     def _livez(self, _status: Status, start_response: StartResponse) -> Iterable[bytes]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
 import socket
+from collections.abc import Generator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -14,6 +17,7 @@ from shipper.admin.server import SOCKET
 from shipper.errors import StatusError
 from shipper.model import show_path
 from shipper.status import Status
+from shipper.tap import Gathered
 
 TIMEOUT = PATIENCE + 5.0  # seconds
 
@@ -47,10 +51,32 @@ def ask(state_dir: Path) -> Status:
 
 def ask_json(state_dir: Path) -> bytes:
     """Return the same as the daemon wrote it: one JSON object."""
-    shown = show_path(os.fsencode(state_dir))
     connection = _Connection(state_dir)
     try:
-        connection.request("GET", "/status")
+        return _get(connection, state_dir, "/status")
+    finally:
+        connection.close()
+
+
+def tap(state_dir: Path, source: str, key: str, rate: int) -> Generator[Gathered]:
+    """Open a tap, and yield what it has gathered each time that is asked for; raises StatusError.
+
+    The first answer says how the sources stand. A tap that was closed meanwhile, by a daemon that was started anew
+    or because nobody had asked for long, is opened again.
+    """
+    wish = urlencode({"id": secrets.token_hex(8), "source": source, "key": key, "rate": rate})
+    connection = _Connection(state_dir)
+    try:
+        while True:
+            yield msgspec.json.decode(_get(connection, state_dir, f"/tap?{wish}"), type=Gathered)
+    finally:
+        connection.close()
+
+
+def _get(connection: _Connection, state_dir: Path, what: str) -> bytes:
+    shown = show_path(os.fsencode(state_dir))
+    try:
+        connection.request("GET", what)
         response = connection.getresponse()
         body = response.read()
     except PermissionError:
@@ -63,8 +89,6 @@ def ask_json(state_dir: Path) -> bytes:
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise StatusError(f"the daemon of {shown} does not answer: {error or type(error).__name__}") from None
-    finally:
-        connection.close()
     if response.status != http.HTTPStatus.OK:
         raise StatusError(f"the daemon of {shown} says: {body.decode('utf-8', 'replace').strip()}")
     return body

@@ -25,6 +25,7 @@ from shipper.config import AdminConfig
 from shipper.config.checks import host_and_port
 from shipper.events import Events
 from shipper.status import ConfigStatus
+from shipper.tap import Taps
 
 SOCKET = "status.sock"
 QUIET = 300.0  # seconds between two rounds of a server's loop when nobody asks
@@ -66,7 +67,12 @@ class Admin:
     """All that the daemon can be asked by. Where it cannot listen that is told, and it goes on without."""
 
     def __init__(
-        self, state_dir: Path, pump: Callable[[], Asked], in_force: Callable[[], ConfigStatus], events: Events
+        self,
+        state_dir: Path,
+        pump: Callable[[], Asked],
+        in_force: Callable[[], ConfigStatus],
+        taps: Taps,
+        events: Events,
     ) -> None:
         self._pump = pump
         self._in_force = in_force
@@ -76,7 +82,9 @@ class Admin:
         self._port: Server | None = None
         self._history: History | None = None
         listener = self._try(self._path, lambda: _listen_in(state_dir))
-        self._unix = Server("admin", listener, App(pump, in_force, events.counters)) if listener is not None else None
+        self._unix = (
+            Server("admin", listener, App(pump, in_force, events.counters, taps=taps)) if listener is not None else None
+        )
 
     def configure(self, config: AdminConfig) -> None:
         """Listen on the port of ``config``, and on no other one any more."""

@@ -21,6 +21,7 @@ from shipper.cli.deadletter import deadletter
 from shipper.cli.demo import demo
 from shipper.cli.explain import explain
 from shipper.cli.status import status, top
+from shipper.cli.tap import tap
 from shipper.cli.test import test
 from shipper.errors import ConfigError, Exit, ShipperError
 
@@ -53,7 +54,7 @@ def shipper() -> None:
     """Ships log files to Kafka: loses nothing, keeps the order, and can prove it."""
 
 
-for command in (run, check, test, status, top, explain, audit, checkpoints, deadletter, demo, schema):
+for command in (run, check, test, status, top, tap, explain, audit, checkpoints, deadletter, demo, schema):
     shipper.add_command(command)
 
 

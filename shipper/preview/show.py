@@ -32,10 +32,10 @@ def as_json(record: Preview) -> str:
     if record.dropped:
         found["dropped"] = record.dropped
     else:
-        found |= {"topic": record.topic, **_bytes("key", record.key)}
-        found["headers"] = [{"name": name, **_bytes("value", value)} for name, value in record.headers]
+        found |= {"topic": record.topic, **as_text("key", record.key)}
+        found["headers"] = [{"name": name, **as_text("value", value)} for name, value in record.headers]
         found["timestamp"] = moment(record.timestamp) if record.timestamp else None
-    found |= _bytes("value", record.value)
+    found |= as_text("value", record.value)
     if record.noted:
         found["noted"] = list(record.noted)
     if record.why:
@@ -100,7 +100,8 @@ def moment(timestamp: int) -> str:
     return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _bytes(name: str, value: bytes) -> dict[str, str]:
+def as_text(name: str, value: bytes) -> dict[str, str]:
+    """Return ``value`` as a member of an object; what is not UTF-8 is there in base64, under another name."""
     try:
         return {name: value.decode()}
     except UnicodeDecodeError:

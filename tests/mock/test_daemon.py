@@ -201,6 +201,24 @@ def test_a_running_daemon_says_how_it_stands(rig: Rig) -> None:
     assert (shown.returncode, "all is well" in shown.stdout) == (0, True)
 
 
+def test_records_are_seen_as_they_leave(rig: Rig) -> None:
+    log = rig.log()
+    log.write(1)
+    rig.start()
+    rig.delivered()
+    command = [sys.executable, "-m", "shipper", "tap", "-c", str(rig.config), "--json", "-n", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tap:
+        assert tap.stderr is not None
+        assert tap.stderr.readline().endswith("idle: everything has been read\n")  # it is open now
+        log.write(3)
+        out, err = tap.communicate(timeout=60)
+    assert (tap.returncode, err) == (0, "3 shown of 3 that have left meanwhile.\n")
+    values = [json.loads(line)["value"].encode() for line in out.splitlines()]
+    assert values == rig.truth.lines["app.log"][1:]
+    unknown = subprocess.run([*command, "nope"], capture_output=True, text=True, timeout=60)
+    assert (unknown.returncode, 'there is no source "nope"' in unknown.stderr) == (1, True)
+
+
 def test_no_daemon_has_no_status(rig: Rig) -> None:
     rig.start().stop()
     told = subprocess.run(

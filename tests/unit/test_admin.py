@@ -30,6 +30,7 @@ from shipper.errors import ConfigError, StatusError
 from shipper.events import Events
 from shipper.model import TopicState
 from shipper.status import ConfigStatus, FileStatus, SourceStatus, Status
+from shipper.tap import Taps
 from tests.unit.rig import PumpRig
 from tests.unit.rig import Status as Brokers
 
@@ -69,6 +70,8 @@ FINE = Status(
     files_left_out=0,
 )
 
+
+QUIET = Events(lambda *told: None)
 
 COUNTERS = {
     ("records.acked", "nginx"): 7,
@@ -234,7 +237,9 @@ def free_port() -> int:
 
 def test_the_port_follows_the_configuration(tmp_path: Path) -> None:
     told: list[str] = []
-    admin = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name)))
+    admin = Admin(
+        tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda level, name, fields: told.append(name))
+    )
     first, second = free_port(), free_port()
     admin.configure(AdminConfig(f"127.0.0.1:{first}"))
     with urllib.request.urlopen(f"http://127.0.0.1:{first}/history", timeout=60) as answered:
@@ -256,7 +261,13 @@ def test_a_port_that_is_taken_is_told_and_stops_nothing(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
-        admin = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name)))
+        admin = Admin(
+            tmp_path,
+            lambda: Pump(FINE),
+            ConfigStatus,
+            Taps(QUIET),
+            Events(lambda level, name, fields: told.append(name)),
+        )
         admin.configure(AdminConfig(f"127.0.0.1:{taken.getsockname()[1]}"))
         assert told == ["status.unavailable"]
         assert client.ask(tmp_path) == FINE
@@ -316,7 +327,7 @@ topic = "t"
 def served(tmp_path: Path) -> Iterator[Path]:
     deep = tmp_path / ("d" * 100) / ("e" * 100)  # longer than a socket's address can be
     deep.mkdir(parents=True)
-    server = Admin(deep, lambda: Pump(FINE), ConfigStatus, Events(lambda *told: None))
+    server = Admin(deep, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda *told: None))
     yield deep
     server.close()
     assert not (deep / SOCKET).exists()
@@ -330,7 +341,7 @@ def test_it_is_asked_over_a_socket_of_its_user_alone(served: Path) -> None:
 
 def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     (tmp_path / SOCKET).write_text("")
-    server = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda *told: None))
     assert client.ask(tmp_path) == FINE
     server.close()
 
@@ -338,7 +349,9 @@ def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
 def test_that_it_cannot_listen_is_told_and_stops_nothing(tmp_path: Path) -> None:
     told: list[str] = []
     (tmp_path / SOCKET).mkdir()  # nothing that could be removed
-    Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Events(lambda level, name, fields: told.append(name))).close()
+    Admin(
+        tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda level, name, fields: told.append(name))
+    ).close()
     assert told == ["status.unavailable"]
 
 
@@ -350,7 +363,7 @@ def test_no_daemon_is_one_clear_sentence(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_told_of(tmp_path: Path) -> None:
-    server = Admin(tmp_path, lambda: Pump(None), ConfigStatus, Events(lambda *told: None))
+    server = Admin(tmp_path, lambda: Pump(None), ConfigStatus, Taps(QUIET), Events(lambda *told: None))
     with pytest.raises(StatusError, match="has not answered"):
         client.ask(tmp_path)
     server.close()

@@ -86,6 +86,7 @@ TABLE = {
         "",
         "looks and tells: changes nothing else",
     ),
+    "tap": Row("errors model events", "msgspec", "looks at what a sink is given: changes none of it"),
     "build": Row(
         f"{CORE} source tailer discovery checkpoints filesource", "", "makes sources of every kind: runs none of them"
     ),
@@ -93,7 +94,7 @@ TABLE = {
     "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
         f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster pulse turns refusals"
-        " health status build inquiries saving",
+        " health status tap build inquiries saving",
         "",
         "the one place where reading and sending meet",
     ),
@@ -102,13 +103,13 @@ TABLE = {
     "logs": Row("events", "click systemd logging", "the format of a line, chosen outside of the core"),
     "manager": Row("model events lifecycle", "systemd", "tells the service manager, and is told nothing"),
     "admin": Row(
-        "errors model events config lifecycle status",
+        "errors model events config lifecycle status tap",
         "waitress msgspec rich prometheus_client logging",
         "answers questions, and changes nothing",
     ),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump changes inforce logs manager"
-        " admin",
+        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump tap changes inforce logs"
+        " manager admin",
         "",
         "puts the parts together",
     ),
@@ -138,7 +139,7 @@ TABLE = {
     "cli": Row(
         "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit explain"
         " preview"
-        " demo inventory records template admin",
+        " demo inventory records template admin tap",
         "click rich",
         "what a person touches: no logic of its own",
     ),

@@ -94,7 +94,9 @@ class FakePump:
     on_start: Callable[[FakePump], None]
     hangs = False
 
-    def __init__(self, config: Config, store: object, events: Events, *, kept: object = None) -> None:
+    def __init__(
+        self, config: Config, store: object, events: Events, *, kept: object = None, taps: object = None
+    ) -> None:
         self.config = config
         self.inherited = kept
         self.kept = Holding(Files(), 1)
@@ -247,7 +249,7 @@ def reload_with(run: Run, monkeypatch: pytest.MonkeyPatch, table: str, **changed
         ("kafka", {"linger": "soon"}, "kafka.linger"),
         ("kafka.properties", {"no.such.property": "1"}, 'No such configuration property: "no.such.property"'),
         ("kafka.properties", {"socket.timeout.ms": "soon"}, "socket.timeout.ms"),
-        ("kafka.properties", {"ssl.ca.location": "/none.pem", "security.protocol": "ssl"}, "ssl.ca.location"),
+        ("kafka.properties", {"ssl.ca.location": "/none.pem", "security.protocol": "ssl"}, "/none.pem"),
     ],
 )
 def test_a_bad_new_config_is_told_and_the_old_one_goes_on(
