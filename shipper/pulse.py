@@ -20,7 +20,7 @@ LONGEST = 0.03  # ... as far as this
 
 
 class Pulse:
-    """The beat of one pump. ``sources`` may grow."""
+    """The beat of one pump. ``sources`` may change."""
 
     def __init__(self, discovery: Discovery, sources: Mapping[str, FileSource], clock: Clock) -> None:
         self._discovery = discovery
@@ -41,7 +41,8 @@ class Pulse:
         if on != self._on:
             self._on = on
             self._next = self._clock() if on else math.inf
-            for source in self._sources.values():
+        for source in self._sources.values():
+            if source.hot.on is not on:  # one that a reload has brought, too
                 source.hot.turn(on=on)
 
     def beat(self, now: float) -> None:

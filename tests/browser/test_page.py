@@ -20,6 +20,7 @@ from shipper.admin.server import Admin
 from shipper.config import AdminConfig
 from shipper.events import Events
 from shipper.status import ConfigStatus, Status
+from shipper.tap import Taps
 from tests.unit.test_admin import FILE, FINE, SOURCE, Pump, changed
 
 CHROMIUM = shutil.which("chromium")
@@ -73,7 +74,8 @@ class Daemon:
         self.status: Status = FINE
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        self._admin = Admin(root, lambda: Pump(self.status), ConfigStatus, Events(lambda *_: None))
+        events = Events(lambda *_: None)
+        self._admin = Admin(root, lambda: Pump(self.status), ConfigStatus, Taps(events), events)
         self._admin.configure(AdminConfig(listen=self.address))
 
     def close(self) -> None:
