@@ -135,6 +135,9 @@ class Health:
         if now < self._stalls_at:
             return
         self._stalls_at = now + STALL_BEAT
+        for gone in self._waits.keys() - self._sources.keys():
+            del self._waits[gone]
+            self._wrong_since.pop(gone, None)
         for name, source in self._sources.items():
             delivered = source.delivery.delivered
             wait = self._waits.setdefault(name, _Wait(delivered, now))
@@ -178,7 +181,7 @@ class Health:
         """Return how it stands. ``most``: bytes that may be in flight."""
         sources = list(self._sources.values())
         counters = self._events.counters
-        files, left_out = of_files(list(self._of_files.values()))
+        files, left_out, lags = of_files(list(self._of_files.values()), now)
         return Status(
             version=__version__,
             host=host,
@@ -195,7 +198,9 @@ class Health:
             open_files=len(descriptors),
             open_files_most=descriptors.limit,
             deleted=sum(tailer.size for tailer in descriptors.deleted()),
-            sources=[of_source(source, counters, *self._wrong_at(source, now)) for source in sources],
+            sources=[
+                of_source(source, counters, *self._wrong_at(source, now), lags.get(source.name)) for source in sources
+            ],
             files=files,
             files_left_out=left_out,
         )

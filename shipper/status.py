@@ -16,11 +16,15 @@ from shipper.model import show_path
 from shipper.source import Source
 from shipper.tailer import Tailer
 
+BY_RULE = "records.dropped."  # how the counters begin of what a rule has dropped
 MOST_FILES = 1000  # that are told one by one: those with most to read come first
 
 
 class FileStatus(msgspec.Struct, frozen=True):
-    """One generation of one file. ``why``: why it is not being read just now, "" while it is."""
+    """One generation of one file. ``why``: why it is not being read just now, "" while it is.
+
+    ``lag``: no line that is not acknowledged has waited for longer, in seconds; 0 where none waits.
+    """
 
     source: str
     path: str
@@ -32,11 +36,14 @@ class FileStatus(msgspec.Struct, frozen=True):
     acked: int
     unread: int
     why: str
+    lag: float = 0.0
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
     """One source. ``problem`` is what keeps it from going on, and ``remedy`` what to do, in words; "" if it is well.
 
+    ``lag``: no line that is not acknowledged has waited for longer, as far as the daemon knows; 0 where none waits,
+    None where that is not known of such a source. ``dropped``: lines, by the rule that dropped them.
     ``problem_since``: since when, by the daemon's clock; 0 if it is well.
     """
 
@@ -52,6 +59,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
     problem: str
     remedy: str
     problem_since: float
+    lag: float | None = None
+    dropped: dict[str, int] = {}
 
 
 class ConfigStatus(msgspec.Struct, frozen=True):
@@ -96,7 +105,9 @@ class Status(msgspec.Struct, frozen=True):
     config: ConfigStatus = ConfigStatus()
 
 
-def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: str, since: float) -> SourceStatus:
+def of_source(
+    source: Source, counters: Mapping[tuple[str, str], int], problem: str, since: float, lag: float | None
+) -> SourceStatus:
     """Return how a source stands; ``counters`` are those of the events, ``problem`` is what is wrong since then."""
     remedy = ""
     if source.delivery.blocked:
@@ -116,14 +127,29 @@ def of_source(source: Source, counters: Mapping[tuple[str, str], int], problem: 
         problem=problem,
         remedy=remedy,
         problem_since=since,
+        lag=lag,
+        dropped={
+            name.removeprefix(BY_RULE): count
+            for (name, of), count in counters.items()
+            if of == source.name and name.startswith(BY_RULE)
+        },
     )
 
 
-def of_files(sources: list[FileSource]) -> tuple[list[FileStatus], int]:
-    """Return how the files stand that have most to read, and how many are left out."""
+def of_files(sources: list[FileSource], now: float) -> tuple[list[FileStatus], int, dict[str, float]]:
+    """Return how the files stand that have most to read, how many are left out, and the lag of each source."""
     found = [(tailer, source) for source in sources for tailer in source.generations() if _concerns(tailer)]
+    lags = {source.name: 0.0 for source in sources}
+    for tailer, source in found:
+        lags[source.name] = max(lags[source.name], _lag(tailer, now))
     found.sort(key=lambda pair: -pair[0].unread)
-    return [_of_file(tailer, source) for tailer, source in found[:MOST_FILES]], max(0, len(found) - MOST_FILES)
+    told = [_of_file(tailer, source, now) for tailer, source in found[:MOST_FILES]]
+    return told, max(0, len(found) - MOST_FILES), lags
+
+
+def _lag(tailer: Tailer, now: float) -> float:
+    since = tailer.fresh.since(tailer.track.acked.offset) if tailer.fresh is not None else None
+    return 0.0 if since is None else max(0.0, now - since)
 
 
 def _concerns(tailer: Tailer) -> bool:
@@ -131,7 +157,7 @@ def _concerns(tailer: Tailer) -> bool:
     return tailer.state not in (File.FINISHED, File.LOST) or not tailer.settled
 
 
-def _of_file(tailer: Tailer, source: FileSource) -> FileStatus:
+def _of_file(tailer: Tailer, source: FileSource, now: float) -> FileStatus:
     return FileStatus(
         source=source.name,
         path=show_path(tailer.path),
@@ -142,5 +168,6 @@ def _of_file(tailer: Tailer, source: FileSource) -> FileStatus:
         read=tailer.read.offset,
         acked=tailer.track.acked.offset,
         unread=tailer.unread,
+        lag=_lag(tailer, now),
         why=source.why_waits(tailer),
     )

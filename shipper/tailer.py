@@ -8,7 +8,7 @@ and never after it. The tailer knows nothing of other files, of Kafka or of the 
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shipper import files as osfiles
 from shipper.files import HEAD, MARK, Files, PackedReader, PlainReader, Reader, Stat, digest
@@ -86,6 +86,7 @@ class Tailer:
         "detached",
         "file_id",
         "framer",
+        "fresh",
         "generation",
         "grew_at",
         "head",
@@ -155,6 +156,7 @@ class Tailer:
         mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
         self.track = Track(Position(cp.offset, mark), self)
         self.read = Position(cp.offset, mark)
+        self.fresh: Any = None  # since when its lines wait, once that is of interest to who reads it
         self.marks: list[Position] = []  # the last few: by them a copy is known that is shorter than what was read
         self.head_len = cp.fingerprint.head_len
         self.head = cp.fingerprint.head

@@ -130,6 +130,14 @@ def _by_source(status: Status) -> Iterator[Metric]:
     files = GaugeMetricFamily("shipper_source_files", "Files that are known.", labels=["source"])
     unread = GaugeMetricFamily("shipper_source_unread_bytes", "Known to be there and not read yet.", labels=["source"])
     stuck = GaugeMetricFamily("shipper_source_stuck", "Whether something keeps it from going on.", labels=["source"])
+    lag = GaugeMetricFamily(
+        "shipper_source_lag_seconds",
+        "No line that is not acknowledged has waited for longer, as far as the daemon knows; 0 where none waits.",
+        labels=["source"],
+    )
+    late = GaugeMetricFamily(
+        "shipper_file_lag_seconds", f"The same, of the {FILES} files with most to read.", labels=["source", "path"]
+    )
     behind = GaugeMetricFamily(
         "shipper_file_unread_bytes", f"Not read yet, of the {FILES} files with most to read.", labels=["source", "path"]
     )
@@ -137,10 +145,13 @@ def _by_source(status: Status) -> Iterator[Metric]:
         files.add_metric([source.name], source.files)
         unread.add_metric([source.name], source.unread)
         stuck.add_metric([source.name], float(bool(source.problem)))
+        if source.lag is not None:
+            lag.add_metric([source.name], source.lag)
     for file in status.files[:FILES]:
         if file.unread:
             behind.add_metric([file.source, file.seen_as], file.unread)
-    yield from (files, unread, stuck, behind)
+            late.add_metric([file.source, file.seen_as], file.lag)
+    yield from (files, unread, stuck, lag, behind, late)
 
 
 def _counters(counters: Mapping[tuple[str, str], int]) -> Iterator[Metric]:

@@ -122,11 +122,13 @@ def _about_config(now: Status) -> Iterator[str]:
 def _sources(now: Status, before: Status | None, width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=24)
-    for heading in ("files", "lines/s", "bytes/s", "to read") if width >= WIDE else ("files", "lines/s", "to read"):
+    wide, narrow = ("files", "lines/s", "bytes/s", "to read", "lag"), ("files", "lines/s", "to read", "lag")
+    for heading in wide if width >= WIDE else narrow:
         table.add_column(heading, justify="right", no_wrap=True)
     if width >= WIDE:
-        for heading in ("in flight", "delivered", "refused"):
+        for heading in ("in flight", "delivered", "dead letters"):
             table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("dropped", justify="right", no_wrap=True, overflow="ellipsis", max_width=40)
     table.add_column("state", overflow="ellipsis", no_wrap=True)
     seconds = now.at - before.at if before is not None else 0.0
     for source in now.sources:
@@ -136,11 +138,19 @@ def _sources(now: Status, before: Status | None, width: int) -> Table:
         row = [source.name, f"{source.files:,}", "-" if lines is None else f"{lines:,.0f}"]
         if width >= WIDE:
             row.append("-" if read is None else f"{size(read)}/s")
-        row.append(_to_read(source.unread, read))
+        row += [_to_read(source.unread, read), _lag(source.lag)]
         if width >= WIDE:
             row += [f"{source.in_flight:,}", f"{source.delivered:,}", f"{source.deadlettered:,}"]
+            row.append(", ".join(f"{n:,} ({rule})" for rule, n in sorted(source.dropped.items())) or "0")
         table.add_row(*row, "problem, see above" if source.problem else source.state)
     return table
+
+
+def _lag(seconds: float | None) -> str:
+    """Write for how long lines have waited at most."""
+    if seconds is None:
+        return "-"
+    return f"{seconds:.1f} s" if seconds < 10 else span(seconds)
 
 
 def _to_read(unread: int, rate: float | None) -> str:
@@ -157,7 +167,8 @@ def _files(files: list[FileStatus], width: int) -> Table:
     table.add_column("file", no_wrap=True, overflow="ellipsis", min_width=20, max_width=width // 2)
     for heading in ("acked", "size") if width >= WIDE else ():
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("to read", justify="right", no_wrap=True)
+    for heading in ("to read", "lag"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("why", overflow="ellipsis", no_wrap=True)
     for file in files:
@@ -165,5 +176,5 @@ def _files(files: list[FileStatus], width: int) -> Table:
         row = [file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})"]
         if width >= WIDE:
             row += [f"{file.acked:,}", f"{file.size:,}"]
-        table.add_row(*row, size(file.unread), part, file.why or "reading")
+        table.add_row(*row, size(file.unread), _lag(file.lag), part, file.why or "reading")
     return table

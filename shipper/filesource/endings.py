@@ -51,6 +51,8 @@ class Endings:
         """Decide, where a read came to the end of the file, whether that is the end of the generation."""
         now = self._clock()
         self._note_size(tailer, now)
+        if tailer.fresh is not None:
+            tailer.fresh.ended(now, tailer.read.offset, tailer.track.acked.offset)
         tailer.event(FileEvent.END)
         if self._send_open(tailer, lineage, now):
             return

@@ -17,6 +17,7 @@ from shipper.filesource import framers
 from shipper.filesource.census import Census
 from shipper.filesource.deleted import Deleted
 from shipper.filesource.endings import Endings
+from shipper.filesource.freshness import Freshness
 from shipper.filesource.holding import Holding
 from shipper.filesource.hot import Hot
 from shipper.filesource.intake import Intake
@@ -213,6 +214,8 @@ class FileSource:
             return True
         if not late and tailer is not lineage.current:
             return False
+        if tailer.fresh is None or not tailer.fresh.behind:
+            self._begin(tailer)
         if not tailer.marks and not self._may_begin():
             self._schedule.now(tailer)
             return False
@@ -256,6 +259,13 @@ class FileSource:
             self._cannot_read(tailer, error)
             return False
         return batch is not None or not tailer.at_end  # a long line's end is looked for piece by piece
+
+    def _begin(self, tailer: Tailer) -> None:
+        """Take note that something of ``tailer`` waits from now on."""
+        if tailer.fresh is None:
+            tailer.fresh = Freshness(self._clock())
+        else:
+            tailer.fresh.begin(self._clock(), tailer.track.acked.offset)
 
     @staticmethod
     def _has_first_bytes(tailer: Tailer) -> bool:

@@ -535,3 +535,13 @@ def test_a_configuration_that_is_not_in_force_is_seen_at_a_glance() -> None:
     )
     assert "and 1 more" in text
     assert "shipper_config_last_reload_successful 0.0" in get(changed(FINE, config=refused), "/metrics")[1].decode()
+
+
+def test_what_was_dropped_and_how_late_it_is_stand_beside_each_source() -> None:
+    status = with_source(lag=125.0, dropped={"exclude_lines": 1204})
+    wide = seen(status, width=200)
+    assert "2 min 5 s" in wide
+    assert "1,204 (exclude_lines)" in wide
+    assert "2 min 5 s" in seen(status)
+    text = get(status, "/metrics")[1].decode()
+    assert 'shipper_source_lag_seconds{source="nginx"} 125.0' in text
