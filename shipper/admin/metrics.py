@@ -72,6 +72,7 @@ COUNTERS: Mapping[str, str] = {
     "watch.unavailable": "How often inotify could not be used.",
     "watch.overflow": "How often the kernel dropped events.",
     "scan": "Full scans.",
+    "library.said": "What libraries have logged, or warned of.",
     "config.refused": "Reloads that were refused: the old configuration stays in force.",
     "config.reloaded": "Reloads that came into force.",
 }

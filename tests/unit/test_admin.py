@@ -167,7 +167,7 @@ def test_the_series_of_files_are_bounded() -> None:
 
 def test_every_counter_has_a_sentence() -> None:
     source = inspect.getsource(events_module)
-    counted = set(re.findall(r'self\.count\(\s*"([^"]+)"', source)) - {"records.dropped"}
+    counted = set(re.findall(r'(?:self\.count\(\s*|\bcounters\[)"([^"]+)"', source)) - {"records.dropped"}
     assert counted == set(metrics.COUNTERS)
 
 
