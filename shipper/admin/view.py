@@ -22,7 +22,8 @@ WELL = Text(" ✓ all is well", style="green")
 def draw(now: Status, before: Status | None, width: int, files: int = FILES) -> RenderableType:
     """Return what is to be seen of ``now``; ``before`` is an earlier answer of the same daemon, or None."""
     problems = list(_problems(now))
-    first: list[RenderableType] = [*problems, _headline(now, before)] if problems else [_headline(now, before), WELL]
+    headline = _headline(now, before, width)
+    first: list[RenderableType] = [*problems, headline] if problems else [headline, WELL]
     parts: list[RenderableType] = [*first, Text(), _sources(now, before, width)]
     behind = [file for file in now.files if file.unread or file.acked < file.read][:files]
     if behind:
@@ -66,7 +67,7 @@ def _of(before: Status | None, name: str) -> SourceStatus | None:
     return next((s for s in before.sources if s.name == name), None) if before is not None else None
 
 
-def _headline(now: Status, before: Status | None) -> Text:
+def _headline(now: Status, before: Status | None, width: int) -> Text:
     parts = ["shipper", now.host, f"up {span(now.at - now.started)}"]
     if now.brokers:
         parts.append(f"{now.brokers} broker{'s' * (now.brokers != 1)}")
@@ -75,7 +76,8 @@ def _headline(now: Status, before: Status | None) -> Text:
         lines = sum(s.delivered for s in now.sources) - sum(s.delivered for s in before.sources)
         read = sum(s.bytes_read for s in now.sources) - sum(s.bytes_read for s in before.sources)
         parts += [f"{max(0.0, lines / seconds):,.0f} lines/s", f"{size(max(0.0, read / seconds))}/s"]
-    parts.append(f"in flight {size(now.in_flight)} of {size(now.in_flight_most)}")
+    most = f" of {size(now.in_flight_most)}" if width >= WIDE else ""
+    parts.append(f"in flight {size(now.in_flight)}{most}")
     return Text(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts), style="bold")
 
 
@@ -138,7 +140,7 @@ def _sources(now: Status, before: Status | None, width: int) -> Table:
         row = [source.name, f"{source.files:,}", "-" if lines is None else f"{lines:,.0f}"]
         if width >= WIDE:
             row.append("-" if read is None else f"{size(read)}/s")
-        row += [_to_read(source.unread, read), _lag(source.lag)]
+        row += [_to_read(source.unread, read if width >= WIDE else None), _lag(source.lag)]
         if width >= WIDE:
             row += [f"{source.in_flight:,}", f"{source.delivered:,}", f"{source.deadlettered:,}"]
             row.append(", ".join(f"{n:,} ({rule})" for rule, n in sorted(source.dropped.items())) or "0")
