@@ -271,3 +271,28 @@ def test_a_letter_of_a_source_that_is_gone_disturbs_nobody(tmp_path: Path, both:
         rig.pass_time(2)
         assert rig.lines == ["good"]
         assert offsets(rig, "t") == [0]
+
+
+def test_all_of_a_source_is_saved_at_its_end_where_the_store_had_to_begin_anew(
+    tmp_path: Path, both: dict[str, dict[str, Any]]
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / B, "b1")
+        write(tmp_path / "other/c.log", "c1")
+        rig.want(**both)
+        rig.start().pass_time(2)
+        rig.store.renewals += 1  # as when the directory was taken away
+        submitted: list[tuple[int, str | None]] = []
+        submit = rig.store.submit
+
+        def hear(changed: Any, removed: Any = (), *, whole: str | None = None) -> None:
+            changed = list(changed)
+            submitted.append((len(changed), whole))
+            submit(changed, removed, whole=whole)
+
+        rig.store.submit = hear  # type: ignore[method-assign]
+        assert rig.pump is not None
+        rig.pump._saving.due = rig.now + 10
+        rig.want(s={})
+        assert (2, "t") in submitted
+        assert sorted(offsets(rig, "t")) == [3, 3]
