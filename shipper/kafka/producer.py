@@ -10,6 +10,7 @@ the two. The clients' own log and errors also arrive within ``poll``.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import warnings
@@ -40,6 +41,7 @@ FEW = 64  # records of a chunk that do not go to the client by themselves ...
 MANY = 4096  # ... before there are so many of them, or ``poll`` is called
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 ANY_PARTITION = -1  # the partitioner chooses
+THROTTLED = 5.0  # seconds for which a broker that held back the client may be the reason of a wait, after it has ended
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
 
 
@@ -104,7 +106,9 @@ class Producer:
         self._fatal = ""
         self._few: list[dict[str, Any]] = []  # of small chunks, each with its own callback, for ...
         self._few_for = ""  # ... this topic
-        self._settings = producer_settings(config) | (settings or {}) | {"error_cb": self._client_error}
+        self._throttled_until = -math.inf  # by the clock
+        callbacks = {"error_cb": self._client_error, "throttle_cb": self._throttle}
+        self._settings = producer_settings(config) | (settings or {}) | callbacks
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
         self._statistics: list[Latest] = []  # of each client
         client = self._new_client({})
@@ -142,7 +146,8 @@ class Producer:
 
     def why_waiting(self, topics: set[str]) -> tuple[str, str]:
         """Return where records for ``topics`` wait although brokers answer, and why, in words."""
-        return why_waiting((latest.text for latest in self._statistics), topics)
+        throttled = self._clock() < self._throttled_until + THROTTLED
+        return why_waiting((latest.text for latest in self._statistics), topics, throttled=throttled)
 
     def send(
         self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
@@ -333,6 +338,10 @@ class Producer:
         latest = Latest()
         self._statistics.append(latest)
         return new_client(self._settings | settings | {"stats_cb": latest}, self._events)
+
+    def _throttle(self, event: Any) -> None:
+        # Another connection of the same broker may not be held back.
+        self._throttled_until = max(self._throttled_until, self._clock() + event.throttle_time)
 
     def _client_error(self, error: Any) -> None:
         self._probe.client_error(error)

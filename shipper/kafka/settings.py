@@ -19,7 +19,15 @@ BATCH_SIZE = 1_000_000  # the client's default of batch.size
 PRODUCER_ONLY = (  # how the names of properties begin that only a producer that sends understands
     *("acks", "batch.", "compression.", "delivery.", "enable.gapless", "enable.idem", "error_cb", "linger.ms"),
     *("max.in.flight", "message.send", "message.timeout", "partitioner", "queue.", "request.required"),
-    *("request.timeout", "retries", "statistics.", "sticky.", "topic.metadata.propagation", "transaction"),
+    *(
+        "request.timeout",
+        "retries",
+        "statistics.",
+        "sticky.",
+        "throttle_cb",
+        "topic.metadata.propagation",
+        "transaction",
+    ),
 )
 
 

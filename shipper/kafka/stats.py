@@ -3,7 +3,7 @@
 The client tries again for ever and says nothing: a partition without a leader, too few replicas, a full disk, a quota.
 Every few seconds it gives its statistics as JSON, from within ``poll``; only the latest text is kept, and it is parsed
 only when something waits. Its counters leave out what waits to be tried again, so they name partitions, but never say
-that nothing waits. Pump thread only.
+that nothing waits; of a quota they tell for a moment only, and the client's callback tells more. Pump thread only.
 """
 
 from __future__ import annotations
@@ -20,14 +20,9 @@ UNCONFIRMED = (
 NAMED = 5  # partitions that are named, at most
 
 
-class _Window(msgspec.Struct):
-    max: int = 0  # milliseconds, since the statistics before
-
-
 class _Broker(msgspec.Struct):
     nodeid: int = -1
     state: str = ""
-    throttle: _Window = msgspec.field(default_factory=_Window)
 
 
 class _Partition(msgspec.Struct):
@@ -65,8 +60,12 @@ class Latest:
         self.text = text
 
 
-def why_waiting(texts: Iterable[str], topics: set[str]) -> tuple[str, str]:
-    """Return where records for ``topics`` wait (``"t[0,3], u"``), and why, in words; ``texts``: one of each client."""
+def why_waiting(texts: Iterable[str], topics: set[str], *, throttled: bool = False) -> tuple[str, str]:
+    """Return where records for ``topics`` wait (``"t[0,3], u"``), and why, in words; ``texts``: one of each client.
+
+    ``throttled``: brokers have said that they hold back this client. Their statistics say so only where an answer came
+    since the ones before, and there is none while a broker holds them back.
+    """
     found = [_DECODER.decode(text) for text in texts if text]
     brokers = {b.nodeid: b for statistics in found for b in statistics.brokers.values() if b.nodeid >= 0}
     known = sorted({(t, p.partition, p.leader, p.waits) for t, p in _partitions(found, topics)})
@@ -78,7 +77,7 @@ def why_waiting(texts: Iterable[str], topics: set[str]) -> tuple[str, str]:
     if away:
         which = ", ".join(map(str, away))
         return _where(topics, waiting), f"broker {which}, the leader of partitions that wait, cannot be reached"
-    if any(broker.throttle.max > 0 for broker in brokers.values()):
+    if throttled:
         return _where(topics, waiting), QUOTA
     return _where(topics, waiting), UNCONFIRMED
 

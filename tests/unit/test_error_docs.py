@@ -27,10 +27,9 @@ SITUATIONS = {  # the first column of the page's first table, and the test that 
     "… with fewer partitions": "kafka/test_errors.py::test_created_again_with_fewer_partitions",
     "The topic gets more partitions": "kafka/test_errors.py::test_more_partitions_than_before",
     "A partition has no leader": "mock/test_stalls.py::test_a_partition_without_a_leader",
-    "Too few replicas are in sync, or a disk is full at the broker": (
-        "mock/test_stalls.py::test_records_that_are_not_acknowledged"
-    ),
-    "A quota is exhausted": "unit/test_kafka_stats.py::test_a_quota",
+    "Too few replicas are in sync": "mock/test_stalls.py::test_records_that_are_not_acknowledged",
+    "A disk is full at the broker": "kafka/test_limits.py::test_the_disk_of_a_broker_is_full",
+    "A quota is exhausted": "kafka/test_limits.py::test_a_quota_holds_back_the_rate_and_nothing_else",
     "A permission is revoked": "kafka/test_errors.py::test_a_permission_that_is_revoked_and_restored",
     "The user may write nothing": "kafka/test_errors.py::test_a_user_who_may_write_nothing",
     "The password is wrong": "kafka/test_errors.py::test_a_wrong_password",

@@ -9,12 +9,12 @@ import msgspec
 from shipper.kafka.stats import QUOTA, UNCONFIRMED, Latest, why_waiting
 
 
-def text(partitions: dict[int, dict[str, int]], *, state: str = "UP", throttle: int = 0) -> str:
+def text(partitions: dict[int, dict[str, int]], *, state: str = "UP") -> str:
     """Return statistics of a topic "t" with other fields as well, and of a topic that nobody asks for."""
     table: dict[str, Any] = {str(n): {"partition": n, "leader": 1, "txmsgs": 7} | p for n, p in partitions.items()}
     told = {
         "name": "shipper#producer-1",
-        "brokers": {"b:1/1": {"nodeid": 1, "state": state, "throttle": {"min": 0, "max": throttle}}},
+        "brokers": {"b:1/1": {"nodeid": 1, "state": state}},
         "topics": {
             "t": {"topic": "t", "partitions": table},
             "other": {"partitions": {"0": {"partition": 0, "leader": -1, "msgq_cnt": 1}}},
@@ -57,7 +57,7 @@ def test_a_leader_that_is_away() -> None:
 
 
 def test_a_quota() -> None:
-    assert why_waiting([text({0: {"msgq_cnt": 1}}, throttle=900)], {"t"}) == ("t[0]", QUOTA)
+    assert why_waiting([text({0: {"msgq_cnt": 1}})], {"t"}, throttled=True) == ("t[0]", QUOTA)
 
 
 def test_the_clients_of_one_producer_are_taken_together() -> None:
