@@ -140,7 +140,7 @@ def _sources(now: Status, before: Status | None, width: int) -> Table:
         row = [source.name, f"{source.files:,}", "-" if lines is None else f"{lines:,.0f}"]
         if width >= WIDE:
             row.append("-" if read is None else f"{size(read)}/s")
-        row += [_to_read(source.unread, read if width >= WIDE else None), _lag(source.lag)]
+        row += [_to_read(source.unread, read if width >= WIDE else None), lag(source.lag)]
         if width >= WIDE:
             row += [f"{source.in_flight:,}", f"{source.delivered:,}", f"{source.deadlettered:,}"]
             row.append(", ".join(f"{n:,} ({rule})" for rule, n in sorted(source.dropped.items())) or "0")
@@ -148,7 +148,7 @@ def _sources(now: Status, before: Status | None, width: int) -> Table:
     return table
 
 
-def _lag(seconds: float | None) -> str:
+def lag(seconds: float | None) -> str:
     """Write for how long lines have waited at most."""
     if seconds is None:
         return "-"
@@ -178,5 +178,5 @@ def _files(files: list[FileStatus], width: int) -> Table:
         row = [file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})"]
         if width >= WIDE:
             row += [f"{file.acked:,}", f"{file.size:,}"]
-        table.add_row(*row, size(file.unread), _lag(file.lag), part, file.why or "reading")
+        table.add_row(*row, size(file.unread), lag(file.lag), part, file.why or "reading")
     return table

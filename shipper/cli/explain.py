@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from shipper.cli.options import config_option
-from shipper.errors import Exit
+from shipper.errors import Exit, StatusError
 
 
 @click.command()
@@ -23,6 +24,7 @@ def explain(config_file: Path, path: bytes, *, as_json: bool) -> int:
     """
     from shipper import config
     from shipper import explain as explaining
+    from shipper.admin import about, client
     from shipper.checkpoints import snapshot
     from shipper.explain.permission import as_owner
     from shipper.explain.show import as_json as in_json
@@ -36,5 +38,7 @@ def explain(config_file: Path, path: bytes, *, as_json: bool) -> int:
         answer = explaining.explain(loaded, path, saved or {})
     if saved is None:
         answer.notes.append(f"no daemon has saved anything in state_dir {state_dir} yet")
+    with suppress(StatusError):  # none runs, or it is another user's: what is saved tells most
+        answer.notes += about.notes(client.ask(state_dir), path)
     click.echo(in_json(answer) if as_json else in_text(answer))
     return Exit.DONE if answer.shipped else Exit.FAILED

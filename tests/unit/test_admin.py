@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 from shipper import events as events_module
-from shipper.admin import client, metrics, view
+from shipper.admin import about, client, metrics, view
 from shipper.admin.app import App
 from shipper.admin.guard import Guard
 from shipper.admin.server import SOCKET, Admin
@@ -545,3 +545,21 @@ def test_what_was_dropped_and_how_late_it_is_stand_beside_each_source() -> None:
     assert "2 min 5 s" in seen(status)
     text = get(status, "/metrics")[1].decode()
     assert 'shipper_source_lag_seconds{source="nginx"} 125.0' in text
+
+
+def test_explain_asks_the_daemon_what_it_waits_for() -> None:
+    why = "waits for its predecessor, /var/log/a.log.1"
+    file = msgspec.structs.replace(FILE, why=why, lag=70.0)
+    stuck = msgspec.structs.replace(SOURCE, problem="blocked: a record at 7", remedy="make room")
+    told = list(about.notes(changed(FINE, files=[file], sources=[stuck]), b"/var/log/a.log"))
+    assert told == [
+        f"the daemon says: {why}",
+        "what waits of it has waited for 1 min 10 s at most",
+        "source nginx: blocked: a record at 7 → make room",
+    ]
+    away = changed(FINE, trouble="connection refused", trouble_since=59.0, config=ConfigStatus(differs=True))
+    assert list(about.notes(away, b"/var/log/a.log")) == [
+        "the daemon pauses, as brokers are away for 41 s: connection refused",
+        "the configuration on disk, of which this is said, is not the one in force: shipper status",
+    ]
+    assert list(about.notes(FINE, b"/var/log/a.log")) == []
