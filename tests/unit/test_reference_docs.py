@@ -88,7 +88,10 @@ def commands() -> str:
     ]
     parts += ["75 another daemon holds the state directory, 78 bad configuration.\n"]
     for path, command in commands_of(shipper):
-        context = click.Context(command, info_name=" ".join(("shipper", *path)), terminal_width=100)
+        # As in the program, where -h is an option too: a command remembers which ones it was first asked with.
+        names = shipper.context_settings["help_option_names"]
+        title = " ".join(("shipper", *path))
+        context = click.Context(command, info_name=title, terminal_width=100, help_option_names=names)
         text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         parts += [f"## shipper {' '.join(path)}\n", f"```\n{text}\n```\n"]
     return "\n".join(parts)
