@@ -89,8 +89,11 @@ class Holding:
 
     @staticmethod
     def _go_on(tailer: Tailer, kept: PlainReader | PackedReader, descriptors: Descriptors) -> None:
-        """Let a generation go on with the file that it had before; that it has changed is noticed when it is read."""
-        if tailer.detached or not descriptors.room():
+        """Let a generation go on with the file that it had before, however many are open: so many were.
+
+        That it has changed is noticed when it is read.
+        """
+        if tailer.detached:
             kept.close()
             return
         sure = tailer.sure
