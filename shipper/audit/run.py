@@ -333,13 +333,14 @@ class _Audit:
         for batch in reader.read(self._say):
             added = 0
             for message in batch:
-                for h in hashes_of(message):
+                hashes = hashes_of(message)
+                for h in hashes:
                     add = adders[h & mask]
                     add(h)
                     add(bases[message.topic(), message.partition()] + message.offset())
-                    added += 1
+                added += len(hashes)
+                self._report.records += bool(hashes)
             spill.added(added)
-            self._report.records += added
 
     # --- what follows ------------------------------------------------------------------------------------------------
 
