@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Iterable
 
 from shipper.checkpoints import CheckpointStore
-from shipper.config import Config, SourceConfig
+from shipper.config import Config, FileConfig, JournalConfig, SourceConfig
 from shipper.discovery import Discovery, Watched
 from shipper.discovery.rules import trust
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.tools import FirstScanStore
+from shipper.journal import JournalSource, Watching
+from shipper.journal import Tools as JournalTools
 from shipper.ledger import Ledger
 from shipper.model import Clock, Sink, SourceState
 from shipper.paths import Trust
 from shipper.records import Naming
-from shipper.source import Source
+from shipper.source import FirstScanStore, Source
 
 
 class Builder:
@@ -45,6 +46,7 @@ class Builder:
         internal: frozenset[str],
         discovery: Callable[[], Discovery],
         sink: Callable[[str], Sink],
+        watching: Watching,
     ) -> None:
         self._files = files
         self._descriptors = descriptors
@@ -58,11 +60,34 @@ class Builder:
         self._internal = internal
         self._discovery = discovery
         self._sink = sink
+        self._watching = watching
 
     def source(self, config: SourceConfig, state: SourceState) -> Source:
         """Return a source that goes on from ``state``."""
+        reread = self._store.reread(config.name)
+        if isinstance(config, JournalConfig):
+            return JournalSource(
+                config, state.of(journal=True), self._sink(config.name), self._for_journals(), reread=reread
+            )
+        assert isinstance(config, FileConfig)
+        return FileSource(config, state.of(journal=False), self._sink(config.name), self._for_files(), reread=reread)
+
+    def _for_journals(self) -> JournalTools:
+        return JournalTools(
+            ledger=self._ledger,
+            events=self._events,
+            clock=self._clock,
+            wall=time.time,
+            store=self._scans,
+            watching=self._watching,
+            host=self._host,
+            internal=self._internal,
+            cpu=self._cpu,
+        )
+
+    def _for_files(self) -> Tools:
         discovery = self._discovery()
-        tools = Tools(
+        return Tools(
             files=self._files,
             descriptors=self._descriptors,
             ledger=self._ledger,
@@ -77,15 +102,14 @@ class Builder:
             internal=self._internal,
             cpu=self._cpu,
         )
-        return FileSource(config, state, self._sink(config.name), tools, reread=self._store.reread(config.name))
 
 
 def watched(sources: Iterable[SourceConfig]) -> list[Watched]:
     """Return what discovery has to look for."""
-    return [Watched.of(one) for one in sources]
+    return [Watched.of(one) for one in sources if isinstance(one, FileConfig)]
 
 
-def trusted(source: SourceConfig) -> Trust:
+def trusted(source: FileConfig) -> Trust:
     """Return which links a source follows."""
     return trust(Watched.of(source))
 

@@ -10,10 +10,12 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 
 from shipper import template
-from shipper.config import Config
+from shipper.config import Config, JournalConfig
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
 from shipper.instance import instance_of
+from shipper.journal.reader import try_file
+from shipper.journal.survey import Survey
 from shipper.kafka.check import Finding, Level, check_connection
 from shipper.kafka.check_exactly_once import check_exactly_once
 from shipper.model import Seen, show_path
@@ -25,12 +27,27 @@ Matches = Mapping[str, Sequence[Seen]]  # of each source
 
 def matches(config: Config, events: Events) -> Matches:
     """Return the files that each source's patterns match now; rotated siblings are not among them."""
-    return {name: matching(Watched.of(source), events) for name, source in config.sources.items()}
+    return {name: matching(Watched.of(source), events) for name, source in config.of_files.items()}
 
 
 def matching(source: Watched, events: Events) -> list[Seen]:
     """Return the files whose own names a pattern of ``source`` matches now."""
     return [seen for seen in list_files(source, events) if seen.path == seen.base and seen.adoptable]
+
+
+def journals(config: Config) -> Iterator[str]:
+    """Yield a sentence for each source of the journal of which this user can read nothing, or not all."""
+    for name, source in config.sources.items():
+        if not isinstance(source, JournalConfig):
+            continue
+        found = Survey(source, try_file).look()
+        if found.denied:
+            what = f"{counted(len(found.denied), 'file')} of the journal, as {min(found.denied)}"
+            yield f'source "{name}": {what}: not readable by this user; the group systemd-journal is'
+        elif not found.readable:
+            yield f'source "{name}": there is no file of a journal now'
+        for path, why in found.damaged.items():
+            yield f"{path}: damaged ({why}), and left out"
 
 
 def warnings(matches: Matches) -> Iterator[str]:
@@ -56,7 +73,10 @@ def summary(config: Config, matches: Matches) -> str:
     each = ", ".join(f"{name} {len(files):,}" for name, files in matches.items())
     paths = {seen.path for files in matches.values() for seen in files}
     verb = "matches" if len(paths) == 1 else "match"
-    return f"{names}: no problems; {counted(len(paths), 'file')} {verb} now ({each})."
+    found = [f"{counted(len(paths), 'file')} {verb} now ({each})"] if config.of_files else []
+    if others := [name for name in config.sources if name not in config.of_files]:
+        found.append(f"the journal is read ({', '.join(others)})")
+    return f"{names}: no problems; {'; '.join(found)}."
 
 
 def connect(config: Config, matches: Matches) -> Sequence[Finding]:
@@ -65,7 +85,7 @@ def connect(config: Config, matches: Matches) -> Sequence[Finding]:
     topics: dict[str, int] = {}
     for name, source in config.sources.items():
         naming = Naming(source, host)
-        paths = [seen.path for seen in matches[name]]
+        paths = [seen.path for seen in matches.get(name, ())]
         names = template.parse(source.topic).names
         if not any(name in OF_FILES or name.startswith(PATH) for name in names):
             paths.append(b"")  # the topic is known although no file matches yet

@@ -57,7 +57,10 @@ OVERHEAD = 4096  # bytes a letter may need beside its value and key, at most
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One record that was refused for good, and where it stands. ``part`` is 0 unless it is a part of a long line."""
+    """One record that was refused for good, and where it stands. ``part`` is 0 unless it is a part of a long line.
+
+    Of an entry of the journal ``path`` is empty, and ``uid`` is its cursor.
+    """
 
     uid: str
     generation: int
@@ -73,6 +76,16 @@ class Letter:
     time: float  # seconds since 1970
     value: bytes
     timestamp: int = 0  # of the record, in milliseconds since 1970; 0: the time of sending
+
+    @property
+    def cursor(self) -> str:
+        """Which entry of the journal it is, "" for a line of a file."""
+        return "" if self.path else self.uid
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people."""
+        return f"{show_path(self.path)} at offset {self.offset:,}" if self.path else f"the journal at {self.uid}"
 
 
 class Result(NamedTuple):

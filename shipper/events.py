@@ -309,6 +309,49 @@ class Events(Teller):
         then = "it is read when it has changed and is complete; what comes after it is read now"
         self.emit("warning", "file.incomplete", source=source, path=path, reason=reason, then=then)
 
+    # the journal
+
+    def journal_read(self, source: str, start: int, end: int, cursor: str, records: int) -> None:
+        """Tell which entries go to the client now, by their numbers, and the cursor of the last one."""
+        self.emit("debug", "journal.read", source=source, start=start, end=end, cursor=cursor, records=records)
+
+    def journal_unreadable(self, source: str, directory: str, reason: str) -> None:
+        """Tell once that the journal cannot be read; it is tried again."""
+        self.count("journal.unreadable", source)
+        then = "it is tried again until it can be read"
+        where = directory or None
+        self.emit("warning", "journal.unreadable", source=source, directory=where, reason=reason, then=then)
+
+    def journal_readable(self, source: str, directory: str) -> None:
+        """Tell that the journal can be read again."""
+        self.emit("info", "journal.readable", source=source, directory=directory or None)
+
+    def journal_denied(self, source: str, path: str, reason: str, files: int) -> None:
+        """Tell that this user may not read files of the journal, as those of other users."""
+        self.count("journal.denied", source, files)
+        then = "what is in such files is not shipped; add the daemon's user to the group systemd-journal"
+        self.emit("warning", "journal.denied", source=source, path=path, reason=reason, files=files, then=then)
+
+    def journal_damaged(self, source: str, path: str, reason: str) -> None:
+        """Tell that a file of the journal is damaged and left out."""
+        self.count("journal.damaged", source)
+        then = "what is in it is not shipped; journalctl --verify says more"
+        self.emit("error", "journal.damaged", source=source, path=path, reason=reason, then=then)
+
+    def journal_entries_damaged(self, source: str, entries: int, reason: str) -> None:
+        """Tell that entries of the journal cannot be read and are passed over."""
+        self.count("journal.entries_damaged", source, entries)
+        then = "they are passed over; journalctl --verify says more"
+        quiet: dict[str, Any] = {"every": 60, "key": (source,)}
+        self.emit("error", "journal.entries_damaged", **quiet, source=source, entries=entries, reason=reason, then=then)
+
+    def journal_gap(self, source: str, before: str, after: str, entries: int | None) -> None:
+        """Tell that entries were removed from the journal before they were read; ``entries``: so many at most."""
+        self.count("journal.gap", source)
+        then = "goes on at the oldest entry after it; give the journal more room: SystemMaxUse= in journald.conf"
+        found: dict[str, Any] = {"after": after, "entries_at_most": entries, "then": then}
+        self.emit("error", "journal.gap", source=source, read_up_to=before, **found)
+
     def descriptors_short(self, limit: int) -> None:
         """Tell that more files wait to be read than may be open at once."""
         then = "files are read in turn; raise shipper.max_open_files or LimitNOFILE"
@@ -333,9 +376,12 @@ class Events(Teller):
         )
 
     def record_refused(
-        self, source: str, path: bytes, offset: int, topic: str, size: int, meaning: str, why: str
+        self, source: str, path: bytes, offset: int, topic: str, size: int, meaning: str, why: str, cursor: str = ""
     ) -> None:
-        """Tell that a record was refused for good, where it stands, and why its source stops before it."""
+        """Tell that a record was refused for good, where it stands, and why its source stops before it.
+
+        ``cursor``: of an entry of the journal, "" for a line of a file.
+        """
         self.count("record.refused", source)
         self.emit(
             "error",
@@ -343,8 +389,9 @@ class Events(Teller):
             every=60,
             key=(source, path, offset),
             source=source,
-            path=path,
-            offset=offset,
+            path=path or None,
+            offset=offset if path else None,
+            cursor=cursor or None,
             topic=topic,
             size=size,
             meaning=meaning,
@@ -355,9 +402,12 @@ class Events(Teller):
     # deadletters
 
     def record_deadlettered(
-        self, source: str, path: bytes, offset: int, part: int, topic: str, size: int, meaning: str
+        self, source: str, path: bytes, offset: int, part: int, topic: str, size: int, meaning: str, cursor: str = ""
     ) -> None:
-        """Tell that a record which was refused for good is safe in the dead letters: its source goes on behind it."""
+        """Tell that a record which was refused for good is safe in the dead letters: its source goes on behind it.
+
+        ``cursor``: of an entry of the journal, "" for a line of a file.
+        """
         self.count("record.deadlettered", source)
         self.count("record.deadlettered_bytes", source, size)
         self.emit(
@@ -366,8 +416,9 @@ class Events(Teller):
             every=60,
             key=(source, meaning),
             source=source,
-            path=path,
-            offset=offset,
+            path=path or None,
+            offset=offset if path else None,
+            cursor=cursor or None,
             part=part or None,
             topic=topic,
             size=size,

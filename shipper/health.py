@@ -218,6 +218,8 @@ class Health:
             return f"stalled: {self._waits[source.name].why}"
         if source.delivery.blocked:
             return source.why_idle
+        if source.problem is not None:
+            return source.problem.what
         awaited = source.topic_awaited
         return f"topic {awaited[0]} is {awaited[1].value}" if awaited is not None and awaited[1] in HOPELESS else ""
 

@@ -9,12 +9,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from shipper.checks import Matches, counted
 from shipper.config import Config
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
+from shipper.journal import cursor
 from shipper.model import Checkpoint, FileId, FileState, Seen, SourceState, show_path
 
 HEADINGS = ("source", "state", "generation", "acked", "size", "behind", "file")
@@ -55,11 +57,14 @@ class Entry:
             "behind": self.behind,
             "there": self.there,
             "revision": c.revision,
+            "cursor": c.cursor,
         }
 
     def as_row(self) -> tuple[str, ...]:
         """Return a cell for each of ``HEADINGS``."""
         c = self.checkpoint
+        if c.of_journal:
+            return (c.source, c.state.value, "-", f"{c.offset:,}", "-", "-", _journal(c))
         name = show_path(c.seen_as) + ("" if c.seen_as == c.path else f"  (was {show_path(c.path)})")
         numbers = (c.offset, self.size, self.behind)
         return (
@@ -76,7 +81,17 @@ def entries(states: Mapping[str, SourceState]) -> Iterator[Entry]:
     for _, state in sorted(states.items()):
         for c in sorted(state.files, key=lambda c: (c.path, c.generation, c.seen_as)):
             size = _size_of(c)
-            yield Entry(c, size is not None, None if c.compression else size)
+            yield Entry(c, size is not None or c.of_journal, None if c.compression or c.of_journal else size)
+
+
+def _journal(c: Checkpoint) -> str:
+    """Say how far a journal was read; acked counts its entries."""
+    where = f"the journal in {show_path(c.seen_as)}" if c.seen_as else "the journal"
+    place = cursor.parse(c.cursor)
+    if place is None:
+        return f"{where}, from its beginning" if not c.cursor else where
+    read = datetime.fromtimestamp(place.realtime / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return f"{where}, up to {read}Z"
 
 
 def ago(moment: float) -> str:
@@ -107,7 +122,14 @@ def renamed(config: Config, states: Mapping[str, SourceState], matches: Matches)
         for name, state in states.items()
         if name not in config.sources
     }
-    for name in config.sources.keys() - states.keys():
+    for name in config.sources.keys() - states.keys() - config.of_files.keys():
+        for stray in strays:
+            if any(c.of_journal for c in states[stray].files):
+                yield (
+                    f'source "{name}": source "{stray}", which is not configured any more, has read the journal; if it '
+                    f"was renamed, stop the daemon and run: shipper checkpoints rename {stray} {name}"
+                )
+    for name in config.of_files.keys() - states.keys():
         shared = {
             stray: sum(one.file_id in known or one.path in known for one in matches.get(name, ()))
             for stray, known in strays.items()
@@ -142,9 +164,9 @@ def useless(config: Config, states: Mapping[str, SourceState], events: Events, *
     files: list[Checkpoint] = []
     kept: dict[bytes, int] = {}
     for name, state in states.items():
-        source = config.sources.get(name)
+        source = config.of_files.get(name)
         if source is None:
-            continue
+            continue  # not configured, or without files: what is kept of a journal is one place in it
         seen = list_files(Watched.of(source), events)
         ids, bases = {one.file_id for one in seen}, _bases(seen)
         for c in state.files:

@@ -22,7 +22,10 @@ RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its k
 
 
 class Position(NamedTuple):
-    """A place in a file: a line end, with the digest of the bytes just before it."""
+    """A place in a file: a line end, with the digest of the bytes just before it.
+
+    In a journal: how many entries were passed, with the cursor of the last one.
+    """
 
     offset: int
     mark: bytes
@@ -44,7 +47,8 @@ class Alone(NamedTuple):
     """The only record of a chunk that is also the only one of its batch: what is said of the batch is said of it.
 
     ``offset`` is where its line begins; ``part`` counts from 1 for a part of a long line, or for one of several records
-    of a line, and is 0 otherwise. ``timestamp``: milliseconds since 1970, or 0 for the time of sending.
+    of a line, and is 0 otherwise. ``timestamp``: milliseconds since 1970, or 0 for the time of sending. ``cursor``: of
+    an entry of the journal, which says in all the world which one it is; "" for a line.
     """
 
     offset: int
@@ -54,6 +58,7 @@ class Alone(NamedTuple):
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
     timestamp: int
+    cursor: str = ""
 
 
 class Chunk:

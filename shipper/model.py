@@ -7,6 +7,7 @@ record sees it (:func:`show_path`, :func:`path_text`). Durations are seconds (fl
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,7 +48,7 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that is saved of one file generation.
+    """All that is saved of one file generation, or of one journal.
 
     ``uid`` is assigned at first sight and kept through rename, copy and compression; it may leave the host.
     ``path`` is the name under which the file was first found (``{path}`` and the key come from it), ``seen_as`` where
@@ -56,6 +57,9 @@ class Checkpoint:
     ``path`` has named, from 0. ``start`` is the first offset that was to be read: what stands before it was there
     at the first scan, and left alone. ``revision`` grows with every change: of two checkpoints of one generation, the
     one with the higher revision is the later one, wherever it was saved.
+
+    Of a journal, ``cursor`` is that of the last entry that was acknowledged, "" before the first one, ``offset`` counts
+    the entries that were passed, and ``seen_as`` is its directory where that is configured. A file has no cursor.
     """
 
     uid: str
@@ -71,6 +75,12 @@ class Checkpoint:
     compression: str = ""
     revision: int = 0
     start: int = 0
+    cursor: str = ""
+
+    @property
+    def of_journal(self) -> bool:
+        """Whether it is a journal's: every file has a path."""
+        return not self.path
 
 
 EDIT = 1 << 32  # by this an edit raises a revision: beyond all that a daemon has counted and could not save here
@@ -95,6 +105,11 @@ class SourceState:
 
     scanned: bool
     files: tuple[Checkpoint, ...] = ()
+
+    def of(self, *, journal: bool) -> SourceState:
+        """Return what is known of a source that reads a journal, or files: its name may have been another's."""
+        kept = tuple(c for c in self.files if c.of_journal == journal)
+        return SourceState(self.scanned and (bool(kept) or not self.files), kept)
 
 
 class Seen(NamedTuple):
@@ -238,6 +253,11 @@ class Clock(Protocol):
 
     def __call__(self) -> float:
         """Return the time in seconds; never goes back."""
+
+
+def new_uid() -> str:
+    """Return an identity for a file generation or a journal, which it keeps for ever."""
+    return secrets.token_hex(8)
 
 
 def path_text(path: bytes) -> str:

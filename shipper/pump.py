@@ -26,6 +26,7 @@ from shipper.filesource.holding import Holding
 from shipper.health import BrokerStatus, Health, SinkWithStatus
 from shipper.inquiries import Inquiries
 from shipper.instance import instance_of
+from shipper.journal import JournalSource, Watching
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
@@ -126,6 +127,7 @@ class Pump(Inquiries):
             scan_interval=config.shipper.scan_interval,
             clock=clock,
         )
+        self._watching = Watching(self.wake)
         builder = Builder(
             self._files,
             self._descriptors,
@@ -139,6 +141,7 @@ class Pump(Inquiries):
             internal=frozenset({config.kafka.checkpoint_topic}),
             discovery=lambda: self._discovery,
             sink=lambda name: self._taps.through(name, self._client),
+            watching=self._watching,
         )
         self._roster = Roster(
             self._sources,
@@ -254,7 +257,7 @@ class Pump(Inquiries):
             self._holds = True
             self._discovery.start()
         for observation in self._discovery.collect().observations:
-            self._holding.observe(observation, trusted(self._config.sources[observation.source]))
+            self._holding.observe(observation, trusted(self._config.of_files[observation.source]))
 
     def _open(self) -> None:
         saved = self._connect()
@@ -472,3 +475,7 @@ class Pump(Inquiries):
         for source in self._of_files.values():
             source.close()
         self._descriptors.close_all()
+        for one in self._sources.values():
+            if isinstance(one, JournalSource):
+                one.close()
+        self._watching.close()

@@ -14,7 +14,7 @@ from shipper.deadletters import DeadLetters, Letter
 from shipper.events import Events
 from shipper.kafka.errors import IMPLIED, classify, explain
 from shipper.ledger import Chunk, Ledger, Nack
-from shipper.model import DeliveryClass, LongLine, Sink, show_path
+from shipper.model import DeliveryClass, LongLine, Sink
 from shipper.source import Source, Stream
 
 # Seconds before what was not taken is sent again; grows. A refused batch is sent in smaller pieces, soon.
@@ -77,7 +77,7 @@ class Refusals:
         assert alone is not None
         source.delivery.pace.found()
         letter = Letter(
-            uid=stream.uid,
+            uid=alone.cursor or stream.uid,
             generation=stream.generation,
             offset=alone.offset,
             part=alone.part,
@@ -113,7 +113,7 @@ class Refusals:
                     self._block(source, letter, problem, MAKE_ROOM)
                 continue
             if self._ledger.transactional:
-                buried = source.delivery.bury(letter.uid, letter.generation, letter.offset, letter.part, chunk.end)
+                buried = source.delivery.bury(stream.uid, letter.generation, letter.offset, letter.part, chunk.end)
             else:
                 buried = self._ledger.bury(chunk)
             if buried:
@@ -125,6 +125,7 @@ class Refusals:
                     letter.topic,
                     len(letter.value),
                     letter.meaning,
+                    letter.cursor,
                 )
                 news = True
                 if not self._ledger.transactional:
@@ -132,11 +133,9 @@ class Refusals:
         return news
 
     def _block(self, source: Source, letter: Letter, why: str, remedy: str) -> None:
-        where = f"{show_path(letter.path)} at offset {letter.offset:,}"
-        said = f"the record of {len(letter.value):,} bytes in {where} was refused: {letter.meaning}"
-        self._events.record_refused(
-            source.name, letter.path, letter.offset, letter.topic, len(letter.value), letter.meaning, why
-        )
+        said = f"the record of {len(letter.value):,} bytes in {letter.place} was refused: {letter.meaning}"
+        where = (letter.path, letter.offset, letter.topic)
+        self._events.record_refused(source.name, *where, len(letter.value), letter.meaning, why, letter.cursor)
         source.delivery.block(RETRY_REFUSED, f"{said}; {why}", remedy)
 
     def limit_to(self, size: int) -> None:

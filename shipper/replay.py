@@ -61,6 +61,7 @@ def as_json(number: int, letter: Letter) -> str:
             "time": _time(letter),
             "source": letter.source,
             "path": show_path(letter.path),
+            "cursor": letter.cursor,
             "uid": letter.uid,
             "generation": letter.generation,
             "offset": letter.offset,
@@ -81,7 +82,7 @@ def as_text(number: int, letter: Letter) -> str:
     """Return a letter as two lines for a person."""
     part = f", part {letter.part} of its line" if letter.part else ""
     return (
-        f"{number}  {_time(letter)}  {letter.source}  {show_path(letter.path)} at {letter.offset:,}{part}\n"
+        f"{number}  {_time(letter)}  {letter.source}  {letter.place}{part}\n"
         f"    {len(letter.value):,} bytes for topic {letter.topic}: {letter.meaning}"
     )
 

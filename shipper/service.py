@@ -22,6 +22,7 @@ from shipper.config import Config
 from shipper.errors import ConfigError, Exit, ShipperError
 from shipper.events import Events, Write
 from shipper.inforce import InForce
+from shipper.journal import check_library
 from shipper.kafka.producer import try_settings
 from shipper.logs import listening
 from shipper.manager import Manager
@@ -90,6 +91,7 @@ def _run(load: Callable[[], Config], accepted: Callable[[Config], None], events:
     """Run it under these signals."""
     config = load()
     processors.try_all(config)
+    check_library(config)
     accepted(config)
     store = CheckpointStore.open(config.shipper.state_dir, events)
     try:
@@ -195,6 +197,7 @@ class _Service:
             if found.client:
                 try_settings(new.kafka, self._events)
             processors.try_all(new)
+            check_library(new)
         except ConfigError as error:
             self._in_force.refuse(error.problems)
             self._events.reload_refused(error.problems)

@@ -45,6 +45,9 @@ class SourceStatus(msgspec.Struct, frozen=True):
     ``lag``: no line that is not acknowledged has waited for longer, as far as the daemon knows; 0 where none waits,
     None where that is not known of such a source. ``dropped``: lines, by the rule that dropped them.
     ``problem_since``: since when, by the daemon's clock; 0 if it is well.
+
+    Of the journal, ``gaps`` is how often entries were removed before they were read, ``damaged`` counts what was
+    damaged there, files and entries.
     """
 
     name: str
@@ -61,6 +64,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
     problem_since: float
     lag: float | None = None
     dropped: dict[str, int] = {}
+    gaps: int = 0
+    damaged: int = 0
 
 
 class ConfigStatus(msgspec.Struct, frozen=True):
@@ -112,6 +117,8 @@ def of_source(
     remedy = ""
     if source.delivery.blocked:
         remedy = source.delivery.remedy
+    elif source.problem is not None:
+        remedy = source.problem.remedy
     elif problem:
         remedy = "shipper check --connect"
     return SourceStatus(
@@ -133,6 +140,8 @@ def of_source(
             for (name, of), count in counters.items()
             if of == source.name and name.startswith(BY_RULE)
         },
+        gaps=counters.get(("journal.gap", source.name), 0),
+        damaged=sum(counters.get((name, source.name), 0) for name in ("journal.damaged", "journal.entries_damaged")),
     )
 
 

@@ -53,6 +53,11 @@ class Batch(NamedTuple):
     replaced: int = 0
     ahead: bytes = b""
 
+    @property
+    def given(self) -> None:
+        """Of a line nothing is known besides."""
+        return
+
     def offsets(self, start: int) -> list[int]:
         """Return where each of the lines begins, of which the first one begins at ``start``."""
         if len(self.lines) == 1:

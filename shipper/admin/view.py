@@ -99,6 +99,12 @@ def _problems(now: Status) -> Iterator[Text]:
         if source.lost:
             said = f" ▲ {source.name}: {size(source.lost)} were gone before they could be read (file.lost in the log)"
             yield Text(said, style="yellow")
+        if source.gaps:
+            said = f" ▲ {source.name}: entries were removed from the journal unread (journal.gap in the log)"
+            yield Text(said, style="yellow")
+        if source.damaged:
+            said = f" ▲ {source.name}: {source.damaged:,} damaged in the journal → journalctl --verify"
+            yield Text(said, style="yellow")
         if source.deadlettered:
             said = (
                 f" ▲ {source.name}: {source.deadlettered:,} records refused since the start → shipper deadletter list"

@@ -24,7 +24,7 @@ from shipper.audit.shaped import Shaping, leaves_out
 from shipper.audit.spill import Spill
 from shipper.audit.stock import Stock
 from shipper.checkpoints import snapshot
-from shipper.config import Config, SourceConfig
+from shipper.config import Config, FileConfig
 from shipper.deadletters import open_letters
 from shipper.errors import StateError
 from shipper.events import Events
@@ -67,7 +67,7 @@ def audit(config: Config, options: Options, say: Say) -> Report:
 
 class _Lane(NamedTuple):
     source: SourceReport
-    config: SourceConfig
+    config: FileConfig
     stock: Stock
     generations: list[Tailer]
     shown: bool
@@ -168,6 +168,11 @@ class _Audit:
         for name, config in self._config.sources.items():
             report = SourceReport(name)
             chosen = self._options.source in ("", name)
+            if not isinstance(config, FileConfig):
+                if chosen:
+                    report.notes.append("not judged: it reads the journal, and an audit begins with the lines of files")
+                    self._report.sources.append(report)
+                continue
             if name not in states or not states[name].scanned:
                 if chosen:
                     report.notes.append("it was not scanned yet: nothing of it has been sent")

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from shipper.audit.lines import batches
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.filesource.framers import beyond_lines
 from shipper.records import Naming, Stage
 from shipper.tailer import Tailer
@@ -62,7 +62,7 @@ class Comparing(NamedTuple):
         """Return the same of each of ``lines``, which hold no line end."""
         return (self.units(topic, line)[0] for line in lines) if topic in self.timeless else lines
 
-    def add(self, config: SourceConfig, topics: Iterable[str]) -> None:
+    def add(self, config: FileConfig, topics: Iterable[str]) -> None:
         """Take note of the topics of a source."""
         if config.value == "json":
             self.timeless.update(topics)
@@ -70,7 +70,7 @@ class Comparing(NamedTuple):
             self.by_line.update(topics)
 
 
-def leaves_out(config: SourceConfig) -> bool:
+def leaves_out(config: FileConfig) -> bool:
     """Return whether the moment decides which lines of a source are sent."""
     return config.rate_limit is not None and config.rate_limit.drop
 
@@ -81,7 +81,7 @@ class Shaping:
     ``plain``: a record is a line, with the topic and the key of its file.
     """
 
-    def __init__(self, config: SourceConfig, host: str, internal: frozenset[str]) -> None:
+    def __init__(self, config: FileConfig, host: str, internal: frozenset[str]) -> None:
         naming = Naming(config, host, internal)
         self._stage = Stage(config, naming, host)
         self.plain = self._stage.plain and not beyond_lines(config)

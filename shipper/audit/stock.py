@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
 from shipper.files import Files
@@ -27,7 +27,7 @@ NOTABLE = ("file.unreadable", "directory.unreadable", "file.unsupported")
 class Stock:
     """The files of one source; those that can be read are held open as far as may be."""
 
-    def __init__(self, config: SourceConfig, state: SourceState, descriptors: Descriptors, host: str) -> None:
+    def __init__(self, config: FileConfig, state: SourceState, descriptors: Descriptors, host: str) -> None:
         self.config = config
         self.notes: list[tuple[str, dict[str, Any]]] = []  # events that a person should know of
         self._descriptors = descriptors

@@ -74,6 +74,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version
         ) WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE checkpoint ADD COLUMN cursor TEXT NOT NULL DEFAULT ''",
+        """
+        UPDATE checkpoint SET sum = reseal(
+            source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state,
+            compression, revision, start, cursor, sum
+        )
+        """,
+    ),
 )
 PRAGMAS = (
     # The state directory's lock keeps others out anyway; this way the WAL's index is in our memory instead of a
@@ -87,10 +96,10 @@ PRAGMAS = (
 )
 COLUMNS = (
     "source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, compression,"
-    " revision, start, sum"
+    " revision, start, cursor, sum"
 )
 SELECT = f"SELECT {COLUMNS} FROM checkpoint"  # noqa: S608 - nothing from outside is in it
-INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608
+INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 18)})"  # noqa: S608
 DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
 # Keys in ``meta``.
 SET_ASIDE = "set_aside"  # the name of the store that this one replaced
@@ -459,13 +468,14 @@ def _row(c: Checkpoint) -> tuple[Any, ...]:
     return _sealed(
         (
             *(c.source, c.uid, c.path, c.seen_as, f"{c.file_id.dev}:{c.file_id.ino}", c.generation, c.offset),
-            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision, c.start),
+            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision, c.start, c.cursor),
         )
     )
 
 
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    source, uid, path, seen_as, file_id, generation, offset, *fingerprint, size, state, packed, revision, start = row
+    source, uid, path, seen_as, file_id, generation, offset, *rest = row
+    *fingerprint, size, state, packed, revision, start, cursor = rest
     dev, _, ino = file_id.partition(":")
     return Checkpoint(
         uid=uid,
@@ -481,4 +491,5 @@ def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
         compression=packed,
         revision=revision,
         start=start,
+        cursor=cursor,
     )

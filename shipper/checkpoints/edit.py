@@ -67,6 +67,8 @@ class Editor:
         """
         old = self._known(source, path)
         shown = show_path(path)
+        if old.of_journal:
+            raise EditError(f"{shown} holds a journal, which has no offsets; `checkpoints reset` has it read anew")
         if old.state in (FileState.LEFT, FileState.COPY):
             why = "was there at the first scan" if old.state is FileState.LEFT else "is a copy of another file"
             raise EditError(f"{shown} {why} and is not read; `checkpoints reset` has it read from its beginning")

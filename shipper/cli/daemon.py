@@ -49,17 +49,19 @@ def check(config_file: Path, *, connect: bool, show: bool) -> int:
     """Tell what is wrong with a configuration, everything at once."""
     from shipper import checks, config
     from shipper.events import Events
+    from shipper.journal import check_library
     from shipper.kafka.check import Level
     from shipper.records import processors
 
     loaded = config.load(config_file)
     processors.try_all(loaded)
+    check_library(loaded)
     report = sys.stdout
     if show:
         click.echo(config.show(loaded).rstrip())
         report = sys.stderr  # stdout is TOML now
     matches = checks.matches(loaded, Events(LogWriter(level="warning")))
-    print_warnings([*_about_names(loaded, matches), *checks.warnings(matches)])
+    print_warnings([*_about_names(loaded, matches), *checks.warnings(matches), *checks.journals(loaded)])
     click.echo(checks.summary(loaded, matches), file=report)
     problems = 0
     for finding in checks.connect(loaded, matches) if connect else ():

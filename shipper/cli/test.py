@@ -19,7 +19,7 @@ from shipper.cli.options import config_option
 from shipper.errors import Exit
 
 if TYPE_CHECKING:
-    from shipper.config import Config, SourceConfig
+    from shipper.config import Config, FileConfig
     from shipper.preview import Preview
 
 STYLES = {"record": {"fg": "green"}, "dropped": {"fg": "yellow"}, "note": {"fg": "yellow"}}
@@ -65,25 +65,27 @@ def test(
     return Exit.DONE
 
 
-def _owner(loaded: Config, source: str | None, path_as: bytes | None, file: bytes | None) -> tuple[SourceConfig, bytes]:
+def _owner(loaded: Config, source: str | None, path_as: bytes | None, file: bytes | None) -> tuple[FileConfig, bytes]:
     """Return the source that is meant, and the path under which it would have found the lines."""
     from shipper.model import show_path
     from shipper.preview.owner import owners
 
     named = path_as or file
-    known = ", ".join(loaded.sources)
+    known = ", ".join(loaded.of_files)
     if source is not None and source not in loaded.sources:
         raise click.UsageError(f'there is no source "{source}"; those that there are: {known}')
+    if source is not None and source not in loaded.of_files:
+        raise click.UsageError(f'source "{source}" reads the journal; `shipper test` shows what becomes of files')
     found = [one for one in owners(loaded, named) if source in (None, one.source.name)] if named else []
     if len(found) == 1:
         return found[0]
     if len(found) > 1:
         names = ", ".join(one.source.name for one in found)
         raise click.UsageError(f"{show_path(named or b'')} is shipped by {names}; say which: --source NAME")
-    if source is None and len(loaded.sources) > 1:
+    if source is None and len(loaded.of_files) != 1:
         whose = f"no source ships {show_path(named)}" if named else "a line by itself tells no source"
         raise click.UsageError(f"{whose}; say which one is meant: --source NAME ({known})")
-    return loaded.sources[source or next(iter(loaded.sources))], named or STDIN
+    return loaded.of_files[source or next(iter(loaded.of_files))], named or STDIN
 
 
 @contextmanager

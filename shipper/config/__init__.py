@@ -1,10 +1,11 @@
 """The configuration: TOML files to frozen typed values, every mistake at once.
 
-``types`` is the table of keys and the values; ``kinds``, ``checks`` and ``properties`` say what a value may be;
-``tree`` reads and merges the files, ``expand`` puts ``${…}`` in, ``load`` walks the table; ``schema`` and ``show``
-write it out. Everything here may be called from any thread.
+``types`` is the table of keys and the values, ``journald`` that of sources of the journal; ``kinds``, ``checks`` and
+``properties`` say what a value may be; ``tree`` reads and merges the files, ``expand`` puts ``${…}`` in, ``load`` walks
+the table; ``schema`` and ``show`` write it out. Everything here may be called from any thread.
 """
 
+from shipper.config.journald import JournalConfig
 from shipper.config.load import load, state_dir
 from shipper.config.schema import schema
 from shipper.config.show import show
@@ -12,6 +13,7 @@ from shipper.config.tree import drop_ins
 from shipper.config.types import (
     AdminConfig,
     Config,
+    FileConfig,
     KafkaConfig,
     ParseConfig,
     ShipperConfig,
@@ -22,6 +24,8 @@ from shipper.config.types import (
 __all__ = [
     "AdminConfig",
     "Config",
+    "FileConfig",
+    "JournalConfig",
     "KafkaConfig",
     "ParseConfig",
     "ShipperConfig",

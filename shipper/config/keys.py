@@ -52,7 +52,8 @@ def keys_of(struct: type[msgspec.Struct]) -> dict[str, Entry]:
                 made = field.default_factory
                 default = field.default if made is msgspec.NODEFAULT else made()
                 entries[field.name] = Entry(field.name, key, field.required, default)
-    return entries
+    own = struct.__annotations__  # what must be there comes first, and what a kind of source has by itself
+    return dict(sorted(entries.items(), key=lambda item: (not item[1].required, item[0] not in own)))
 
 
 class Misfit(NamedTuple):

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from shipper.config import checks, framing, properties, security, together, tree
+from shipper.config import checks, framing, journald, properties, security, together, tree
 from shipper.config.expand import ExpandError, expand
+from shipper.config.journald import KINDS, JournalConfig
 from shipper.config.keys import Entry, Misfit, TableOf, keys_of
 from shipper.config.kinds import Kind, Mistake, NameTable, PropertyTable, Wrong, near, quote
 from shipper.config.tree import Leaf, Problem, Table, Where, key_path
@@ -72,7 +73,7 @@ class _Loader:
 
     def config(self, root: Table, files: tuple[Path, ...]) -> Config | None:
         """Return the configuration; ``None`` when there are problems."""
-        meant = self._unknown(root, TABLES, ())
+        meant = self._unknown(root, (*TABLES, "sources"), ())
         shipper = self.shipper(root, missing="shipper" not in meant)
         kafka_table = self._table(root, ("kafka",))
         kafka = self._section(KafkaConfig, kafka_table, ("kafka",), missing="kafka" not in meant)
@@ -97,7 +98,7 @@ class _Loader:
         return Config(
             ShipperConfig(**shipper),
             KafkaConfig(**kafka),
-            {name: SourceConfig(name=name, **source) for name, source in sources.items()},
+            {name: self._kind(sources_table, name)(name=name, **source) for name, source in sources.items()},
             files,
             frozenset(self.secrets),
             AdminConfig(**admin),
@@ -132,7 +133,7 @@ class _Loader:
         """Return the table ``path`` (its last name) of ``parent``; an empty one where there is none."""
         entry = parent.entries.get(path[-1])
         if isinstance(entry, Leaf):
-            if path[:-1] == ("sources",) and path[-1] in keys_of(SourceConfig):
+            if path[:-1] == ("sources",) and any(path[-1] in keys_of(kind) for kind in KINDS.values()):
                 sentence = "belongs to a source; write [sources.NAME] above it"
             else:
                 name = "sources.NAME" if path == ("sources",) else key_path(*path)
@@ -149,8 +150,11 @@ class _Loader:
                 continue
             guess = near(name, known)
             home = next((home for home, struct in TABLES.items() if name in keys_of(struct)), "")
-            if home and path[:1] != (home,):
-                hint = f"it belongs in [{'sources.NAME' if home == 'sources' else home}]"
+            kind = next((kind for kind, struct in KINDS.items() if name in keys_of(struct)), "")
+            if path[:1] == ("sources",) and len(path) == 2 and kind:
+                hint = f'it belongs to a source with type = "{kind}"'
+            elif (home and path[:1] != (home,)) or (kind and path[:1] != ("sources",)):
+                hint = f"it belongs in [{home or 'sources.NAME'}]"
             elif guess:
                 hint = f"did you mean {quote(guess)}?"
                 meant.add(guess)
@@ -198,11 +202,25 @@ class _Loader:
     def _source(self, sources: Table, name: str) -> dict[str, Any]:
         path = ("sources", name)
         table = self._table(sources, path)
-        values = self._section(SourceConfig, table, path)
-        self._misfits(table, path, together.misfits(values))
+        kind = self._kind(sources, name)
+        of_journal = kind is JournalConfig
+        values = self._section(kind, table, path)
+        if KINDS.get(values.get("type", ""), kind) is not kind:
+            self._misfits(table, path, [Misfit("type", "says which keys there are; write it without ${…}")])
+        else:
+            self._misfits(table, path, together.misfits(values, of_journal=of_journal))
+            self._misfits(table, path, journald.misfits(values) if of_journal else ())
         for mistake in checks.source_name(name):
             self._tell(table.where, path, mistake.sentence())
         return values
+
+    @staticmethod
+    def _kind(sources: Table, name: str) -> type[SourceConfig]:
+        """Return what a source is a table of; one whose type is wrong is taken for what was probably meant."""
+        table = sources.entries[name]
+        leaf = table.entries.get("type") if isinstance(table, Table) else None
+        said = str(leaf.value) if isinstance(leaf, Leaf) else ""
+        return KINDS.get(said) or KINDS[near(said, KINDS) or "file"]
 
     def _inner(self, values: dict[str, Any], entry: Entry, kind: TableOf, table: Table, path: tuple[str, ...]) -> None:
         """Put what the table of a key makes into ``values``, or tell what is wrong with it."""

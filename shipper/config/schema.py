@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from shipper.config.journald import KINDS
 from shipper.config.keys import properties
 from shipper.config.types import TABLES
 
@@ -16,12 +17,16 @@ def schema() -> dict[str, Any]:
     Nothing is required in it: what one file lacks, another may hold.
     """
     tables = {name: _table(struct) for name, struct in TABLES.items()}
-    source = tables["sources"]
     tables["sources"] = {
         "type": "object",
-        "description": source["description"],
+        "description": "The sources: what is shipped, and how. A name is part of the identity of its checkpoints.",
         "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"},
-        "additionalProperties": source,
+        "additionalProperties": {
+            "type": "object",
+            "if": {"properties": {"type": {"const": "journald"}}, "required": ["type"]},
+            "then": _table(KINDS["journald"]),
+            "else": _table(KINDS["file"]),
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -15,18 +15,25 @@ from shipper.config.keys import Misfit, keys_of
 from shipper.config.kinds import near, one_of, quote
 from shipper.template import Template, TemplateError, parse
 
+OF_FILES = ("filename", "stem", "path", "dir")  # what only a file has
 FIXED = ("source", "host")  # what is put in for them is the same for all records
 
 
-def misfits(values: Mapping[str, Any]) -> Iterator[Misfit]:
-    """Yield what does not fit together in ``values``, those of a source that are right by themselves."""
+def misfits(values: Mapping[str, Any], *, of_journal: bool = False) -> Iterator[Misfit]:
+    """Yield what does not fit together in ``values``, those of a source that are right by themselves.
+
+    ``of_journal``: its entries have fields without a parser, and no file.
+    """
     groups = pattern_groups(values.get("path_pattern", ""))
-    has_fields = bool(values.get("parse") or values.get("processor"))
+    has_fields = bool(of_journal or values.get("parse") or values.get("processor"))
     for name, template in _templates(values):
         for asked in template.names:
             shown = f"{{{asked}}}"
-            if asked.startswith("field.") and name in ("key_fallback",):
-                yield Misfit(name, f"{shown} may not be there; use what every file has, as {{host}}:{{path}}")
+            if of_journal and (asked in OF_FILES or asked.startswith("path.")):
+                yield Misfit(name, f"{shown} is of files; use {{field._SYSTEMD_UNIT}}, {{host}} or {{source}}")
+            elif asked.startswith("field.") and name in ("key_fallback",):
+                always = "{host}:{source}" if of_journal else "{host}:{path}"
+                yield Misfit(name, f"{shown} may not be there; use what is always there, as {always}")
             elif asked.startswith("field.") and not has_fields:
                 yield Misfit(name, f'{shown} needs a parser; write parse = {{ format = "json" }}, or as your lines are')
             elif asked.startswith("path.") and asked.removeprefix("path.") not in groups:

@@ -288,18 +288,12 @@ class TimestampConfig(msgspec.Struct, frozen=True):
 
 
 class SourceConfig(msgspec.Struct, frozen=True):
-    """``[sources.NAME]``: files that are shipped alike. The name is part of the identity of their checkpoints."""
+    """``[sources.NAME]``: what is shipped alike, of any kind. The name is part of the identity of its checkpoints.
+
+    Each kind has keys of its own besides: ``FileConfig``, ``JournalConfig``.
+    """
 
     name: str
-    paths: Annotated[
-        tuple[str, ...],
-        Key(
-            Texts(required=True),
-            "Which files: absolute paths with *, ?, [a-z], {a,b}, and ** for any number of directories.",
-            checks.paths,
-            example='["/var/log/app/*.log"]',
-        ),
-    ]
     topic: Annotated[
         str,
         Key(
@@ -309,15 +303,6 @@ class SourceConfig(msgspec.Struct, frozen=True):
             example='"logs"',
         ),
     ]
-    type: Annotated[Literal["file"], Key(Choice(("file",)), "What kind of source this is.")] = "file"
-    exclude: Annotated[
-        tuple[str, ...],
-        Key(
-            Texts(),
-            "Which of the files not: patterns for the file's name or, with a slash, for the whole path.",
-            checks.exclude,
-        ),
-    ] = ()
     key: Annotated[
         str,
         Key(
@@ -336,14 +321,6 @@ class SourceConfig(msgspec.Struct, frozen=True):
             checks.key,
         ),
     ] = "{host}:{path}"
-    path_pattern: Annotated[
-        str,
-        Key(
-            Text(may_be_empty=True),
-            "A regular expression that is looked for in a file's path; what its named groups find is {path.NAME}.",
-            checks.path_pattern,
-        ),
-    ] = ""
     topic_fallback: Annotated[
         str,
         Key(
@@ -429,28 +406,6 @@ class SourceConfig(msgspec.Struct, frozen=True):
             'Files of the first scan that were not written for so long are left alone. "0s": none are.',
         ),
     ] = 0.0
-    watch: Annotated[
-        Literal["auto", "poll"],
-        Key(
-            Choice(("auto", "poll")), "How changes are noticed. poll: for network file systems that are not recognised."
-        ),
-    ] = "auto"
-    follow_symlinks: Annotated[
-        Literal["same_owner", "always", "never"],
-        Key(
-            Choice(("same_owner", "always", "never")),
-            "Which symbolic links are followed. same_owner: root's, the daemon's own user's, and those that belong to "
-            "the owner of what they lead to. never: only those among the directories that paths names without a "
-            "wildcard, by the same rule.",
-        ),
-    ] = "same_owner"
-    partial_timeout: Annotated[
-        float,
-        Key(
-            Duration(most=86400),
-            "How long the last line of a file that can no longer grow waits for its line end.",
-        ),
-    ] = 5.0
     max_line: Annotated[
         int,
         Key(Size(least=KIB), "The longest line that is sent whole. A client refuses records of 1,000,000 bytes."),
@@ -464,22 +419,6 @@ class SourceConfig(msgspec.Struct, frozen=True):
             "state_dir.",
         ),
     ] = "split"
-    multiline: Annotated[
-        MultilineConfig | None,
-        Key(
-            TableOf(MultilineConfig, framing.misfits),
-            "Which lines are one record, as a stack trace with the line before it.",
-        ),
-    ] = None
-    encoding: Annotated[
-        str,
-        Key(
-            Text(),
-            "What the files are written in; what is sent is UTF-8. bytes: they are sent as they are.",
-            framing.encoding,
-        ),
-    ] = "bytes"
-    delimiter: Annotated[str, Key(Text(nul=True), "What stands between two lines instead of a line end.")] = "\n"
     parse: Annotated[
         ParseConfig | None,
         Key(
@@ -503,6 +442,75 @@ class SourceConfig(msgspec.Struct, frozen=True):
             "can drop what comes twice. It costs throughput.",
         ),
     ] = "none"
+
+
+class FileConfig(SourceConfig, frozen=True, kw_only=True):
+    """A source of files."""
+
+    paths: Annotated[
+        tuple[str, ...],
+        Key(
+            Texts(required=True),
+            "Which files: absolute paths with *, ?, [a-z], {a,b}, and ** for any number of directories.",
+            checks.paths,
+            example='["/var/log/app/*.log"]',
+        ),
+    ]
+    type: Annotated[Literal["file"], Key(Choice(("file", "journald")), "What kind of source this is.")] = "file"
+    exclude: Annotated[
+        tuple[str, ...],
+        Key(
+            Texts(),
+            "Which of the files not: patterns for the file's name or, with a slash, for the whole path.",
+            checks.exclude,
+        ),
+    ] = ()
+    path_pattern: Annotated[
+        str,
+        Key(
+            Text(may_be_empty=True),
+            "A regular expression that is looked for in a file's path; what its named groups find is {path.NAME}.",
+            checks.path_pattern,
+        ),
+    ] = ""
+    watch: Annotated[
+        Literal["auto", "poll"],
+        Key(
+            Choice(("auto", "poll")), "How changes are noticed. poll: for network file systems that are not recognised."
+        ),
+    ] = "auto"
+    follow_symlinks: Annotated[
+        Literal["same_owner", "always", "never"],
+        Key(
+            Choice(("same_owner", "always", "never")),
+            "Which symbolic links are followed. same_owner: root's, the daemon's own user's, and those that belong to "
+            "the owner of what they lead to. never: only those among the directories that paths names without a "
+            "wildcard, by the same rule.",
+        ),
+    ] = "same_owner"
+    partial_timeout: Annotated[
+        float,
+        Key(
+            Duration(most=86400),
+            "How long the last line of a file that can no longer grow waits for its line end.",
+        ),
+    ] = 5.0
+    multiline: Annotated[
+        MultilineConfig | None,
+        Key(
+            TableOf(MultilineConfig, framing.misfits),
+            "Which lines are one record, as a stack trace with the line before it.",
+        ),
+    ] = None
+    encoding: Annotated[
+        str,
+        Key(
+            Text(),
+            "What the files are written in; what is sent is UTF-8. bytes: they are sent as they are.",
+            framing.encoding,
+        ),
+    ] = "bytes"
+    delimiter: Annotated[str, Key(Text(nul=True), "What stands between two lines instead of a line end.")] = "\n"
 
 
 class AdminConfig(msgspec.Struct, frozen=True):
@@ -544,11 +552,11 @@ class Config(msgspec.Struct, frozen=True):
     secrets: frozenset[str] = frozenset()
     admin: AdminConfig = AdminConfig()
 
+    @property
+    def of_files(self) -> dict[str, FileConfig]:
+        """The sources that read files."""
+        return {name: source for name, source in self.sources.items() if isinstance(source, FileConfig)}
 
-TABLES: dict[str, type[msgspec.Struct]] = {
-    "shipper": ShipperConfig,
-    "kafka": KafkaConfig,
-    "admin": AdminConfig,
-    "sources": SourceConfig,
-}
-"""The tables of the file. ``sources`` holds one such table for each name."""
+
+TABLES: dict[str, type[msgspec.Struct]] = {"shipper": ShipperConfig, "kafka": KafkaConfig, "admin": AdminConfig}
+"""The tables of the file besides ``sources``, which holds one for each name: ``kinds_of_source.KINDS``."""

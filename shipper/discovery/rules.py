@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.globs import Component, Exclude, Pattern, expand, fixed
 from shipper.discovery.rotation import compression, readings
 from shipper.paths import Trust
@@ -27,7 +27,7 @@ class Watched(NamedTuple):
     follow: str = "same_owner"
 
     @classmethod
-    def of(cls, source: SourceConfig) -> Watched:
+    def of(cls, source: FileConfig) -> Watched:
         """Return the part of a configuration that discovery needs."""
         paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (source.paths, source.exclude))
         return cls(source.name, paths, exclude, source.watch, source.follow_symlinks)

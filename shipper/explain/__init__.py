@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shipper.config import Config, SourceConfig
+from shipper.config import Config, FileConfig
 from shipper.discovery import look_around
 from shipper.discovery.nearest import nearest
 from shipper.discovery.rules import Rules, Watched
@@ -54,7 +54,7 @@ def explain(config: Config, path: bytes, saved: Mapping[str, SourceState]) -> An
     answer = Answer(path)
     found = _look(path, answer)
     in_the_way = barrier(path)
-    for name, source in config.sources.items():
+    for name, source in config.of_files.items():
         fate = _ask(source, saved.get(name, SourceState(scanned=False)), path, found)
         if fate is not None:
             answer.fates.append(fate)
@@ -89,7 +89,7 @@ def _look(path: bytes, answer: Answer) -> FileId | None:
     return None
 
 
-def _ask(source: SourceConfig, state: SourceState, path: bytes, found: FileId | None) -> Fate | None:
+def _ask(source: FileConfig, state: SourceState, path: bytes, found: FileId | None) -> Fate | None:
     seen = look_around(Watched.of(source), Events(lambda *_: None))
     inquiry = Inquiry(source, state, seen)
     try:
@@ -102,7 +102,11 @@ def _why_not(config: Config, path: bytes) -> list[str]:
     """Say why no source knows of ``path``: by its name."""
     directory, name = os.path.split(path)
     reasons: list[str] = []
-    for source in config.sources.values():
+    if name.endswith((b".journal", b".journal~")):
+        readers = [f'"{one}"' for one in config.sources if one not in config.of_files]
+        reasons.append("it belongs to the journal, which a source of type journald reads as a whole")
+        reasons += [f"sources that read a journal: {', '.join(readers)}"] if readers else []
+    for source in config.of_files.values():
         rules = Rules([Watched.of(source)._replace(exclude=())])
         state = rules.state(directory)
         claims = rules.claims(state, directory, name) if state is not None else ()
@@ -117,7 +121,7 @@ def _why_not(config: Config, path: bytes) -> list[str]:
         return reasons
     misses = [
         (miss.reached, miss.name_fits, source.name, miss)
-        for source in config.sources.values()
+        for source in config.of_files.values()
         if (miss := nearest(map(os.fsencode, source.paths), path)) is not None
     ]
     reasons.append("no pattern of any source matches its name")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.globs import Exclude
 from shipper.discovery.rules import Watched, trust
 from shipper.events import Events
@@ -66,7 +66,7 @@ class _NoStore:
 class Inquiry:
     """One source, asked about one file or several. Closes what it opened with :meth:`close`."""
 
-    def __init__(self, config: SourceConfig, state: SourceState, seen: Observation) -> None:
+    def __init__(self, config: FileConfig, state: SourceState, seen: Observation) -> None:
         self._config = config
         self._state = state
         self._seen = seen
@@ -263,7 +263,7 @@ class Inquiry:
         return Fate(self._config.name, shipped, state, why, path=path, seen_as=seen_as)
 
 
-def excluded(config: SourceConfig, path: bytes) -> str:
+def excluded(config: FileConfig, path: bytes) -> str:
     """Say by which of its patterns a source excludes ``path``; "" where none does."""
     directory, name = os.path.split(path)
     pattern = Exclude.culprit([os.fsencode(pattern) for pattern in config.exclude], directory, name)

@@ -7,12 +7,11 @@ its checkpoint in ``left``. Every change of what a checkpoint says is noted here
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.rotation import rank
 from shipper.discovery.rules import Watched, trust
 from shipper.events import Events
@@ -21,7 +20,7 @@ from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
 from shipper.lifecycle import File, FileEvent
-from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen
+from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen, new_uid
 from shipper.records import Naming
 from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
@@ -54,7 +53,7 @@ class Census:
     """The generations of one source, by path, by file id and by name."""
 
     def __init__(
-        self, config: SourceConfig, naming: Naming, descriptors: Descriptors, schedule: Schedule[Tailer], events: Events
+        self, config: FileConfig, naming: Naming, descriptors: Descriptors, schedule: Schedule[Tailer], events: Events
     ) -> None:
         self.source = config.name
         self.lineages: dict[bytes, Lineage] = {}
@@ -508,11 +507,6 @@ class Census:
                 del namesakes[path]
                 if not namesakes:
                     del self._namesakes[os.path.basename(path)]
-
-
-def new_uid() -> str:
-    """Return an identity for a file generation, which it keeps for ever."""
-    return secrets.token_hex(8)
 
 
 def below(path: bytes, directories: Iterable[bytes]) -> bool:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.files import BROKEN, Files, fingerprint_at, open_reader
 from shipper.filesource import framers
-from shipper.filesource.census import new_uid
-from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen
+from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen, new_uid
 
 STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a time
 
 
-def checkpoints(config: SourceConfig, seen: Iterable[Seen], files: Files, wall: float) -> list[Checkpoint]:
+def checkpoints(config: FileConfig, seen: Iterable[Seen], files: Files, wall: float) -> list[Checkpoint]:
     """Return what is recorded of the files of a first scan; ``wall`` is the time in seconds since 1970."""
     return [_of(config, one, files, wall) for one in seen]
 
 
-def _of(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
+def _of(config: FileConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
     old = config.ignore_older > 0 and one.mtime_ns / 1e9 < wall - config.ignore_older
     at_end = config.start_at == "end" or old
     # The end of a compressed file is the end of all that will ever be in it.
@@ -30,7 +29,7 @@ def _of(config: SourceConfig, one: Seen, files: Files, wall: float) -> Checkpoin
     return _watched(config, one, files, at_end=at_end)
 
 
-def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
+def _watched(config: FileConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
     """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
     offset, fingerprint = _end(config, one, files) if at_end else (0, NO_FINGERPRINT)
     return Checkpoint(
@@ -48,7 +47,7 @@ def _watched(config: SourceConfig, one: Seen, files: Files, *, at_end: bool) -> 
     )
 
 
-def _end(config: SourceConfig, one: Seen, files: Files) -> tuple[int, Fingerprint]:
+def _end(config: FileConfig, one: Seen, files: Files) -> tuple[int, Fingerprint]:
     """Return the position after the last line end of a file."""
     try:
         reader = open_reader(files, one.path, "")
@@ -73,7 +72,7 @@ def _end(config: SourceConfig, one: Seen, files: Files) -> tuple[int, Fingerprin
         reader.close()
 
 
-def _left(config: SourceConfig, one: Seen, files: Files) -> Checkpoint:
+def _left(config: FileConfig, one: Seen, files: Files) -> Checkpoint:
     """Return what is kept of a file that is left alone."""
     return Checkpoint(
         uid=new_uid(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipper import patterns
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.framing import MultilineConfig
 from shipper.framing import Framer, encodings, multiline, partials
 from shipper.framing.multiline import Multiline, Rule
@@ -13,7 +13,7 @@ PLAIN = {"multiline": None, "encoding": "bytes", "delimiter": "\n"}
 JOINERS = {"cri": partials.cri, "docker": partials.docker}  # by the format of parse
 
 
-def build(config: SourceConfig) -> Framer:
+def build(config: FileConfig) -> Framer:
     """Return the framer of a source."""
     text = encodings.build(config.encoding, config.delimiter)
     most, table, ahead = config.max_line, config.multiline, ahead_of(len(config.redact))
@@ -25,7 +25,7 @@ def build(config: SourceConfig) -> Framer:
     return Framer(text, None, most, ahead=ahead)
 
 
-def beyond_lines(config: SourceConfig) -> str:
+def beyond_lines(config: FileConfig) -> str:
     """Return the key because of which records are not simply lines and parts of lines; "" where they are."""
     if config.parse is not None and config.parse.format in JOINERS:
         return "parse"
@@ -34,7 +34,7 @@ def beyond_lines(config: SourceConfig) -> str:
     return next((name for name, plain in PLAIN.items() if getattr(config, name) != plain), "")
 
 
-def _rule(config: SourceConfig) -> Rule:
+def _rule(config: FileConfig) -> Rule:
     table = config.multiline
     assert table is not None
     if table.preset:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.errors import StateError
 from shipper.files import Stat
 from shipper.filesource import firstscan
@@ -32,7 +32,7 @@ class Sightings:
 
     def __init__(
         self,
-        config: SourceConfig,
+        config: FileConfig,
         census: Census,
         intake: Intake,
         schedule: Schedule[Tailer],

@@ -10,7 +10,7 @@ import dataclasses
 import errno
 import math
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.rules import Watched, trust
 from shipper.files import BROKEN
 from shipper.filesource import framers
@@ -27,7 +27,7 @@ from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
-from shipper.source import Keeper
+from shipper.source import Keeper, Problem
 from shipper.source.delivery import Delivery
 from shipper.source.schedule import Schedule
 from shipper.source.sending import Sending
@@ -44,7 +44,7 @@ RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is lo
 class FileSource:
     """One source: whose turn it is, and how it stands. ``delivery``: what became of what it has sent."""
 
-    def __init__(self, config: SourceConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
+    def __init__(self, config: FileConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
         tools = dataclasses.replace(tools, files=tools.files.trusting(trust(Watched.of(config))))
         self.name = config.name
         self._descriptors = tools.descriptors
@@ -373,6 +373,11 @@ class FileSource:
         """A topic that is not ready and that something waits for, if there is one."""
         topic = self._schedule.blocked_on
         return (topic, self.sink.topic_state(topic)) if topic is not None else None
+
+    @property
+    def problem(self) -> Problem | None:
+        """None: what keeps it from reading a file is told of that file."""
+        return None
 
     @property
     def why_idle(self) -> str:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource.descriptors import Descriptors
 from shipper.ledger import Ledger
-from shipper.model import Checkpoint, Clock, Observation
-
-
-class FirstScanStore(Protocol):
-    """What a source needs of the checkpoint store."""
-
-    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
-        """Save a source's first scan durably; raises StateError."""
+from shipper.model import Clock, Observation
+from shipper.source import FirstScanStore
 
 
 @dataclass(frozen=True, slots=True)

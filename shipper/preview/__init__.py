@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.rotation import compression
 from shipper.errors import UnreadableFile
 from shipper.events import Events
@@ -49,7 +49,7 @@ class Preview:
     dropped: str = ""
 
 
-def preview(source: SourceConfig, host: str, file: bytes, path: bytes) -> Iterator[Preview]:
+def preview(source: FileConfig, host: str, file: bytes, path: bytes) -> Iterator[Preview]:
     """Yield the records of ``file``, as if ``source`` had found it as ``path``; its last line needs no end.
 
     Raises :class:`UnreadableFile`.

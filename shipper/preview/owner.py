@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from shipper.config import Config, SourceConfig
+from shipper.config import Config, FileConfig
 from shipper.discovery.rules import Rules, Watched
 
 
 class Owner(NamedTuple):
     """A source, and the path under which it ships a file: of a rotated one, that of the log that it was."""
 
-    source: SourceConfig
+    source: FileConfig
     path: bytes
 
 
@@ -20,7 +20,7 @@ def owners(config: Config, path: bytes) -> list[Owner]:
     """Return each source that ships ``path``, by its name."""
     directory, name = os.path.split(path)
     found = []
-    for source in config.sources.values():
+    for source in config.of_files.values():
         rules = Rules([Watched.of(source)])
         state = rules.state(directory)
         found += [

@@ -6,6 +6,7 @@
 """
 
 from shipper.records.naming import (
+    CURSOR,
     FILE_ID,
     OFFSET,
     PART,
@@ -16,16 +17,18 @@ from shipper.records.naming import (
     part_headers,
     provenance_headers,
 )
-from shipper.records.record import Headers, Record
+from shipper.records.record import Given, Headers, Record
 from shipper.records.stage import Shaped, Stage
 
 __all__ = [
+    "CURSOR",
     "FILE_ID",
     "OFFSET",
     "PART",
     "PROVENANCE_BYTES",
     "PROVENANCE_OVERHEAD",
     "RECORD",
+    "Given",
     "Headers",
     "Naming",
     "Record",

@@ -15,12 +15,13 @@ from fnmatch import translate
 from typing import NamedTuple
 
 from shipper import template
-from shipper.config import SourceConfig
+from shipper.config import FileConfig, SourceConfig
 from shipper.model import path_text
 from shipper.records.bound import FIELD, Fill, bind, filler, to_bytes
 from shipper.records.record import Headers
 from shipper.records.redaction import Redactor
 
+CURSOR = "shipper.cursor"
 FILE_ID, GENERATION, OFFSET = "shipper.file_id", "shipper.generation", "shipper.offset"
 PART, PARTS = "shipper.part", "shipper.parts"
 TRUNCATED = "shipper.truncated"
@@ -59,7 +60,8 @@ class Naming:
         self._key = template.parse(source.key)
         self._key_fallback = template.parse(source.key_fallback)
         self._headers = [(name, template.parse(text)) for name, text in source.headers.items()]
-        self._path_pattern = re.compile(source.path_pattern) if source.path_pattern else None
+        pattern = source.path_pattern if isinstance(source, FileConfig) else ""
+        self._path_pattern = re.compile(pattern) if pattern else None
         self._topics = _Topics(source, internal)
         self._hide = Redactor(source.redact, Counter()).event
         self.fallback_topic = source.topic_fallback or fallback_topic(source, host)
@@ -121,7 +123,7 @@ class Naming:
         if not isinstance(key, str):
             key_of = filler(key) if key is not None else None
             fallback = bind(self._key_fallback, values)
-            key = fallback if isinstance(fallback, str) else f"{self._host}:{values['path']}"
+            key = fallback if isinstance(fallback, str) else f"{self._host}:{values.get('path', self._source)}"
         headers = [(name, bind(header, values)) for name, header in self._headers]
         return FileNaming(
             topic,
@@ -137,6 +139,8 @@ class Naming:
         return path_text(self._hide(path))
 
     def _values(self, path: bytes) -> Mapping[str, str]:
+        if not path:  # the journal has none
+            return {"host": self._host, "source": self._source}
         text = self.path_text(path)
         directory, filename = os.path.split(text)
         values = {
@@ -182,7 +186,7 @@ class _Topics:
 def fallback_topic(source: SourceConfig, host: str) -> str:
     """Return where records go whose own topic may not be used: the beginning of the topic that is the same for all.
 
-    >>> fallback_topic(SourceConfig("web", ("/x",), "logs.{source}.{field.app}"), "h")
+    >>> fallback_topic(SourceConfig("web", "logs.{source}.{field.app}"), "h")
     'logs.web'
     """
     beginning = ""
@@ -204,6 +208,15 @@ def provenance_headers(uid: str, generation: int, offsets: Iterable[int]) -> lis
     """
     file_id, number = (FILE_ID, uid.encode()), (GENERATION, b"%d" % generation)
     return [[file_id, number, (OFFSET, b"%d" % offset)] for offset in offsets]
+
+
+def cursor_headers(cursors: Iterable[str]) -> list[Headers]:
+    """Return the headers of records that are entries of the journal: by them one can tell a record that comes twice.
+
+    >>> cursor_headers(["s=1;i=2"])
+    [[('shipper.cursor', b's=1;i=2')]]
+    """
+    return [[(CURSOR, cursor.encode())] for cursor in cursors]
 
 
 def part_headers(part: int, *, last: bool) -> Headers:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Fields = dict[str, Any]
 Headers = list[tuple[str, bytes]]
 Offsets = Callable[[], Sequence[int]]  # where each event of a read begins in its file; costs something
+
+
+class Given(NamedTuple):
+    """What is known of the events of a read besides their bytes, where they are entries of the journal.
+
+    ``times``: milliseconds since 1970. ``cursors`` say in all the world which entry each is.
+    """
+
+    fields: list[Fields]
+    times: list[int]
+    cursors: list[str]
+
+    def kept(self, index: Sequence[int]) -> Given:
+        """Return the same of the events at ``index``."""
+        return Given(*([every[i] for i in index] for every in self))  # type: ignore[arg-type]  # of three kinds
 
 
 class Tally:

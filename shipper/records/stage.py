@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from shipper.config import SourceConfig
+from shipper.config import JournalConfig, SourceConfig
 from shipper.records import steps as steps_of
 from shipper.records.bound import Fill, to_bytes
 from shipper.records.naming import (
@@ -23,11 +23,12 @@ from shipper.records.naming import (
     RECORD,
     FileNaming,
     Naming,
+    cursor_headers,
     part_headers,
     provenance_headers,
     truncated_headers,
 )
-from shipper.records.record import Fields, FileValues, Headers, Offsets, Record, Tally
+from shipper.records.record import Fields, FileValues, Given, Headers, Offsets, Record, Tally
 from shipper.records.seams import Rest
 from shipper.records.steps import Steps
 from shipper.records.values import ValuesOf
@@ -117,7 +118,10 @@ class Shaped(NamedTuple):
 
 
 class Stage:
-    """The record stage of one source. ``steps``: instead of those that its configuration asks for."""
+    """The record stage of one source. ``steps``: instead of those that its configuration asks for.
+
+    ``wanted`` are the fields that it makes use of, ``None`` for all.
+    """
 
     def __init__(self, source: SourceConfig, naming: Naming, host: str, steps: Steps | None = None) -> None:
         self._source = source.name
@@ -133,9 +137,11 @@ class Stage:
         self._values = values
         wanted = None if values is not None or source.processor else naming.wanted
         self._steps = steps or steps_of.build(source, wanted, self._tally)
+        time_field = {source.timestamp.field} if source.timestamp is not None else set()
+        self.wanted = None if wanted is None else wanted | time_field
         self._provenance = source.provenance == "headers"
         # A record is a line with its file's key, for its file's topic.
-        self.plain = naming.plain and values is None and not self._steps.any
+        self.plain = naming.plain and values is None and not self._steps.any and not isinstance(source, JournalConfig)
 
     def shape(
         self,
@@ -148,15 +154,17 @@ class Stage:
         last: bool = True,
         full: int = 0,
         ahead: bytes = b"",
+        given: Given | None = None,
     ) -> Shaped:
         """Return the records of ``events``, which have ``size`` bytes and begin at ``offsets()``.
 
         ``part``: it is one part of an event that is too long, the ``last`` one or not; 0 otherwise. ``full``: it is the
         beginning of one that has so many bytes; 0 otherwise. ``ahead``: what follows either in its line.
+        ``given``: what is known of the events besides.
         """
         marks = part_headers(part, last=last) if part else truncated_headers(full) if full else []
         if not self.plain:
-            return self._shape(file, events, offsets, part, marks, full, ahead)
+            return self._shape(file, events, offsets, part, marks, full, ahead, given)
         key = file.key
         messages = [{"value": event, "key": key} for event in events]
         size += len(messages) * len(key)
@@ -177,11 +185,13 @@ class Stage:
         marks: Headers,
         full: int,
         ahead: bytes,
+        given: Given | None,
     ) -> Shaped:
         steps, tally = self._steps, self._tally
         index: list[int] | None = None
         if steps.filter is not None and (index := self._kept(file, events, offsets, part)) is not None:
             events = [events[i] for i in index]
+            given = given and given.kept(index)
         if steps.redact is not None and events:
             if part or full:
                 events = [self._redact_part(file, events[0], offsets()[0], part, ahead)]
@@ -190,16 +200,28 @@ class Stage:
                     self._rests.pop(file, None)
                 events = steps.redact(events)
         fields = self._parse(events, part)
-        timestamps: list[int] | None = None
+        unparsed = [one is None for one in fields] if fields is not None and None in fields else None
+        timestamps = list(given.times) if given is not None else None
+        if given is not None:
+            fields = self._joined(fields, given)
         if steps.timestamp is not None and fields is not None:
-            time_of = steps.timestamp
-            timestamps = [(time_of(one) or 0) if one is not None else 0 for one in fields]
+            time_of, otherwise = steps.timestamp, timestamps or [0] * len(events)
+            timestamps = [
+                (time_of(one) if one is not None else 0) or n for one, n in zip(fields, otherwise, strict=True)
+            ]
         records: list[Record] | None = None
         if steps.process is not None:
-            at = offsets()
+            at, before = offsets(), index
             records, index = self._process(file, events, fields, timestamps, index, at)
             events = [record.message for record in records]
             fields = [record.fields for record in records]
+            if given is not None:
+                place = {n: i for i, n in enumerate(before)} if before is not None else range(len(at))
+                made_of = [place[n] for n in index]
+                given = given.kept(made_of)
+                unparsed = unparsed and [unparsed[i] for i in made_of]
+            elif steps.parse is not None:
+                unparsed = [one is None for one in fields] if None in fields else None
             timestamps = [record.timestamp or 0 for record in records]
         named = self._named(file.path)
         count = len(events)
@@ -210,7 +232,7 @@ class Stage:
             at = offsets()
             begins = at if index is None else [at[i] for i in index]
             values = self._values.encode(self._path(file.path), events, fields, timestamps, begins)
-        headers, beside = self._headers(file, named, fields, index, offsets, marks, count)
+        headers, beside = self._headers(file, named, fields, index, offsets, marks, count, unparsed, given)
         if records is not None:
             keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
@@ -275,6 +297,12 @@ class Stage:
             redact = steps.redact_fields
             fields = [one and redact(one) for one in fields]
         return fields
+
+    def _joined(self, parsed: list[Fields | None] | None, given: Given) -> list[Fields | None]:
+        """Return the fields of each entry: its own, and below them what its message says, which anybody may write."""
+        redact = self._steps.redact_fields
+        own = given.fields if redact is None else list(map(redact, given.fields))
+        return [{**(said or {}), **fields} for said, fields in zip(parsed, own, strict=True)] if parsed else [*own]
 
     def _process(
         self,
@@ -354,21 +382,25 @@ class Stage:
         offsets: Offsets,
         marks: Headers,
         count: int,
+        unparsed: list[bool] | None,
+        given: Given | None,
     ) -> tuple[list[Headers] | None, int]:
         """Return the headers of ``count`` records, ``None`` where none has any.
 
         And how many bytes they need in a batch at most, or 0 where that is for each record to say.
         """
         every = [*named.headers, *marks]
-        unparsed = self._steps.parse is not None and fields is not None and None in fields
         asked = named.header_of if fields is not None else []
         if self._provenance:
-            at = offsets()
-            headers = provenance_headers(file.uid, file.generation, at if index is None else [at[i] for i in index])
+            if given is not None:
+                headers = cursor_headers(given.cursors)
+            else:
+                at = offsets()
+                headers = provenance_headers(file.uid, file.generation, at if index is None else [at[i] for i in index])
             if every:
                 headers = [one + every for one in headers]
             if not (asked or unparsed):
-                return headers, PROVENANCE_BYTES + _bytes_of(every)
+                return headers, 0 if given is not None else PROVENANCE_BYTES + _bytes_of(every)
         elif asked or unparsed:
             headers = [every.copy() for _ in range(count)]
         elif every:
@@ -378,8 +410,8 @@ class Stage:
         for name, fill in asked:
             _fill(headers, fields or (), name, fill)
         if unparsed:
-            for one, parsed in zip(headers, fields or (), strict=True):
-                if parsed is None:
+            for one, failed in zip(headers, unparsed, strict=True):
+                if failed:
                     one.append(UNPARSED)
         return headers, 0
 

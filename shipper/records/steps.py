@@ -64,10 +64,10 @@ def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> 
     if source.processor:
         told = partial(tally.why.__setitem__, "processor_error")
         process = processors.guarded(processors.load(source.processor), told)
+    if source.timestamp is not None:
+        timestamp = _timestamp(source.parse, source.timestamp, tally)
+        wanted = None if wanted is None else wanted | {source.timestamp.field}
     if source.parse is not None:
-        if source.timestamp is not None:
-            timestamp = _timestamp(source.parse, source.timestamp, tally)
-            wanted = None if wanted is None else wanted | {source.timestamp.field}
         parse = parsers.build(source.parse, wanted)
     redactor = Redactor(source.redact, tally.noted) if source.redact else None
     filters = source.include_lines or source.exclude_lines or source.sample < 1
@@ -83,8 +83,9 @@ def build(source: SourceConfig, wanted: frozenset[str] | None, tally: Tally) -> 
     )
 
 
-def _timestamp(parse: ParseConfig, config: TimestampConfig, tally: Tally) -> Timestamp:
-    form = parsers.time_format(parse, config.field) if config.format == "auto" else config.format
+def _timestamp(parse: ParseConfig | None, config: TimestampConfig, tally: Tally) -> Timestamp:
+    known = parsers.time_format(parse, config.field) if parse is not None else "rfc3339"
+    form = known if config.format == "auto" else config.format
     moment = timestamps.build(form, zone_of(config.timezone))
     name, now = config.field, time.time
     dotted = "." in name

@@ -1,5 +1,7 @@
 """``value = "json"``: a record's value as an object of its fields, in the names of the Elastic Common Schema. Pure.
 
+Of an entry of the journal the fields keep their own names, but for ``MESSAGE``; what is not UTF-8 there is in base64.
+
 The names are flat, with their dots: ``log.file.path`` is one key, which no field of a line can be confused with. What
 the line says stands below what is known of it: a field ``host.name`` is not the host's name. ``message`` is the field
 of that name where there is one, else the line.
@@ -16,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from shipper.config import SourceConfig
+from shipper.config import JournalConfig, SourceConfig
 from shipper.records.bound import to_bytes
 from shipper.records.record import Fields, Tally
 
@@ -29,6 +31,7 @@ class ValuesOf:
     def __init__(self, source: SourceConfig, host: str, tally: Tally, now: Callable[[], float] = time.time) -> None:
         self._fields: Mapping[str, Any] = source.fields
         self._host = host
+        self._of_journal = isinstance(source, JournalConfig)
         self._tally = tally
         self._now = now
         self._encode = msgspec.json.Encoder().encode
@@ -43,7 +46,9 @@ class ValuesOf:
     ) -> list[bytes]:
         """Return the value of each event; a time of 0 stands for the present."""
         now = int(self._now() * 1000)
-        known = {"log.file.path": _clean(path), "host.name": _clean(self._host), **self._fields}
+        known = {"host.name": _clean(self._host), **self._fields}
+        if not self._of_journal:
+            known = {"log.file.path": _clean(path), **known}
         time_of: dict[int, datetime] = {}
         out: list[bytes] = []
         for i, event in enumerate(events):
@@ -53,22 +58,32 @@ class ValuesOf:
                 when = time_of[at] = _moment(at, now)
             parsed = fields[i] if fields is not None else None
             try:
-                value = {"@timestamp": when, "message": event.decode()}
+                value: dict[str, Any] = {"@timestamp": when, "message": self._text(event)}
                 if parsed:
                     value |= parsed
                     value["@timestamp"] = when
                 value |= known
-                value["log.offset"] = offsets[i]
+                if not self._of_journal:
+                    value["log.offset"] = offsets[i]
                 out.append(self._encode(value))
             except (ValueError, TypeError, OverflowError, RecursionError):
-                out.append(self._odd(event, parsed, when, known, offsets[i]))
+                rest = known if self._of_journal else {**known, "log.offset": offsets[i]}
+                out.append(self._odd(event, parsed, when, rest))
         return out
 
-    def _odd(self, event: bytes, parsed: Fields | None, when: datetime, known: Mapping[str, Any], offset: int) -> bytes:
+    def _text(self, event: bytes) -> str | bytes:
+        """Return an event as text; bytes, which JSON has in base64, only where it is the journal's and is none."""
+        try:
+            return event.decode()
+        except UnicodeDecodeError:
+            if not self._of_journal:
+                raise
+            return event
+
+    def _odd(self, event: bytes, parsed: Fields | None, when: datetime, rest: Mapping[str, Any]) -> bytes:
         """Return the value of an event that is not UTF-8, or of which a field cannot be written."""
         self._tally.noted["value_replaced"] += 1
         message = event.decode("utf-8", "replace")
-        rest = {**known, "log.offset": offset}
         try:
             cleaned = {"@timestamp": when, "message": message, **clean(parsed or {})}
             return self._encode({**cleaned, "@timestamp": when, **rest})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shipper.ledger import Position, Track
 from shipper.model import Checkpoint, Sink, SourceState, TopicState
+from shipper.records import Given
 
 if TYPE_CHECKING:
     from shipper.source.delivery import Delivery
@@ -43,6 +45,10 @@ class Batch(Protocol):
     def replaced(self) -> int: ...  # noqa: D102
     @property
     def ahead(self) -> bytes: ...  # noqa: D102
+
+    @property
+    def given(self) -> Given | None:
+        """What is known of the events besides their bytes."""
 
     def offsets(self, start: int) -> list[int]:
         """Return where each of the events begins, of which the first one begins at ``start``."""
@@ -117,6 +123,20 @@ class Keeper(Protocol):
         """Have it read again from its acked position; nothing of it is in flight."""
 
 
+class FirstScanStore(Protocol):
+    """What a source needs of the checkpoint store."""
+
+    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
+        """Save a source's first scan durably; raises StateError."""
+
+
+class Problem(NamedTuple):
+    """What keeps a source from going on, and what to do about it, in words."""
+
+    what: str
+    remedy: str
+
+
 class Source(Protocol):
     """One configured source. ``sink`` changes when a client is replaced."""
 
@@ -183,6 +203,10 @@ class Source(Protocol):
         """Note that what :meth:`prepare` returned has not come true."""
 
     # what is shown
+
+    @property
+    def problem(self) -> Problem | None:
+        """What keeps it from reading, if something does."""
 
     @property
     def topic_awaited(self) -> tuple[str, TopicState] | None:

@@ -106,7 +106,7 @@ class Sending:
             self._keep(stream, batch, shaped, start)
         else:
             alone = (
-                _alone(stream, shaped, 0, start, batch.part)
+                _alone(stream, batch, shaped, 0, start, batch.part)
                 if len(shaped.messages) == 1 and (narrow or large)
                 else None
             )
@@ -124,6 +124,7 @@ class Sending:
             last=batch.last,
             full=batch.full,
             ahead=batch.ahead,
+            given=batch.given,
         )
         if self.rate.drops and not batch.part and len(shaped.messages) > (allowed := self.rate.allowed):
             shaped = shaped.cut(allowed, "rate_limit")
@@ -201,7 +202,7 @@ class Sending:
 
     def _keep(self, stream: Stream, batch: Batch, shaped: Shaped, start: int) -> None:
         """Have what stands for a long line kept as a dead letter, as if brokers had refused it."""
-        alone = _alone(stream, shaped, 0, start, 0)
+        alone = _alone(stream, batch, shaped, 0, start, 0)
         chunk = self._ledger.track(stream.track, batch.end, 1, shaped.size + RECORD_OVERHEAD, alone)
         self._delivery.sent(stream)
         chunk(LongLine(batch.full, stream.max_line), None)
@@ -230,7 +231,7 @@ class Sending:
         one = shaped.one(index)
         topic = stream.topic if one.topics is None else one.topics[0]
         large = one.largest > self._fits[topic] and not self._ledger.transactional
-        alone = _alone(stream, one, 0, before.read.offset, index + 1) if narrow or large else None
+        alone = _alone(stream, batch, one, 0, before.read.offset, index + 1) if narrow or large else None
         chunk = self._book(stream, batch, one, alone, before.read.offset, trial=large)
         self._hand_over(stream, one, chunk, alone=narrow)
 
@@ -299,7 +300,7 @@ def _stops(topic: str, shaped: Shaped, limits: dict[str, int | None]) -> list[tu
     return found
 
 
-def _alone(stream: Stream, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
+def _alone(stream: Stream, batch: Batch, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
     message = shaped.messages[index]
     return Alone(
         offset,
@@ -309,4 +310,5 @@ def _alone(stream: Stream, shaped: Shaped, index: int, offset: int, part: int) -
         message["value"],
         tuple(shaped.headers[index]) if shaped.headers is not None else (),
         shaped.timestamps[index] if shaped.timestamps is not None else 0,
+        batch.given.cursors[0] if batch.given is not None else "",
     )

@@ -70,7 +70,7 @@ def test_every_record_comes_once_whatever_becomes_of_the_lines(rig: Rig, monkeyp
         else:
             daemon.wait_for("source.scanned", source="both")
     rig.launch()
-    sources = config.load(rig.config).sources
+    sources = config.load(rig.config).of_files
     wanted: dict[bytes, list[bytes]] = {}
     for name, path in files.items():
         found = preview(sources[name], socket.gethostname(), bytes(path), bytes(path))

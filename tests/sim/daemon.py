@@ -18,7 +18,7 @@ from unittest import mock
 import msgspec
 
 from shipper import commits, refusals
-from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.config import Config, FileConfig, KafkaConfig, ShipperConfig
 from shipper.discovery import Discovery, Watched
 from shipper.discovery.watch import Watcher
 from shipper.events import Events
@@ -179,7 +179,7 @@ class Daemon:
             ),
             kafka=KafkaConfig(bootstrap_servers="", **kafka),
             sources={
-                name: SourceConfig(
+                name: FileConfig(
                     name=name,
                     paths=(glob,),
                     topic=TOPIC,
@@ -264,7 +264,10 @@ class Daemon:
         inotify: Any = self.inotify
         watcher = Watcher(pump.wake, events, lambda: inotify)
         self.discovery = pump._discovery = Discovery(
-            [Watched(one.name, tuple(map(os.fsencode, one.paths)), (), "auto") for one in self.config.sources.values()],
+            [
+                Watched(one.name, tuple(map(os.fsencode, one.paths)), (), "auto")
+                for one in self.config.of_files.values()
+            ],
             pump.wake,
             events,
             scan_interval=SCAN_INTERVAL,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.config import Config, FileConfig, KafkaConfig, ShipperConfig
 from shipper.discovery import Discovery, Watched
 from shipper.discovery.watch import Inotify, Watcher
 from shipper.errors import StateError
@@ -142,7 +142,7 @@ class Bench:
     ) -> None:
         self.root = root
         self.now = 1000.0
-        source = SourceConfig(
+        source = FileConfig(
             name=SOURCE,
             paths=tuple(str(root / glob) for glob in globs or ("*.log",)),
             topic=TOPIC,
@@ -190,7 +190,7 @@ class Bench:
             clock=lambda: self.now,
         )
         self.inotify = StillInotify()
-        source = self.config.sources[SOURCE]
+        source = self.config.of_files[SOURCE]
         self.discovery = pump._discovery = Discovery(
             [Watched(SOURCE, tuple(map(os.fsencode, source.paths)), tuple(map(os.fsencode, source.exclude)), "auto")],
             pump.wake,

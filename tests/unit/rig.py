@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import KafkaError
 
 from shipper.checkpoints import CheckpointStore
-from shipper.config import Config, KafkaConfig, ShipperConfig, SourceConfig
+from shipper.config import Config, FileConfig, KafkaConfig, ShipperConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
@@ -162,7 +162,7 @@ class PumpRig:
             shipper=ShipperConfig(state_dir=root / "state", shutdown_timeout=5.0),
             kafka=KafkaConfig(bootstrap_servers="127.0.0.1:1"),
             sources={
-                "s": SourceConfig(
+                "s": FileConfig(
                     name="s", paths=(f"{self.logs}/{glob}",), **{"topic": "t", "key": "{filename}"} | source
                 )
             },
@@ -215,7 +215,7 @@ class PumpRig:
     def want(self, **sources: dict[str, Any]) -> None:
         """Reload with these sources, each with what differs from the usual; the rig's own if none of ``paths``."""
         made = {
-            name: SourceConfig(
+            name: FileConfig(
                 name=name,
                 **{"paths": (f"{self.logs}/*.log",), "topic": "t", "key": "{filename}"} | differs,
             )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shipper.audit.shaped import Comparing, Shaping, leaves_out
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.framing import MultilineConfig
 from shipper.config.rules import RateLimit, Redaction
 from shipper.config.types import ParseConfig
@@ -43,7 +43,7 @@ CASES: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 
 def expected(tailer: Any, **source: Any) -> tuple[list[bytes], dict[str, int]]:
-    config = SourceConfig(name="s", paths=("/var/log/*.log",), **{"topic": "t", "key": "{filename}"} | source)
+    config = FileConfig(name="s", paths=("/var/log/*.log",), **{"topic": "t", "key": "{filename}"} | source)
     shaping = Shaping(config, socket.gethostname(), frozenset())
     assert not shaping.plain
     records = list(chain.from_iterable(shaping.records(tailer, 0, None)))
@@ -63,7 +63,7 @@ def test_what_is_expected_is_what_is_sent(tmp_path: Path, name: str) -> None:
         (tailer,) = rig.source.generations()
         values, _ = expected(tailer, **keys)
         comparing = Comparing(set(), set())
-        comparing.add(SourceConfig(name="s", paths=("/x",), **{"topic": "t"} | keys), {"t"})
+        comparing.add(FileConfig(name="s", paths=("/x",), **{"topic": "t"} | keys), {"t"})
         assert values == [unit for one in rig.sink.arrived for unit in comparing.units("t", one)]
         assert values
 
@@ -106,7 +106,7 @@ def test_the_time_of_reading_makes_no_difference() -> None:
 
 def test_only_a_limit_that_drops_leaves_it_open_what_was_sent() -> None:
     limits = (None, RateLimit(per_second=1), RateLimit(per_second=1, drop=True))
-    assert [leaves_out(SourceConfig(name="s", paths=("/x",), topic="t", rate_limit=one)) for one in limits] == [
+    assert [leaves_out(FileConfig(name="s", paths=("/x",), topic="t", rate_limit=one)) for one in limits] == [
         False,
         False,
         True,

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.discovery.rotation import rank
 from shipper.events import Events
 from shipper.files import Files
-from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below, new_uid
+from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below
 from shipper.filesource.descriptors import Descriptors
 from shipper.ledger import Position
 from shipper.lifecycle import File, FileEvent
-from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Observation, Seen
+from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Observation, Seen, new_uid
 from shipper.records import Naming
 from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
@@ -29,7 +29,7 @@ class Case:
         self.root = root
         self.told: list[str] = []
         events = Events(lambda level, name, fields: self.told.append(name))
-        config = SourceConfig(name="s", paths=("/x",), topic="t")
+        config = FileConfig(name="s", paths=("/x",), topic="t")
         self.descriptors = Descriptors(10, Files(), events)
         self.schedule: Schedule[Tailer] = Schedule()
         self.census = Census(config, Naming(config, "h"), self.descriptors, self.schedule, events)

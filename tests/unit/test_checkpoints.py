@@ -429,7 +429,7 @@ def test_an_older_store_is_migrated_in_one_transaction(state: Path, log: Log, mo
 def first_format(state: Path, *, damaged: bool = False) -> Checkpoint:
     """Leave a store as the first version made it, with one checkpoint."""
     saved = checkpoint("a", 10)
-    row = database._row(saved)[:-3]  # without revision, start and checksum
+    row = database._row(saved)[:-4]  # without revision, start, cursor and checksum
     state.mkdir(0o700)
     with contextlib.closing(sqlite3.connect(state / NAME)) as connection:
         for statement in database.MIGRATIONS[0]:
@@ -451,6 +451,25 @@ def test_a_store_of_the_first_format_goes_on(state: Path, log: Log) -> None:
             migrated = replace(saved, start=saved.offset)
             assert s.load() == {"nginx": SourceState(scanned=True, files=(migrated,))}
             assert s.delivery() == ("", 0)
+    assert log.told == []
+
+
+def test_a_store_of_the_format_before_journals_goes_on(state: Path, log: Log) -> None:
+    saved = replace(checkpoint("a", 10), revision=7, start=3)
+    with opened(state, log) as s:
+        s.record_first_scan("nginx", [saved])
+    with contextlib.closing(sqlite3.connect(state / NAME)) as connection:
+        connection.execute("ALTER TABLE checkpoint DROP COLUMN cursor")
+        sealed = database._sealed(database._row(saved)[:-2])[-1]
+        connection.execute("UPDATE checkpoint SET sum = ?", (sealed,))
+        connection.execute("PRAGMA user_version=4")
+        connection.commit()
+    journal = replace(saved, uid="j", path=b"", cursor="s=1;i=2")
+    with opened(state, log) as s:
+        assert s.load()["nginx"].files == (saved,)
+        s.submit([journal])
+    with opened(state, log) as s:
+        assert s.load()["nginx"].files == (saved, journal)
     assert log.told == []
 
 

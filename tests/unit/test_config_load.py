@@ -8,10 +8,10 @@ import pytest
 
 from shipper.config import (
     Config,
+    FileConfig,
     KafkaConfig,
     ParseConfig,
     ShipperConfig,
-    SourceConfig,
     TimestampConfig,
     load,
     state_dir,
@@ -62,7 +62,7 @@ def test_the_shortest_configuration_has_every_default(write: Write) -> None:
             "127.0.0.1:9092", "snappy", 0.001, 24 << 20, "murmur2_random", allow_auto_create_topics=False, properties={}
         ),
         sources={
-            "app": SourceConfig(
+            "app": FileConfig(
                 name="app",
                 type="file",
                 paths=("/var/log/app/*.log",),
@@ -135,7 +135,7 @@ def test_every_key_can_be_set(write: Write) -> None:
             "client.id": "r1",
         },
     )
-    assert config.sources["a.b_c-1"] == SourceConfig(
+    assert config.sources["a.b_c-1"] == FileConfig(
         name="a.b_c-1",
         paths=("/x/**/*.log", "/y/{a,b}/[!a]*.log"),
         exclude=("*.gz", "/x/old/*"),
@@ -269,7 +269,7 @@ def test_what_does_not_fit_together_in_how_files_are_cut(write: Write, lines: st
         ("kafka", 'linger = "1h"', '"1h" is too long; write at most "15m"'),
         ("kafka", 'partitioner = "random"', None),
         ("kafka", "properties = 5", "5 is not a table; write [kafka.properties]"),
-        ("sources.app", 'type = "journald"', '"journald" is not "file"; write "file"'),
+        ("sources.app", 'type = "stdin"', '"stdin" is not "file" or "journald"; write one of these'),
         ("sources.app", 'start_at = "begining"', '"begining" is not "beginning" or "end"; did you mean "beginning"?'),
         ("sources.app", 'exclude = "*.gz"', '"*.gz" is not a list; write ["*.gz"]'),
         ("sources.app", "exclude = [1]", '1 is not a string; write "1"'),
@@ -341,7 +341,7 @@ def test_a_relative_path_is_put_beside_its_absolute_sibling(write: Write) -> Non
     "path", ["/a/[]x]*", "/a/[!]]*", "/a/[{]b", "/a/[[]b", "/a/**/**/*", "/a//b*", "/ä/{b/c,d}.log", "/a/**", "/a/./b"]
 )
 def test_paths_that_are_right(write: Write, path: str) -> None:
-    assert load(write(SHORTEST.replace("/var/log/app/*.log", path)), {}).sources["app"].paths == (path,)
+    assert load(write(SHORTEST.replace("/var/log/app/*.log", path)), {}).of_files["app"].paths == (path,)
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_drop_ins_merge_key_by_key_and_the_later_wins(write: Write, tmp_path: Pa
     (tmp_path / "conf.d" / "old.toml.bak").write_text("no toml")
     config = load(path, {})
     assert (config.sources["app"].topic, config.sources["app"].key) == ("b", "{source}")
-    assert config.sources["app"].paths == ("/var/log/app/*.log",)
+    assert config.of_files["app"].paths == ("/var/log/app/*.log",)
     assert list(config.sources) == ["app", "two"]
     assert config.kafka.bootstrap_servers == "127.0.0.1:9092"
     assert config.kafka.properties == {"client.id": "x"}
@@ -579,7 +579,7 @@ def test_drop_ins_merge_key_by_key_and_the_later_wins(write: Write, tmp_path: Pa
 
 def test_a_list_is_replaced_as_a_whole(write: Write) -> None:
     config = load(write(SHORTEST, a='[sources.app]\npaths = ["/other"]'), {})
-    assert config.sources["app"].paths == ("/other",)
+    assert config.of_files["app"].paths == ("/other",)
 
 
 def test_a_problem_names_the_file_that_its_value_came_from(write: Write) -> None:
@@ -667,7 +667,7 @@ def test_values_from_the_environment(write: Write) -> None:
     )
     config = load(write(text), {"BROKERS": "a:1,b:2", "N": "77", "B": "true"})
     assert config.kafka.bootstrap_servers == "a:1,b:2"
-    assert config.sources["app"].paths == ("/x/*.log",)
+    assert config.of_files["app"].paths == ("/x/*.log",)
     assert config.shipper.max_open_files == 77
     assert config.kafka.allow_auto_create_topics is True
     assert config.kafka.linger == 1.0

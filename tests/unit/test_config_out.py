@@ -9,12 +9,15 @@ import pytest
 import tomli
 
 from shipper.config import Config, KafkaConfig, ShipperConfig, load, schema, show
+from shipper.config.journald import KINDS
 from shipper.config.keys import keys_of
-from shipper.config.types import TABLES
+from shipper.config.types import TABLES as PLAIN
+from shipper.config.types import SourceConfig
 from shipper.errors import ConfigError
 from shipper.events import LEVELS
 
 CONFIG = Path(__file__).parents[2] / "config"
+TABLES = {**PLAIN, "sources": KINDS["file"], "journald": KINDS["journald"]}
 TEXT = """
 [shipper]
 state_dir = "/s"
@@ -77,7 +80,7 @@ def test_secrets_are_masked_in_what_was_not_loaded() -> None:
 def test_what_is_shown_loads_again(tmp_path: Path) -> None:
     text = TEXT.replace("${file:SECRET}", "r$${1}").replace("${credential:key}", "{{$$$$}}")
     config = _load(tmp_path, re.sub(r".*geheim.*\n", "", text))
-    assert config.sources["app"].paths == ('/x/${odd}/ä\t"*.log',)
+    assert config.of_files["app"].paths == ('/x/${odd}/ä\t"*.log',)
     assert config.kafka.properties["client.rack"] == "r${1}"
     assert _load(tmp_path, show(config)) == config
 
@@ -87,7 +90,7 @@ def test_a_path_that_is_not_utf_8_can_be_shown(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "a.toml").write_text('[sources.app]\npaths = ["${LOGS}/*.log"]')
     config = load(tmp_path / "shipper.toml", {"LOGS": "/log\udcff"})
-    assert config.sources["app"].paths == ("/log\udcff/*.log",)
+    assert config.of_files["app"].paths == ("/log\udcff/*.log",)
     assert tomli.loads(show(config).encode().decode())["sources"]["app"]["paths"] == ["/log\\xff/*.log"]
 
 
@@ -99,8 +102,9 @@ def test_every_key_is_shown(tmp_path: Path) -> None:
 
 def _tables() -> dict[str, dict[str, Any]]:
     tables = dict(schema()["properties"])
-    tables["sources"] = tables["sources"]["additionalProperties"]
-    return tables
+    source = tables["sources"]["additionalProperties"]
+    assert source["if"] == {"properties": {"type": {"const": "journald"}}, "required": ["type"]}
+    return {**tables, "sources": source["else"], "journald": source["then"]}
 
 
 def test_the_schema_has_every_key_with_words_and_default() -> None:
@@ -189,11 +193,14 @@ def test_the_sample_loads_with_its_drop_ins() -> None:
 def test_the_sample_has_every_key_with_its_default(tmp_path: Path) -> None:
     text = _uncommented((CONFIG / "shipper.toml").read_text())
     values = tomli.loads(text)
+    sources = values["sources"]
+    shared = set(keys_of(SourceConfig))
     for name, struct in TABLES.items():
-        table = values[name]["system"] if name == "sources" else values[name]
-        assert set(table) == set(keys_of(struct)), name
+        table = {"sources": sources["system"], "journald": sources["journal"]}.get(name) or values[name]
+        here = {key for key in keys_of(struct) if name != "journald" or key not in shared or key in table}
+        assert set(table) == here, name
         for key, entry in keys_of(struct).items():
-            if not entry.required and key != "properties":
+            if not entry.required and key != "properties" and key in here:
                 assert table[key] == entry.key.kind.write(entry.default), key
     (tmp_path / "shipper.toml").write_text(text)
     assert load(tmp_path / "shipper.toml", {}).kafka.properties == {"client.rack": "cellar"}

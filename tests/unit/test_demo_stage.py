@@ -95,7 +95,7 @@ def test_the_stage_has_a_broker_with_the_topic_and_a_valid_configuration_and_rem
     assert signal.getsignal(signal.SIGINT) is before
     assert sorted(taken) == [(b"", b""), (b"key", b"one")]
     assert (reader.records, reader.overrun) == (2, 0)
-    source = loaded.sources["demo"]
+    source = loaded.of_files["demo"]
     assert source.paths == tuple(paths)
     assert (source.topic, source.key, source.exclude) == (TOPIC, "{path}", ("*.gz",))
     assert loaded.kafka.bootstrap_servers == stage.broker.bootstrap

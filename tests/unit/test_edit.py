@@ -10,6 +10,7 @@ import pytest
 from shipper.checkpoints import CheckpointStore, database
 from shipper.checkpoints.database import Database
 from shipper.checkpoints.edit import STEP, Editor
+from shipper.config import FileConfig
 from shipper.errors import EditError, StateBusy, StateError
 from shipper.events import Events
 from shipper.model import EDIT, Checkpoint, Edit, FileId, FileState
@@ -38,8 +39,8 @@ def run(root: Path, source: str = "s") -> list[str]:
     """Let a daemon run until it has nothing more to do; returns what it sent."""
     with PumpRig(root) as rig:
         if source != "s":
-            rig.config.sources[source] = type(rig.config.sources["s"])(
-                name=source, paths=rig.config.sources["s"].paths, topic="t", key="{filename}"
+            rig.config.sources[source] = FileConfig(
+                name=source, paths=rig.config.of_files["s"].paths, topic="t", key="{filename}"
             )
             del rig.config.sources["s"]
         rig.start()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.rules import RateLimit, Redaction
 from shipper.config.types import ParseConfig
 from shipper.deadletters import open_letters
@@ -24,7 +24,7 @@ ESCAPED = "".join(f"\\u00{ord(c):02x}" for c in CARD)
 
 def add_source(rig: PumpRig, name: str, **keys: Any) -> None:
     (rig.logs / name).mkdir()
-    source = SourceConfig(name=name, paths=(f"{rig.logs}/{name}/*.log",), topic="t", key="{filename}", **keys)
+    source = FileConfig(name=name, paths=(f"{rig.logs}/{name}/*.log",), topic="t", key="{filename}", **keys)
     rig.config = msgspec.structs.replace(rig.config, sources={**rig.config.sources, name: source})
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.files import Files, digest
 from shipper.filesource.firstscan import STEP, checkpoints
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Seen
@@ -31,7 +31,7 @@ def seen(path: Path, base: Path | None = None, *, compression: str = "", age: fl
 
 
 def scan(one: Seen, files: Files | None = None, **settings: Any) -> Checkpoint:
-    config = SourceConfig(name="s", paths=("/x",), topic="t", **settings)
+    config = FileConfig(name="s", paths=("/x",), topic="t", **settings)
     (checkpoint,) = checkpoints(config, [one], files or Files(), WALL)
     assert checkpoint.source == "s"
     assert checkpoint.file_id == one.file_id

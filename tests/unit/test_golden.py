@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shipper import config
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.formats import PARSERS
 from shipper.preview import preview
 from shipper.preview.show import as_json
@@ -27,7 +27,7 @@ CLOCK = SimpleNamespace(time=lambda: NOW)
 NAMES = sorted(path.name for path in GOLDEN.iterdir())
 
 
-def source_of(name: str, directory: Path) -> SourceConfig:
+def source_of(name: str, directory: Path) -> FileConfig:
     text = f"""
 [shipper]
 state_dir = "/s"
@@ -39,7 +39,7 @@ topic = "logs.{{source}}"
 value = "json"
 """
     (directory / "shipper.toml").write_text(text + (GOLDEN / name / "source.toml").read_text())
-    return config.load(directory / "shipper.toml", {}).sources[name]
+    return config.load(directory / "shipper.toml", {}).of_files[name]
 
 
 def records(name: str, directory: Path) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def test_no_format_of_the_parsers_is_without_a_sample() -> None:
     assert set(PARSERS) - used <= {"syslog3164"}  # which "syslog" is, too
 
 
-def _source(name: str) -> SourceConfig:
+def _source(name: str) -> FileConfig:
     with tempfile.TemporaryDirectory() as directory:
         return source_of(name, Path(directory))
 

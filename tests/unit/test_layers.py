@@ -67,6 +67,11 @@ TABLE = {
     "source": Row("model events config ledger records", "", "what all sources do alike: knows no kind of them"),
     "tailer": Row("errors model events framing paths files ledger lifecycle", "", "one generation of one file"),
     "filesource": Row(f"{CORE} source tailer discovery checkpoints patterns", "", "reading knows nothing of Kafka"),
+    "journal": Row(
+        "errors model events config ledger records source",
+        "systemd",
+        "reads a journal, knows nothing of Kafka",
+    ),
     "kafka": Row(
         "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"
     ),
@@ -88,13 +93,13 @@ TABLE = {
     ),
     "tap": Row("errors model events", "msgspec", "looks at what a sink is given: changes none of it"),
     "build": Row(
-        f"{CORE} source tailer discovery checkpoints filesource", "", "makes sources of every kind: runs none of them"
+        f"{CORE} source tailer discovery checkpoints filesource journal", "", "makes sources of every kind: runs none"
     ),
     "inquiries": Row("health status", "", "questions to the pump: answers nothing by itself"),
     "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
-        f"{CORE} source tailer discovery checkpoints filesource kafka instance commits roster pulse turns refusals"
-        " health status tap build inquiries saving",
+        f"{CORE} source tailer discovery checkpoints filesource journal kafka instance commits roster pulse turns"
+        " refusals health status tap build inquiries saving",
         "",
         "the one place where reading and sending meet",
     ),
@@ -108,18 +113,20 @@ TABLE = {
         "answers questions, and changes nothing",
     ),
     "service": Row(
-        f"{CORE} tailer discovery checkpoints filesource kafka instance commits pump tap changes inforce logs"
+        f"{CORE} tailer discovery checkpoints filesource journal kafka instance commits pump tap changes inforce logs"
         " manager admin",
         "",
         "puts the parts together",
     ),
     "replay": Row("errors model events config deadletters kafka", "", "sends again what is kept: reads no log file"),
-    "checks": Row("errors model events config template records discovery instance kafka", "", "asks, and runs nothing"),
+    "checks": Row(
+        "errors model events config template records discovery instance journal kafka", "", "asks, runs nothing"
+    ),
     "audit": Row(
         f"{CORE} tailer discovery checkpoints deadletters filesource kafka", "", "looks: sends nothing, saves nothing"
     ),
     "inventory": Row(
-        "errors model events config discovery checkpoints checks", "", "puts what is saved beside what is there"
+        "errors model events config discovery checkpoints journal checks", "", "puts what is saved beside what is there"
     ),
     "explain": Row(
         f"{CORE} source tailer discovery checkpoints filesource checks",
@@ -139,7 +146,7 @@ TABLE = {
     "cli": Row(
         "errors model events config discovery checkpoints deadletters kafka logs service checks replay audit explain"
         " preview"
-        " demo inventory records template admin tap",
+        " demo inventory journal records template admin tap",
         "click rich",
         "what a person touches: no logic of its own",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shipper.config import ParseConfig, SourceConfig, TimestampConfig
+from shipper.config import FileConfig, ParseConfig, TimestampConfig
 from shipper.records import Naming, Shaped, Stage
 from shipper.records.stage import UNPARSED
 
@@ -20,7 +20,7 @@ class File(NamedTuple):
 
 
 def shape(*lines: bytes, parse: ParseConfig | None = JSON, timestamp: TimestampConfig | None = None) -> Shaped:
-    source = SourceConfig("s", ("/logs/*.log",), "t", parse=parse, timestamp=timestamp)
+    source = FileConfig(name="s", paths=("/logs/*.log",), topic="t", parse=parse, timestamp=timestamp)
     return Stage(source, Naming(source, "host"), "host").shape(
         File(), list(lines), lambda: range(len(lines)), sum(map(len, lines))
     )

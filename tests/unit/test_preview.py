@@ -177,7 +177,7 @@ def test_a_file_that_changes_meanwhile_is_told(tmp_path: Path) -> None:
     loaded = config.load(tmp_path / "c.toml", {})
     file = tmp_path / "a.log"
     file.write_bytes(b"a line\n" * 100_000)
-    records = preview(loaded.sources["a"], "h", bytes(file), bytes(file))
+    records = preview(loaded.of_files["a"], "h", bytes(file), bytes(file))
     next(records)
     file.write_bytes(b"another\n" * 100_000)
     with pytest.raises(UnreadableFile, match="has changed while it was read"):

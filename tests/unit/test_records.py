@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.together import misfits
 from shipper.records import Naming, part_headers
 from shipper.records.bound import to_bytes
@@ -14,7 +14,7 @@ from shipper.records.naming import MOST_TOPICS
 
 
 def naming(topic: str = "t", key: str = "{host}:{path}", **more: Any) -> Naming:
-    source = SourceConfig(name="web", paths=("/x",), topic=topic, key=key, **more)
+    source = FileConfig(name="web", paths=("/x",), topic=topic, key=key, **more)
     return Naming(source, "h1", frozenset({"shipper.checkpoints"}))
 
 

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily
 
 from shipper.admin.metrics import COUNTERS, render
 from shipper.cli import shipper
+from shipper.config.journald import KINDS
 from shipper.config.keys import TableOf, keys_of
 from shipper.config.tree import toml_text
 from shipper.config.types import TABLES
@@ -66,8 +67,9 @@ def tables_in(struct: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.
 
 def configuration() -> str:
     parts = [INTRODUCTION]
-    for name, struct in TABLES.items():
-        title = f"[{name}.NAME]" if name == "sources" else f"[{name}]"
+    tables = {f"[{name}]": struct for name, struct in TABLES.items()}
+    tables |= {f'[sources.NAME] type = "{kind}"': struct for kind, struct in KINDS.items()}
+    for title, struct in tables.items():
         parts += [f"## `{title}`\n", "\n".join(keys(struct)), ""]
         for inner, table in tables_in(struct):
             parts += [f"### `{inner}` of `{title}`\n", "\n".join(keys(table)), ""]

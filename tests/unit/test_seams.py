@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.config.rules import Redaction
 from shipper.files import Files
 from shipper.filesource import framers
@@ -97,12 +97,12 @@ def test_of_a_longer_one_that_looks_the_same_all_over_nothing_leaves() -> None:
     assert counts == {"redacted.bearer_token": 1}
 
 
-def source(*rules: Redaction, **keys: object) -> SourceConfig:
+def source(*rules: Redaction, **keys: object) -> FileConfig:
     given: dict[str, object] = {"name": "s", "paths": ("/x",), "topic": "t", "max_line": 1024, "redact": rules}
-    return SourceConfig(**{**given, **keys})  # type: ignore[arg-type]
+    return FileConfig(**{**given, **keys})  # type: ignore[arg-type]
 
 
-def records(path: Path, config: SourceConfig, *, twice: bool = False) -> list[bytes]:
+def records(path: Path, config: FileConfig, *, twice: bool = False) -> list[bytes]:
     """Return the values that a file becomes; ``twice``: each batch is shaped again, as when its topic has to come."""
     stage = Stage(config, Naming(config, "host"), "host")
     stat, name = path.stat(), os.fsencode(path)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.config import SourceConfig
+from shipper.config import FileConfig
 from shipper.records.record import Fields, Tally
 from shipper.records.values import ValuesOf
 
@@ -19,7 +19,7 @@ NOW = 1_795_519_181.155
 def value(
     event: bytes, fields: Fields | None = None, timestamp: int = 0, **static: Any
 ) -> tuple[dict[str, Any], Tally]:
-    source = SourceConfig(name="web", paths=("/x",), topic="t", value="json", fields=static)
+    source = FileConfig(name="web", paths=("/x",), topic="t", value="json", fields=static)
     tally = Tally()
     made = ValuesOf(source, "h1", tally, lambda: NOW)
     (found,) = made.encode("/logs/a\udcff.log", [event], [fields], [timestamp], [17])
