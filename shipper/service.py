@@ -9,6 +9,7 @@ Kafka client has to be another one, the pump drains and the next one goes on wit
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from shipper.records import processors
 from shipper.tap import Taps
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+COLLECT_AFTER = 50_000  # objects more than were freed, after which cycles are looked for (measured)
 BEAT = 1.0  # seconds between two looks at the pump
 GRACE = 15.0  # seconds beyond shutdown_timeout for the pump to end, before the daemon gives up on it
 
@@ -79,10 +81,14 @@ def run(load: Callable[[], Config], write: Write, accepted: Callable[[Config], N
     events = Events(write)
     flags = Flags()
     before = flags.install()  # first of all: the default of HUP is to end
+    collects = gc.get_threshold()
+    # A chunk makes thousands of dicts at once, none of them in a cycle: to look for cycles at each 700 is a waste.
+    gc.set_threshold(COLLECT_AFTER, *collects[1:])
     try:
         with listening(events):
             return _run(load, accepted, events, flags)
     finally:
+        gc.set_threshold(*collects)
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 

@@ -31,7 +31,9 @@ __all__ = ["Collected", "Discovery", "Watched", "list_files", "look_around"]
 
 POLL_INTERVAL = 1.0
 POLL_SHARE = 10  # a poll takes no more than a tenth of the time
-SCAN_SHARE = 50  # the slow scan no more than a fiftieth, however many files there are
+SCAN_SHARE = 2000  # a look at every file no more than so small a part, however many there are
+SOON_SHARE = 50  # the same, where somebody asks for it
+SURVEY_SHARE = 200  # the same, for looks at directories only
 CATCH_UP_ROUNDS = 20  # looks at what never comes to rest are ended after so many; the next collect goes on
 OVERFLOW_SHARE = 2  # scans after overflows no more than half
 
@@ -68,6 +70,7 @@ class Discovery:
         self._tree = Tree(Rules(sources), self._coverage, events)
         self._before: list[Coverage] = []  # of the sources that there were: let go of when the new ones are watched
         self._scan_due = -math.inf
+        self._survey_due = math.inf
         self._scan_soonest = -math.inf
         self._scan_allowed = -math.inf  # when a scan after an overflow may begin
         self._overflow = False
@@ -107,6 +110,8 @@ class Discovery:
                 self._poll(found)
         else:
             self._apply(drained, found)
+            if began >= self._survey_due:
+                self._survey(found, began)
             if began >= self._poll_due:
                 self._poll(found)
         self._catch_up(found)
@@ -183,7 +188,7 @@ class Discovery:
 
     def next_due(self) -> float:
         """Return the (monotonic) time at which :meth:`collect` has work although nothing woke the pump."""
-        return min(self._scan_due, self._poll_due, self._scan_allowed if self._overflow else math.inf)
+        return min(self._scan_due, self._survey_due, self._poll_due, self._scan_allowed if self._overflow else math.inf)
 
     def stop(self) -> None:
         """End the inotify thread and give its descriptors back."""
@@ -201,10 +206,19 @@ class Discovery:
         while self._before:
             self._before.pop().release_all()
         now = self._clock()
-        self._scan_soonest = now + (now - began) * SCAN_SHARE
-        self._scan_due = max(now + self._interval, self._scan_soonest)
+        self._scan_soonest = now + (now - began) * SOON_SHARE
+        self._scan_due = now + max(self._interval, (now - began) * SCAN_SHARE)
+        self._survey_due = now + self._interval
+        if self._survey_due >= self._scan_due:
+            self._survey_due = math.inf
         self._scan_allowed = now + (now - began) * OVERFLOW_SHARE
         self._events.scan_done(now - began, found.files(), len(self._tree.nodes))
+
+    def _survey(self, found: Findings, began: float) -> None:
+        """Look at every directory between two looks at every file, which take too long to be done as often."""
+        self._tree.survey(found)
+        now = self._clock()
+        self._survey_due = now + max(self._interval, (now - began) * SURVEY_SHARE)
 
     def _poll(self, found: Findings) -> None:
         """Look at the directories of which the kernel does not tell, until every name leads where it did before.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from shipper.events import Events
 from shipper.model import FileId, Seen
 from shipper.paths import PATH_MAX
 
+Stamp = tuple[int, int, int]  # device, inode, time of the last change of its names, mode or owner
+FRESH = 100_000_000  # nanoseconds after a change in which another may have the same time
 CACHE = 4096  # names of one directory whose meaning is remembered
 
 
@@ -40,6 +43,7 @@ class Node:
         self.parent = parent
         self.handle: Handle | None = None
         self.link = False  # the path's last component is a symbolic link
+        self.stamp: Stamp | None = None  # how it was when it was listed last
         self.epoch = 0
         self.children: set[bytes] = set()
         self.links: set[bytes] = set()  # names that are followed, some of them to nowhere
@@ -98,6 +102,18 @@ class Tree:
             self._drop(node, found)
         self.links.scan(found)
         self._coverage.trust()
+
+    def survey(self, found: Findings) -> None:
+        """Look at those directories that are not as they were when they were listed, and at where links lead.
+
+        Of files in directories that are the same, only events tell; that costs nothing for each of them.
+        """
+        self._coverage.renew(doubt=False)
+        for node in list(self.nodes.values()):
+            if node.stamp is None or _stamp(node.path) != node.stamp:
+                self.refresh(node, found)
+            for name in list(node.links):
+                self.look_again(node, name, found, always=False)
 
     def touch(self, node: Node, name: bytes, found: Findings) -> None:
         """Look at one name of ``node``, to which something happened."""
@@ -248,6 +264,7 @@ class Tree:
 
     def _list(self, node: Node, found: Findings) -> list[Step]:
         """Look at all in ``node`` that may matter; return the directories to enter."""
+        node.stamp = _stamp(node.path)
         steps = self._list_names(node, found) if node.state.lists else self._list_literals(node)
         if steps is None:
             return []
@@ -396,3 +413,14 @@ class Tree:
         self._events.directory_unreadable(path, error.strerror or str(error))
         for source in state.sources if found.complete else ():
             found.unreadable(source, path)
+
+
+def _stamp(path: bytes) -> Stamp | None:
+    """Return what tells whether a directory has changed; None where nothing tells."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    if time.time_ns() - found.st_ctime_ns < FRESH:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns

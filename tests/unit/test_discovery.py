@@ -17,6 +17,7 @@ from watchdog.observers.inotify_c import (
 
 from shipper.discovery import Discovery, Watched, coverage, tree
 from shipper.discovery import scan as scan_module
+from shipper.discovery import tree as tree_module
 from shipper.discovery.watch import Inotify, Watcher
 from shipper.events import Events
 from shipper.model import FileId, Observation, Seen
@@ -426,6 +427,40 @@ def test_the_slow_scan_sees_what_no_event_told(
     assert one.complete
     assert set(desk.seen["s"]) == {"a.log", "b.log"}
     assert desk.modified == {"a.log"}
+
+
+def test_between_scans_that_take_long_only_directories_that_changed_are_listed(
+    tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a/a.log")
+    write(tmp_path / "b/b.log")
+    desk = open_desk("*/*.log")
+    monkeypatch.setattr(Watcher, "take", lambda *_: None)
+    monkeypatch.setattr(tree_module, "FRESH", 0)
+    listed: list[bytes] = []
+    real = scan_module.Listing
+
+    def listing(directory: bytes, which: FileId) -> scan_module.Listing:
+        desk.now += 0.1
+        listed.append(os.path.basename(directory))
+        return real(directory, which)
+
+    monkeypatch.setattr(tree_module, "Listing", listing)
+    (one,) = desk.later(30)
+    assert one.complete
+    assert {b"a", b"b"} <= set(listed)
+    listed.clear()
+    write(tmp_path / "b/new.log")
+    (tmp_path / "a").rename(tmp_path / "c")
+    (one,) = desk.later(31)
+    assert not one.complete
+    assert b"a" not in listed
+    assert set(desk.seen["s"]) == {"b/b.log", "b/new.log", "c/a.log"}
+    listed.clear()
+    desk.later(100)
+    assert not listed
+    (one,) = desk.later(100_000)
+    assert one.complete
 
 
 def test_a_directory_becomes_readable(tmp_path: Path, open_desk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
