@@ -60,6 +60,8 @@ class Pulse:
     def worked(self) -> None:
         """Take note that what was found has been read and sent."""
         if self._next < math.inf:
+            for source in self._sources.values():
+                source.hot.rest()
             took = self._clock() - self._began
             if took < LONGEST:
                 self._next = self._began + min(LONGEST, max(BEAT, SHARE * took))

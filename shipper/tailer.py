@@ -93,6 +93,7 @@ class Tailer:
         "framer",
         "fresh",
         "generation",
+        "glimpse",
         "grew_at",
         "head",
         "head_len",
@@ -174,6 +175,7 @@ class Tailer:
         self.key = key
         self.reader: PlainReader | PackedReader | None = None
         self.dense = 0  # bytes to read at a time where lines are so short that a block would hold too many
+        self.glimpse: Stat | None = None  # how the file is: seen in this round, for a read in this round
         self.stat: Stat | None = None  # how the file was just before it was read last
         self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
@@ -302,7 +304,7 @@ class Tailer:
         """Let go of the descriptor."""
         if self.reader is not None:
             self.reader.close()
-            self.reader = self.stat = None
+            self.reader = self.stat = self.glimpse = None
 
     def look(self, stat: Stat) -> None:
         """Take note of what the operating system says of the file."""
@@ -528,7 +530,8 @@ class Tailer:
         read = self.read.offset
         ask = size
         if not self.compression:
-            self.stat = stat = self.reader.stat()
+            stat = self.stat = self.glimpse or self.reader.stat()
+            self.glimpse = None
             ask = min(size, stat.size - at)
             if ask <= 0:  # nothing new, or a file system that does not know the size
                 self.stat, ask = None, min(size, GLANCE)

@@ -23,12 +23,14 @@ class Hot:
         self._clock = clock
         self._files: dict[Tailer, int] = {}  # with the look at which each had grown last
         self._looks = 0
+        self._grown: list[Tailer] = []  # to be read in this round
 
     def turn(self, *, on: bool) -> None:
         """Begin, or end."""
         self.on = on
         if not on:
             self._files.clear()
+            self.rest()
 
     def read(self, tailer: Tailer) -> None:
         """Take note that something was read of a file."""
@@ -54,11 +56,19 @@ class Hot:
                 cold.append(tailer)
                 continue
             try:
-                size = reader.stat().size
+                stat = reader.stat()
             except OSError:
                 cold.append(tailer)  # told when it is read
                 continue
-            if size != tailer.size and not tailer.compression:
+            if stat.size != tailer.size and not tailer.compression:
+                tailer.glimpse = stat
+                self._grown.append(tailer)
                 self._census.grew(tailer)
         for tailer in cold:
             del self._files[tailer]
+
+    def rest(self) -> None:
+        """Take note that a round has ended: what was seen in it is old by the next one."""
+        for tailer in self._grown:
+            tailer.glimpse = None
+        self._grown.clear()

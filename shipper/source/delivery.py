@@ -100,6 +100,11 @@ class Delivery:
         self.unsettled[stream] = None
         self._trial = self._trial or trial
 
+    @property
+    def careful(self) -> bool:
+        """Whether records may have to be passed over, or go alone."""
+        return bool(self._buried or self.pace.limit)
+
     def buried(self, stream: Stream, offset: int) -> Mapping[int, Position]:
         """Return which parts of the line at ``offset`` are passed over, none most often, and where each one ended."""
         return self._buried.get((stream.uid, stream.generation, offset), {}) if self._buried else {}

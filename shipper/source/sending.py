@@ -60,6 +60,8 @@ class Sending:
         self._away_since: dict[str, float] = {}  # topics that records have chosen and that are not there
         self._keeps_long = config.on_long_line == "deadletter"
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
+        # Nothing is asked of a record but to be sent with its file's key: see _is_plain.
+        self._plain = stage.plain and not self._beside and not self._chooses and not self.rate.limited
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
 
     def most(self, stream: Stream) -> int | None:
@@ -78,6 +80,11 @@ class Sending:
         Returns False where nothing was sent: ``stream`` waits for a topic, and reads it again then.
         """
         start = before.read.offset
+        if self._is_plain(stream, batch):
+            shaped = self._stage.shape(stream, batch.lines, tuple, batch.size)
+            chunk = self._track(stream, batch, shaped, None, start, trial=False)
+            self.sink.send(stream.topic, shaped.messages, chunk)
+            return True
         shaped = self._shape(stream, batch, start)
         keep, waits_for, large = self._together(stream, batch, shaped)
         if self.rate.limited and not self.rate.drops:
@@ -113,6 +120,12 @@ class Sending:
             chunk = self._book(stream, batch, shaped, alone, start, trial=large)
             self._hand_over(stream, shaped, chunk, alone=narrow)
         return True
+
+    def _is_plain(self, stream: Stream, batch: Batch) -> bool:
+        """Whether ``batch`` goes as it is, as nearly all do: nothing in it may have to go alone, or be passed over."""
+        if not self._plain or batch.part or batch.full or stream.record or self._delivery.careful:
+            return False
+        return len(batch.lines) > 1 or len(batch.lines[0]) + len(stream.key) <= self._fits.get(stream.topic, 0)
 
     def _shape(self, stream: Stream, batch: Batch, start: int) -> Shaped:
         shaped = self._stage.shape(
@@ -240,13 +253,8 @@ class Sending:
     ) -> Chunk:
         """Book a chunk, and tell of it."""
         count = len(shaped.messages)
-        chunk = self._ledger.track(stream.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
-        self._delivery.sent(stream, trial=trial)
+        chunk = self._track(stream, batch, shaped, alone, start, trial=trial)
         self.rate.sent(count)
-        self._events.records_sent(self.name, count, batch.size)
-        self._keeper.sent(stream, batch, start, count)
-        if (hot := self._watch.hot(shaped.messages)) is not None:
-            self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
         if self._watch.unresolved(count, shaped.noted.get("key_fallback", 0)):
             self._events.key_unresolved(self.name, self._template)
         for rule, dropped in shaped.dropped.items():
@@ -258,6 +266,18 @@ class Sending:
             self._events.count("records.truncated_bytes", self.name, batch.full - len(batch.lines[0]))
         for what, noted in shaped.noted.items():
             self._events.records_noted(self.name, what, noted, shaped.why.get(what))
+        return chunk
+
+    def _track(
+        self, stream: Stream, batch: Batch, shaped: Shaped, alone: Alone | None, start: int, *, trial: bool
+    ) -> Chunk:
+        count = len(shaped.messages)
+        chunk = self._ledger.track(stream.track, batch.end, count, shaped.size + count * RECORD_OVERHEAD, alone)
+        self._delivery.sent(stream, trial=trial)
+        self._events.records_sent(self.name, count, batch.size)
+        self._keeper.sent(stream, batch, start, count)
+        if (hot := self._watch.hot(shaped.messages)) is not None:
+            self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
         return chunk
 
     def _hand_over(self, stream: Stream, shaped: Shaped, chunk: Chunk, *, alone: bool) -> None:

@@ -201,7 +201,7 @@ class Disk:
         seconds = inode.mtime // 1_000_000_000
         return os.stat_result(
             (inode.kind | 0o644, inode.number, self.device, inode.links, 0, 0, size, seconds, seconds, seconds),
-            {"st_mtime_ns": inode.mtime, "st_mtime": inode.mtime / 1e9},
+            {"st_mtime_ns": inode.mtime, "st_mtime": inode.mtime / 1e9, "st_ctime_ns": inode.mtime},
         )
 
     def open(self, inode: Inode) -> int:

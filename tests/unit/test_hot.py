@@ -1,0 +1,120 @@
+"""Files that grow all the time: read when they have grown, forgotten when they do not, and looked at anew each time."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from shipper.files import PlainReader, Stat
+from shipper.filesource.census import Census
+from shipper.filesource.hot import LOOKS, WARM, Hot
+from shipper.model import Checkpoint, FileId
+from shipper.tailer import Tailer
+
+FILE = FileId(1, 1)
+
+
+class Reader:
+    """An open file of some size, or one that cannot be looked at."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.error: OSError | None = None
+
+    def stat(self) -> Stat:
+        if self.error is not None:
+            raise self.error
+        return Stat(FILE, self.size, 0, 1)
+
+
+class Names:
+    """A census of one file."""
+
+    def __init__(self, tailer: Tailer) -> None:
+        self.by_name = {tailer.path: tailer}
+        self.grown: list[Tailer] = []
+
+    def grew(self, tailer: Tailer) -> None:
+        self.grown.append(tailer)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.tailer = Tailer(Checkpoint("a", "s", b"/a", b"/a", FILE, 0, 0), 1000, "t", b"key")
+        self.reader = Reader()
+        self.tailer.reader = cast("PlainReader", self.reader)
+        self.names = Names(self.tailer)
+        self.hot = Hot(cast("Census", self.names), lambda: self.now)
+        self.hot.turn(on=True)
+
+    def look(self) -> bool:
+        """Look once; whether the file is to be read."""
+        self.names.grown.clear()
+        self.hot.look()
+        return bool(self.names.grown)
+
+    def keeps(self) -> bool:
+        """Whether what was seen is kept for the read."""
+        return self.tailer.glimpse is not None
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_what_was_read_is_looked_at_until_it_has_not_grown_for_long(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    assert not rig.look()
+    rig.reader.size = 5
+    assert rig.look()
+    rig.tailer.size = 5
+    assert not any(rig.look() for _ in range(LOOKS))
+    rig.reader.size = 10
+    assert not rig.look()  # the looks at all files of a directory find it
+
+
+def test_what_was_seen_in_a_round_is_not_believed_in_the_next(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    rig.reader.size = 5
+    assert rig.look()
+    assert rig.keeps()
+    rig.hot.rest()
+    assert not rig.keeps()
+    assert rig.look()
+    rig.hot.turn(on=False)
+    assert not rig.keeps()
+    assert not rig.look()
+
+
+def test_a_name_that_may_have_changed_is_hot_if_it_grew_lately(rig: Rig) -> None:
+    rig.tailer.grew_at = rig.now - WARM - 1
+    rig.hot.modified({b"/a"})
+    rig.reader.size = 5
+    assert not rig.look()
+    rig.tailer.grew_at = rig.now
+    rig.hot.modified({b"/a", b"/b"})
+    assert rig.look()
+
+
+def test_what_is_closed_or_cannot_be_looked_at_is_left_to_who_reads_it(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    rig.reader.size = 5
+    rig.reader.error = OSError(5, "Input/output error")
+    assert not rig.look()
+    rig.reader.error = None
+    assert not rig.look()
+    rig.hot.read(rig.tailer)
+    rig.tailer.reader = None
+    assert not rig.look()
+
+
+def test_nothing_is_hot_while_the_kernel_tells_of_everything(rig: Rig) -> None:
+    rig.hot.turn(on=False)
+    rig.hot.read(rig.tailer)
+    rig.tailer.grew_at = rig.now
+    rig.hot.modified({b"/a"})
+    rig.reader.size = 5
+    assert not rig.look()
