@@ -55,7 +55,9 @@ def state_dir(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
     files = tree.read(Path(path))
     loader = _Loader(environ, complete=True)
     values = loader.shipper(files.tree)
-    if "state_dir" not in values:
+    default = keys_of(ShipperConfig)["state_dir"].default
+    guessed = values.get("state_dir") == default and ".shipper.state_dir" not in dict(files.tree.leaves(""))
+    if "state_dir" not in values or (guessed and files.problems):  # what cannot be read may name another one
         raise ConfigError([str(problem) for problem in sorted(files.problems + loader.problems)])
     found = values["state_dir"]
     assert isinstance(found, Path)
@@ -190,13 +192,12 @@ class _Loader:
                 # A table where a value belongs is described as such, whatever is in it.
                 leaf = found if isinstance(found, Leaf) else Leaf({}, found.where)
                 self._value(values, entry, leaf, (*path, name))
-            elif not entry.required:
-                values[name] = entry.default
             elif entry.key.environment and self._environ.get(entry.key.environment):
                 self._from_environment(values, entry, table, (*path, name))
+            elif not entry.required:
+                values[name] = entry.default
             elif missing and self._complete and name not in meant and not bad_table:
-                unset = f", and ${entry.key.environment} is not set" if entry.key.environment else ""
-                self._tell(table.where, (*path, name), f"is missing{unset}; write {name} = {entry.key.example}")
+                self._tell(table.where, (*path, name), f"is missing; write {name} = {entry.key.example}")
         return values
 
     def _source(self, sources: Table, name: str) -> dict[str, Any]:

@@ -46,11 +46,10 @@ class ShipperConfig(msgspec.Struct, frozen=True):
         Path,
         Key(
             Directory(),
-            "Where the checkpoints are kept. Default: $STATE_DIRECTORY, which systemd sets.",
-            example='"/var/lib/shipper"',
+            "Where the checkpoints are kept. Instead of the default: $STATE_DIRECTORY, which systemd sets.",
             environment="STATE_DIRECTORY",
         ),
-    ]
+    ] = Path("/var/lib/shipper")
     shutdown_timeout: Annotated[
         float,
         Key(

@@ -209,7 +209,7 @@ def test_the_sample_has_every_key_with_its_default(tmp_path: Path) -> None:
 def test_the_sample_needs_no_more_than_its_required_values(tmp_path: Path) -> None:
     text = (CONFIG / "shipper.toml").read_text()
     written_out = [line for line in text.splitlines() if line and not line.startswith(("#", "["))]
-    assert [line.split(" = ")[0] for line in written_out] == ["state_dir", "bootstrap_servers", "paths", "topic"]
+    assert [line.split(" = ")[0] for line in written_out] == ["bootstrap_servers", "paths", "topic"]
     for line in written_out:
         (tmp_path / "shipper.toml").write_text(text.replace(line, ""))
         with pytest.raises(ConfigError) as error:
