@@ -15,7 +15,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: bench bench-guard bench-records chaos clean demo docs fleet fmt help lint sim test venv
+.PHONY: bench bench-guard bench-records chaos clean demo docs fleet fmt help lint package sim system test venv
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -29,6 +29,14 @@ demo: venv ## ship growing and rotating files to an embedded broker, and verify 
 test: ## run all tests: units, mock cluster, real Kafka
 	@.ci/setup test
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+package: ## build the sdist, the wheel and a .deb into dist/
+	@.ci/setup package
+	@packaging/build
+
+system: package ## install the .deb on a Debian under a real systemd, and see what it does; needs root
+	@.ci/setup system
+	@$(BIN)/pytest tests/system $(ARGS)
 
 chaos: ## let writers, daemon and a real broker fail in all ways at once, and see that nothing is lost
 	@.ci/setup test
