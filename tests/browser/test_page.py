@@ -75,7 +75,7 @@ class Daemon:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         events = Events(lambda *_: None)
-        self._admin = Admin(root, lambda: Pump(self.status), ConfigStatus, Taps(events), events)
+        self._admin = Admin(root, lambda: Pump(self.status), lambda: self.status.config, Taps(events), events)
         self._admin.configure(AdminConfig(listen=self.address))
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_seen_at_a_glance(browser: Browser, daemon: Daemon, wid
     daemon.status = BAD
     with opened(browser, daemon, width=width, dark=dark) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text("✗ shipper on web-3 needs you")
-        for words in ("the credentials were refused", "billing: blocked: record of 1.4 MB", "shipper deadletter list"):
+        for words in ("the credentials were refused", "blocked: record of 1.4 MB", "shipper deadletter list"):
             seen = page.get_by_text(words).first
             expect(seen).to_be_visible()
             expect(seen).to_be_in_viewport()
@@ -141,6 +141,10 @@ def test_it_follows_the_daemon_and_draws_its_charts(browser: Browser, daemon: Da
             FINE, at=FINE.at + 2, sources=[msgspec.structs.replace(SOURCE, delivered=SOURCE.delivered + 20_000)]
         )
         expect(page.get_by_text("10,000").first).to_be_visible()  # lines a second
+        refused = ConfigStatus(differs=True, problems=["kafka.linger: nonsense"])
+        daemon.status = changed(FINE, config=refused, sources=[msgspec.structs.replace(SOURCE, lag=125.0)])
+        expect(page.get_by_text("the old one is in force: kafka.linger: nonsense")).to_be_visible()
+        expect(page.get_by_text("2 min 5 s")).to_be_visible()
         daemon.status = BAD
         expect(page.get_by_role("heading", level=1)).to_have_text("✗ shipper on web-3 needs you")
 
