@@ -31,13 +31,24 @@ def parse(cursor: str) -> Place | None:
         return None
 
 
+def order(cursor: str) -> tuple[str, int]:
+    """Return the stream and the number alone, for that is asked of each entry; ("", 0) where it says nothing of them.
+
+    >>> order("s=fc8a;i=1f;b=0123;m=3e8;t=6445941624000;x=2091")
+    ('s=fc8a', 31)
+    """
+    try:
+        stream, number, _ = cursor.split(";", 2)
+        return stream, int(number[2:], 16)
+    except ValueError:
+        return "", 0
+
+
 def between(before: str, after: str) -> int | None:
     """Return how many entries were written between two, ``None`` where nobody can tell.
 
     >>> between("s=a;i=1;t=1", "s=a;i=4;t=2"), between("s=a;i=1;t=1", "s=b;i=4;t=2")
     (2, None)
     """
-    one, other = parse(before), parse(after)
-    if one is None or other is None or one.stream != other.stream:
-        return None
-    return max(0, other.number - one.number - 1)
+    (stream, number), (other, after_it) = order(before), order(after)
+    return max(0, after_it - number - 1) if stream and stream == other else None

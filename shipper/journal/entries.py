@@ -10,11 +10,12 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from shipper.journal.cursor import between
+from shipper.journal.cursor import between, order
 from shipper.journal.reader import Change, Reader
 from shipper.journal.selection import Term
 
 BAD_IN_A_ROW = 256  # entries that cannot be read, after which others have their turn
+CAUGHT_UP = 1000  # entries after the end within which a new file may hold older ones
 MESSAGE = "MESSAGE"
 
 
@@ -64,6 +65,8 @@ class Entries:
         self._on_damage = on_damage
         self._whole = whole and not terms
         self._last = ""  # the cursor of the last entry
+        self._place = ("", 0)  # what it says
+        self._since_end = CAUGHT_UP  # entries since there was nothing more to read
         self._here = False  # the reader is at an entry that was not given yet
         self.at_end = False
 
@@ -85,7 +88,7 @@ class Entries:
 
     def seek(self, cursor: str) -> None:
         """Go on after the entry at ``cursor``, at the beginning where it is ""; raises OSError."""
-        self._last = cursor
+        self._last, self._place = cursor, order(cursor)
         self._here = False
         reader = self.reader
         reader.select(())
@@ -94,15 +97,30 @@ class Entries:
             reader.select(self._terms)
             return
         reader.seek_cursor(cursor)
-        if reader.next() and not reader.at(cursor):
-            gap = Gap(cursor, reader.cursor(), between(cursor, reader.cursor()))
+        if self._is_beyond(cursor) and (after := self._cursor()):
+            gap = Gap(cursor, after, between(cursor, after))
             if gap.entries != 0:  # else it was the last entry of what was removed
                 self._on_gap(gap)
-                self._last = ""  # and are not told as missing, too
+                self._last, self._place = "", ("", 0)  # and are not told as missing, too
         if self._terms:
             reader.select(self._terms)
         reader.seek_cursor(cursor)
-        self._here = reader.next() and not reader.at(cursor)
+        self._here = self._is_beyond(cursor)
+
+    def _is_beyond(self, cursor: str) -> bool:
+        """Go to the first entry from ``cursor`` on; whether that is another one."""
+        if not self.reader.next():
+            return False
+        try:
+            return not self.reader.at(cursor)
+        except OSError:  # it is damaged: that which was sent, or one that is to be passed over
+            return False
+
+    def _cursor(self) -> str:
+        try:
+            return self.reader.cursor()
+        except OSError:
+            return ""
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -119,6 +137,7 @@ class Entries:
                 self._here = False
             elif not reader.next():
                 self.at_end = True
+                self._since_end = 0
                 return None
             try:
                 cursor = reader.cursor()
@@ -129,16 +148,26 @@ class Entries:
             except OSError as error:
                 self._on_damage(1, error.strerror or str(error))
                 continue
-            if self._whole and self._last and (missing := between(self._last, cursor)):
-                if reader.process() is not Change.NOTHING:  # a file that has come just now may hold them
+            if self._whole and (missing := self._missing(cursor)):
+                # A file that has come just now may hold them. With much to read it is not asked for: what the library
+                # hears of then it also lets go of, files that were removed and are not read to their end.
+                if self._since_end < CAUGHT_UP and reader.process() is not Change.NOTHING:
                     self.seek(self._last)
                     continue
                 self._on_damage(missing, "entries are not where they should be")
+            self._since_end += 1
             self._last = cursor
+            self._place = order(cursor) if self._whole else ("", 0)
             return entry
         if stays == BAD_IN_A_ROW:
             raise OSError(errno.EBADMSG, "the library gives the same entry again and again")
         return None
+
+    def _missing(self, cursor: str) -> int:
+        """Return how many entries there should have been before this one."""
+        stream, number = order(cursor)
+        before, last = self._place
+        return max(0, number - last - 1) if stream == before and stream else 0
 
     def _entry(self, cursor: str) -> Entry:
         reader = self.reader
@@ -157,11 +186,16 @@ class Entries:
         message = found.pop(MESSAGE, None)
         if isinstance(message, list):  # who writes several means them to be fields
             found[MESSAGE], message = message, message[0]
-        fields: dict[str, Any] = {
-            name: text(value) if isinstance(value, bytes) else [text(one) for one in value]
-            for name, value in found.items()
-        }
-        size = sum(len(one) for value in found.values() for one in (value if isinstance(value, list) else [value]))
+        size = 0
+        try:  # nearly always all of them are text, each there once
+            fields: dict[str, Any] = {name: value.decode() for name, value in found.items()}  # type: ignore[union-attr]
+            size = sum(map(len, found.values()))
+        except (UnicodeDecodeError, AttributeError):
+            fields = {}
+            for name, value in found.items():
+                several = value if isinstance(value, list) else [value]
+                fields[name] = [text(one) for one in several] if isinstance(value, list) else text(value)
+                size += sum(map(len, several))
         fields["__CURSOR"] = cursor
         fields["__REALTIME_TIMESTAMP"] = str(time)
         fields["__MONOTONIC_TIMESTAMP"] = str(self.reader.monotonic())

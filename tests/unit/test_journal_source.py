@@ -512,6 +512,17 @@ def test_a_gap_is_told_once_however_often_it_is_read_again(rig: JournalRig) -> N
     assert len(rig.told_of("journal.gap")) == 1
 
 
+def test_an_entry_that_is_damaged_after_it_was_sent_is_no_hindrance(rig: JournalRig) -> None:
+    rig.journal.write(5)
+    started(rig)
+    rig.stop()
+    rig.journal.entries[-1].bad = True
+    rig.journal.write(3)
+    started(rig)
+    assert rig.lines == [f"line {n}" for n in range(1, 9)]
+    assert rig.told_of("journal.gap") == rig.told_of("journal.unreadable") == []
+
+
 def test_a_cursor_that_the_selection_leaves_out_is_still_there(rig: JournalRig) -> None:
     rig.journal.write(9)
     started(rig)
