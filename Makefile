@@ -60,10 +60,11 @@ fleet: venv ## fifty daemons against one broker: what one costs, what the broker
 	@.ci/setup bench
 	@$(BIN)/python -m bench fleet $(ARGS)
 
-lint: venv ## check style and types
+lint: venv ## check style, types and what bandit knows of
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r shipper packaging
 
 docs: venv ## build the documentation as a site, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -55,7 +55,7 @@ def replay(config: Config, events: Events, timeout: float) -> Done:
 
 def as_json(number: int, letter: Letter) -> str:
     """Return a letter as one line of JSON; what need not be text is base64, but the path is as a person sees it."""
-    return json.dumps(
+    found = json.dumps(  # ASCII only: what is in a header may be a terminal's
         {
             "number": number,
             "time": _time(letter),
@@ -73,9 +73,9 @@ def as_json(number: int, letter: Letter) -> str:
             "key": base64.b64encode(letter.key).decode(),
             "headers": {name: value.decode("utf-8", "backslashreplace") for name, value in letter.headers},
             "value": base64.b64encode(letter.value).decode(),
-        },
-        ensure_ascii=False,
+        }
     )
+    return found.replace("\x7f", "\\u007f")
 
 
 def as_text(number: int, letter: Letter) -> str:

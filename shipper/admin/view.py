@@ -150,7 +150,8 @@ def _sources(now: Status, before: Status | None, width: int) -> Table:
         if width >= WIDE:
             row += [f"{source.in_flight:,}", f"{source.delivered:,}", f"{source.deadlettered:,}"]
             row.append(", ".join(f"{n:,} ({rule})" for rule, n in sorted(source.dropped.items())) or "0")
-        table.add_row(*row, "problem, see above" if source.problem else source.state)
+        # As text: in a string rich would take "[…]" for markup, and a file can have any name.
+        table.add_row(*map(Text, row), Text("problem, see above" if source.problem else source.state))
     return table
 
 
@@ -184,5 +185,6 @@ def _files(files: list[FileStatus], width: int) -> Table:
         row = [file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})"]
         if width >= WIDE:
             row += [f"{file.acked:,}", f"{file.size:,}"]
-        table.add_row(*row, size(file.unread), lag(file.lag), part, file.why or "reading")
+        row += [size(file.unread), lag(file.lag), part, file.why or "reading"]
+        table.add_row(*map(Text, row))
     return table

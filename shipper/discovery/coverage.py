@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -40,7 +41,8 @@ class Coverage:
         """
         self._doubt = doubt
         if self._watcher is not None:
-            self._remote = network_devices()
+            with contextlib.suppress(OSError):  # no descriptor is left, say: then they are as they were
+                self._remote = network_devices()
             self._watcher.retry()
 
     def trust(self) -> None:

@@ -61,9 +61,28 @@ def look(path: bytes) -> Found | None:
     except OSError as error:
         if error.errno in ABSENT:
             return None
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return _look_without(path, error)
         raise
     place.close()
     return _found(place.stat, place.link, place.foreign)
+
+
+def _look_without(path: bytes, error: OSError) -> Found | None:
+    """Look at ``path`` with no descriptor; what is behind a link must wait until there is one again.
+
+    Files that are not looked at would never be opened, and none be closed for them. This may be fooled by who is fast
+    enough; opening may not.
+    """
+    try:
+        found = os.lstat(path)
+    except OSError as gone:
+        if gone.errno in ABSENT:
+            return None
+        raise
+    if stat.S_ISLNK(found.st_mode) or os.path.realpath(path) != path:
+        raise error
+    return _found(found, False, None)  # noqa: FBT003 - no link
 
 
 class Entry:

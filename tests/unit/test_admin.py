@@ -504,6 +504,14 @@ def test_a_file_that_is_behind_is_shown_with_the_reason_and_what_is_left_out_is_
     assert "50%" in text
 
 
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_file_may_have_the_name_of_a_colour(width: int) -> None:
+    odd = msgspec.structs.replace(FILE, seen_as="/[/]/[red]a.log", path="/[/]/[red]a.log", why="waits for [bold]")
+    told = seen(changed(FINE, files=[odd]), width=width)
+    assert "/[/]/[red]a.log" in told
+    assert "[bold]" in told or width < 110
+
+
 def test_how_long_a_backlog_takes_at_this_rate() -> None:
     before = changed(FINE, at=90.0, sources=[msgspec.structs.replace(SOURCE, bytes_read=1_000_000)])
     assert "1.0 GB (2 h 46 min)" in seen(with_source(unread=1_000_000_000), before, 200)

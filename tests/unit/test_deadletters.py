@@ -287,3 +287,6 @@ def test_what_a_person_sees_is_escaped() -> None:
     assert "at 10, part 2 of its line" in shown
     assert "5 bytes for topic t: too large" in shown
     assert json.loads(replay.as_json(7, letter))["path"] == "/a\\x1b[31m\\xff.log"
+    letter = dataclasses.replace(LETTER, headers=(("h", "\x7f\x9b31m\u202e".encode()),))
+    assert replay.as_json(7, letter).isprintable()
+    assert json.loads(replay.as_json(7, letter))["headers"] == {"h": "\x7f\x9b31m\u202e"}
