@@ -27,8 +27,6 @@ NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_HOPS = 40  # as in the kernel
 PATH_MAX = 4096
 
-TRUSTED = frozenset({0, os.geteuid()})  # whose links lead where the administrator wants
-
 
 def _hard_links_guarded() -> bool:
     try:
@@ -39,6 +37,11 @@ def _hard_links_guarded() -> bool:
 
 
 HARD_LINKS_GUARDED = _hard_links_guarded()  # the kernel lets nobody link to what they may not write
+
+
+def trusted() -> frozenset[int]:
+    """Return whose links lead where the administrator wants."""
+    return frozenset({0, os.geteuid()})
 
 
 class Foreign(NamedTuple):
@@ -190,7 +193,7 @@ def hard_link(directory: int, path: bytes, found: os.stat_result) -> Foreign | N
     if HARD_LINKS_GUARDED or found.st_nlink < 2 or not stat.S_ISREG(found.st_mode):
         return None
     at = os.fstat(directory)
-    if at.st_uid in TRUSTED | {found.st_uid} and not at.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if at.st_uid in trusted() | {found.st_uid} and not at.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return None
     return Foreign(path, at.st_uid, found.st_uid, hard=True)
 
@@ -220,7 +223,7 @@ def _judge(ways: list[_Way], left: int, uid: int) -> Foreign | None:
     foreign = None
     while ways and ways[-1].left >= left:
         way = ways.pop()
-        if way.owner != uid and way.owner not in TRUSTED:
+        if way.owner != uid and way.owner not in trusted():
             foreign = Foreign(way.path, way.owner, uid)
     return foreign
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from shipper import paths
 from shipper.model import FileId
-from shipper.paths import MAX_HOPS, TRUSTED, Foreign
+from shipper.paths import MAX_HOPS, Foreign
 
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
@@ -187,7 +187,7 @@ def hops(link: bytes) -> tuple[tuple[Hop, ...], frozenset[int]]:
         if name in (b"", b".", b".."):
             break
         found.append(Hop(os.path.realpath(directory), name))
-    return tuple(found), frozenset(owners - TRUSTED)
+    return tuple(found), frozenset(owners - paths.trusted())
 
 
 def network_devices(mountinfo: str = "/proc/self/mountinfo") -> frozenset[int]:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from shipper.config import Config, FileConfig
 from shipper.discovery import look_around
 from shipper.discovery.nearest import nearest
-from shipper.discovery.rules import Rules, Watched
+from shipper.discovery.rules import Rules, Watched, trust
 from shipper.discovery.scan import ABSENT
 from shipper.events import Events
 from shipper.explain.fate import Fate, Inquiry, excluded
 from shipper.explain.permission import barrier
 from shipper.model import FileId, SourceState, show_path
+from shipper.paths import walk
 
 KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -98,6 +99,16 @@ def _ask(source: FileConfig, state: SourceState, path: bytes, found: FileId | No
         inquiry.close()
 
 
+def _not_followed(source: FileConfig, path: bytes) -> str:
+    """Say by which link ``path`` leads to what the source does not read; "" where it would."""
+    try:
+        place = walk(path)
+    except OSError:
+        return ""
+    place.close()
+    return "" if trust(Watched.of(source)).allows(place) else str(place.foreign or "a symbolic link")
+
+
 def _why_not(config: Config, path: bytes) -> list[str]:
     """Say why no source knows of ``path``: by its name."""
     directory, name = os.path.split(path)
@@ -112,6 +123,8 @@ def _why_not(config: Config, path: bytes) -> list[str]:
         claims = rules.claims(state, directory, name) if state is not None else ()
         if hidden := claims and excluded(source, path):
             reasons.append(f'source "{source.name}": {hidden}')
+        elif claims and (refused := _not_followed(source, path)):
+            reasons.append(f'source "{source.name}": it does not follow {refused}; see its follow_symlinks')
         elif claims and claims[0].base == name:
             reasons.append(f'source "{source.name}": its name matches; it is shipped once it can be found there')
         elif claims:

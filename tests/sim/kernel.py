@@ -131,6 +131,7 @@ class Os:
     O_RDONLY, O_NONBLOCK, O_NOCTTY, O_CLOEXEC = os.O_RDONLY, os.O_NONBLOCK, os.O_NOCTTY, os.O_CLOEXEC
     DirEntry = Entry
     strerror = staticmethod(os.strerror)
+    geteuid = staticmethod(os.geteuid)
     fsencode = staticmethod(os.fsencode)
     fsdecode = staticmethod(os.fsdecode)
     makedev = staticmethod(os.makedev)

@@ -166,6 +166,19 @@ def test_a_link_and_what_it_leads_to(rig: PumpRig, tmp_path: Path) -> None:
     assert f"another name of the same file is {link}" in found.notes
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_link_that_is_not_followed(rig: PumpRig, tmp_path: Path) -> None:
+    link = rig.logs / "app.log"
+    link.symlink_to(write(tmp_path / "secret"))
+    os.chown(link, 4711, 4711, follow_symlinks=False)
+    ship(rig)
+    answer = asked(rig.config, link)
+    assert not answer.shipped
+    assert answer.why == [
+        "source \"s\": it does not follow a link of uid 4711's to what is root's; see its follow_symlinks"
+    ]
+
+
 def test_a_file_that_was_deleted_after_it_was_read(rig: PumpRig) -> None:
     log = write(rig.logs / "app.log")
     ship(rig)
