@@ -19,6 +19,7 @@ from shipper.checkpoints.statedir import hold
 from shipper.errors import EditError, StateError
 from shipper.files import BROKEN, Files, PackedReader, PlainReader, Reader, fingerprint_at, open_reader
 from shipper.model import EDIT, Checkpoint, Edit, FileState, SourceState, show_path
+from shipper.paths import Trust
 
 STEP = 64 << 10  # bytes; how far a look for a line end goes at a time
 
@@ -32,7 +33,8 @@ class Editor:
         shown = show_path(os.fsencode(path))
         if not path.exists():
             raise StateError(f"{shown} is not there; has the daemon run with this configuration?")
-        self._files = files or Files()
+        # Whoever edits names the file themselves, and its digests are all that is kept.
+        self._files = files or Files(trust=Trust("always"))
         self._lock = hold(state_dir)
         try:
             self._database = Database(path)

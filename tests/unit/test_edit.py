@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_a_file_goes_on_where_a_person_says(tmp_path: Path, state: Path, log: Pa
         editor.set("s", path(log), 19)
     assert run(tmp_path) == ["five"]
     assert run(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_link_is_followed_for_who_names_it(tmp_path: Path, state: Path, log: Path) -> None:
+    log.rename(tmp_path / "elsewhere")
+    log.symlink_to(tmp_path / "elsewhere")
+    os.chown(log, 4711, 4711, follow_symlinks=False)
+    with Editor(state) as editor:
+        assert editor.set("s", path(log), 4)[1].offset == 4
 
 
 def test_a_finished_file_is_read_again_before_its_successor(tmp_path: Path, state: Path, log: Path) -> None:

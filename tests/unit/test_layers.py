@@ -58,7 +58,7 @@ TABLE = {
         "line to record: knows neither files nor Kafka",
     ),
     "checkpoints": Row(
-        "errors model ownership files events", "sqlite3", "saves what it is told: must not know of Kafka"
+        "errors model ownership paths files events", "sqlite3", "saves what it is told: must not know of Kafka"
     ),
     "deadletters": Row(
         "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
