@@ -25,6 +25,7 @@ class Sample(msgspec.Struct, frozen=True):
     bytes_read: int
     unread: int
     in_flight: int
+    lag: float  # seconds: of the source that is furthest behind
 
 
 class History:
@@ -58,6 +59,7 @@ class History:
                         bytes_read=sum(s.bytes_read for s in status.sources),
                         unread=sum(s.unread for s in status.sources),
                         in_flight=status.in_flight,
+                        lag=max((s.lag or 0.0 for s in status.sources), default=0.0),
                     )
                 )
             if self._end.wait(EVERY):

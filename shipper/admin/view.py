@@ -15,6 +15,7 @@ from shipper.lifecycle import Service
 from shipper.status import FileStatus, SourceStatus, Status
 
 FILES = 10  # that are shown one by one
+BEHIND = 60.0  # seconds for which lines have waited, from which on a source is said to be behind
 WIDE = 110  # columns from which on all is shown
 WELL = Text(" ✓ all is well", style="green")
 
@@ -93,7 +94,7 @@ def _problems(now: Status) -> Iterator[Text]:
         if source.problem:
             since = span(now.at - source.problem_since)
             yield Text(f" ✗ {source.name}, for {since}: {source.problem} → {source.remedy}", style="red")
-    for said in _about_config(now):
+    for said in (*_behind(now), *_about_config(now)):
         yield Text(said, style="yellow")
     for source in now.sources:
         if source.lost:
@@ -114,6 +115,18 @@ def _problems(now: Status) -> Iterator[Text]:
         yield Text(" … starting", style="yellow")
     elif now.state == Service.DRAINING:
         yield Text(" … stopping: what is in flight is being delivered", style="yellow")
+
+
+def _behind(now: Status) -> Iterator[str]:
+    """Yield which sources are behind although nothing keeps them from going on, and the file that is most so."""
+    if now.trouble:
+        return
+    for source in now.sources:
+        if source.problem or (source.lag or 0.0) < BEHIND:
+            continue
+        file = max((f for f in now.files if f.source == source.name), key=lambda f: f.unread, default=None)
+        where = f" {file.seen_as}" if file is not None and file.unread else ""
+        yield f" ▲ {source.name}:{where} {size(source.unread)} to read, lines have waited for {lag(source.lag)}"
 
 
 def _about_config(now: Status) -> Iterator[str]:

@@ -571,3 +571,10 @@ def test_explain_asks_the_daemon_what_it_waits_for() -> None:
         "the configuration on disk, of which this is said, is not the one in force: shipper status",
     ]
     assert list(about.notes(FINE, b"/var/log/a.log")) == []
+
+
+def test_a_source_that_is_behind_is_told_with_its_worst_file() -> None:
+    status = changed(with_source(lag=750.0, unread=2_100_000_000), files=[FILE])
+    assert "▲ nginx: /var/log/a.log 2.1 GB to read, lines have waited for 12 min 30 s" in seen(status, width=120)
+    assert "▲" not in seen(with_source(lag=59.0))
+    assert "waited" not in seen(changed(status, trouble="nobody answers"))  # that says it all
