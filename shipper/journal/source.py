@@ -34,6 +34,7 @@ from shipper.source.stride import Stride
 
 RETRY_FIRST, RETRY_LAST = 0.5, 30.0  # seconds between tries of a journal that cannot be read
 FIRST_RETRY = 5.0  # seconds until it is tried again to save where the source begins
+SURVEY, SURVEY_SOON = 60.0, 6.0  # seconds between looks at the files themselves; where one is perhaps being made
 LOOK = 30.0  # seconds between looks that no event asks for ...
 LOOK_UNRELIABLE = 2.0  # ... and on file systems that tell of nothing
 STALE = 10.0  # seconds after which events that were not looked at may have been too many for the kernel to keep
@@ -98,7 +99,7 @@ class JournalSource:
         )
         self._stride = Stride(BLOCK)
         self._leaving = False
-        self._survey = Survey(config, library.try_file)
+        self._survey = Survey(config, library.try_file, tools.wall)
         self._found = Found()
         self._told: Found | None = None
         self._revision = first.revision
@@ -109,6 +110,7 @@ class JournalSource:
         self._retry_at = 0.0
         self._retry_delay = 0.0
         self._look_at = 0.0
+        self._survey_at = 0.0  # of files that it cannot read the library tells nothing
         self._signal: threading.Event | None = None  # set when something has happened
         self._signalled_at = 0.0  # since when that was not looked at; 0: it was
         self._gap_at = ""  # the cursor after which the last gap was told
@@ -218,6 +220,7 @@ class JournalSource:
     def _look_around(self) -> None:
         """Look which files are not read, and tell of those that were not told of."""
         before, found = self._found, self._survey.look()
+        self._survey_at = self._clock() + (SURVEY_SOON if found.young else SURVEY)
         self._found = found
         for path in found.damaged.keys() - before.damaged.keys():
             self.damaged += 1
@@ -296,6 +299,8 @@ class JournalSource:
     def tick(self) -> None:
         """Do what is due: open the journal, notice what has happened to it, look again at topics that were missing."""
         now = self._clock()
+        if self._journal.entries is not None and now >= self._survey_at:
+            self._look_around()
         self._schedule.ripen(now, lambda topic: self.sink.topic_state(topic) is TopicState.READY)
         if self._journal.entries is None:
             if now >= self._retry_at:
@@ -318,7 +323,7 @@ class JournalSource:
             return min(self._retry_at, self.delivery.due)
         rate = self._sending.rate.due if self._schedule.hungry else math.inf
         look = self._look_at if self._journal.at_end else math.inf
-        return min(self._schedule.due, self.delivery.due, rate, look)
+        return min(self._schedule.due, self.delivery.due, rate, look, self._survey_at)
 
     # --- for delivery and sending ------------------------------------------------------------------------------------
 

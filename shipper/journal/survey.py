@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from shipper.config import JournalConfig
 
 ROOTS = ("/var/log/journal", "/run/log/journal")
 ENDINGS = (".journal", ".journal~")
+YOUNG = 5.0  # seconds after which a file that was written to is judged
 MACHINE_ID = "/etc/machine-id"
 
 
@@ -24,6 +26,7 @@ class Found:
     """What one look has found: how many files are read, and those that are not, with the reason."""
 
     readable: int = 0
+    young: int = 0  # not read, and written to just now: being made, perhaps
     denied: dict[str, str] = field(default_factory=dict)  # this user may not
     damaged: dict[str, str] = field(default_factory=dict)
 
@@ -31,7 +34,10 @@ class Found:
 class Survey:
     """The files of one source. ``trial`` says why the library does not read a file, ``None`` where it does."""
 
-    def __init__(self, config: JournalConfig, trial: Callable[[str], OSError | None]) -> None:
+    def __init__(
+        self, config: JournalConfig, trial: Callable[[str], OSError | None], wall: Callable[[], float] = time.time
+    ) -> None:
+        self._wall = wall
         self._directories = tuple(directories(config))
         self._trial = trial
         self._good: set[tuple[str, int]] = set()
@@ -44,13 +50,23 @@ class Survey:
             if (path, inode) not in self._good and (error := self._trial(path)) is not None:
                 if error.errno in (errno.EACCES, errno.EPERM):
                     found.denied[path] = error.strerror or str(error)
-                elif error.errno != errno.ENOENT:  # removed meanwhile
+                elif error.errno == errno.ENOENT:
+                    pass  # removed meanwhile
+                elif self._is_young(path):
+                    found.young += 1
+                else:
                     found.damaged[path] = error.strerror or str(error)
                 continue
             good.add((path, inode))
         self._good = good
         found.readable = len(good)
         return found
+
+    def _is_young(self, path: str) -> bool:
+        try:
+            return abs(self._wall() - os.stat(path).st_mtime) < YOUNG
+        except OSError:
+            return True
 
     def _files(self) -> Iterator[tuple[str, int]]:
         for pattern in self._directories:

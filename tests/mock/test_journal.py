@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.harness.journal import JournalFiles, needed
 from tests.harness.rig import Rig
 
@@ -16,10 +18,11 @@ def test_kills_restarts_rotation_a_vacuum_and_damage(rig: Rig) -> None:
         rig.records(len(rig.reader.records) + 1)
         rig.daemon.kill()
         lines += files.write(500)
+    files.path("broken").write_bytes(b"no journal" * 1000)
+    os.utime(files.path("broken"), (0, 0))  # one that was written to just now may be about to be made
     rig.start()
     files.rotate("system@1")
     lines += files.write(500)
-    files.path("broken").write_bytes(b"no journal" * 1000)
     rig.daemon.wait_for("journal.damaged", source="logs", path=str(files.path("broken")))
     assert not rig.reader.read_until(line.encode() for line in lines)
     rig.daemon.stop()

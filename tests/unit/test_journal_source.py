@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -446,20 +447,31 @@ def test_a_first_start_waits_until_something_of_the_journal_may_be_read(rig: Jou
 
 
 def test_damaged_files_are_told_once(rig: JournalRig) -> None:
-    for name in ("a.journal", "b.journal~", "c.txt"):
-        (rig.directory / name).touch()
-    rig.tried[str(rig.directory / "b.journal~")] = BAD
+    def make(name: str, *, bad: bool = False, old: bool = True) -> Path:
+        path = rig.directory / name
+        path.touch()
+        if old:
+            os.utime(path, (0, 0))
+        if bad:
+            rig.tried[str(path)] = BAD
+        return path
+
+    make("a.journal")
+    make("c.txt", bad=True)
+    first = make("b.journal~", bad=True)
     rig.journal.write(2)
     started(rig)
-    (rig.directory / "d.journal").touch()
-    rig.tried[str(rig.directory / "d.journal")] = BAD
+    second = make("d.journal", bad=True)
+    being_made = make("e.journal", bad=True, old=False)
     rig.journal.tell(Change.FILES)
     rig.told_to_source()
     rig.pass_time(2)
-    assert [told["path"] for told in rig.told_of("journal.damaged")] == [
-        str(rig.directory / "b.journal~"),
-        str(rig.directory / "d.journal"),
-    ]
+    assert [told["path"] for told in rig.told_of("journal.damaged")] == [str(first), str(second)]
+    os.utime(being_made, (0, 0))  # it stays as it is, and no event tells of it
+    rig.pass_time(7)
+    assert [told["path"] for told in rig.told_of("journal.damaged")] == [str(first), str(second), str(being_made)]
+    rig.pass_time(130)
+    assert len(rig.told_of("journal.damaged")) == 3
     assert rig.lines == ["line 1", "line 2"]
     assert rig.reader.files == 1
 
