@@ -75,6 +75,7 @@ class Books:
         self.sent: dict[bytes, tuple[str, int, Track]] = {}  # by this one: where it ends, when it was sent last
         self.may_repeat: set[bytes] = set()
         self.durable: set[bytes] = set()
+        self.doubted: set[bytes] = set()  # of which a source went back, which cannot know what of them has arrived
         self._by_uid: dict[str, dict[bytes, int]] = {}
         self._positions: dict[str, set[int]] = {}  # by uid: the ends of what was sent
 
@@ -123,6 +124,7 @@ class Books:
         for value, (_, end, track) in self.sent.items():
             if track.owner.source == source and end > track.acked.offset:
                 self.may_repeat.add(value)
+                self.doubted.add(value)
                 if not self._once:
                     self._brokers.passed.add(value)
 
@@ -301,8 +303,8 @@ class Daemon:
         assert isinstance(client, Client)
         return client
 
-    def stop(self) -> None:
-        """Stop it as SIGTERM does."""
+    def stop(self) -> bool:
+        """Stop it as SIGTERM does; returns whether everything could be saved."""
         self._stopping = True
         self.pump._drain()
         self._stopping = False
@@ -311,6 +313,7 @@ class Daemon:
         self.books.ended(cleanly=saved)
         if self.disk.fds:
             raise Broken(f"{len(self.disk.fds)} files are still open after a stop")
+        return saved
 
     def kill(self) -> None:
         """End it as SIGKILL does, wherever it is."""

@@ -8,6 +8,7 @@ that was never a line, each path's lines in their order, no partial line is left
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -303,23 +304,20 @@ class History:
     def _kill(self) -> None:
         if self.daemon.alive:
             self.daemon.kill()
-            if self.daemon.books.may_repeat:
-                self.world.destroyed = True  # nobody knows of it by now that it has arrived
-            self._ended()
+            self._ended(saved=False)
 
     def _reload(self, source: int) -> None:
         self.daemon.reload(source)
 
     def _stop(self) -> None:
         if self.daemon.running:
-            self.daemon.stop()
-            if self.daemon.books.may_repeat:
-                self.world.destroyed = True  # as after a kill: not all could be saved
-            self._ended()
+            saved = self.daemon.stop()
+            self._ended(saved=saved)
 
-    def _ended(self) -> None:
-        """The process is gone, and with it what was in the client's hands."""
-        self.world.ended()
+    def _ended(self, *, saved: bool) -> None:
+        """The process is gone, and with it what was in the client's hands; nobody knows what of it has arrived."""
+        self.world.destroyed |= self._losses.paths(self.daemon.books.may_repeat)
+        self.world.ended(saved=saved)
         self._let_go()
         self._losses.ended()
 
@@ -348,6 +346,7 @@ class History:
     def _remount(self) -> None:
         if not self.daemon.running:
             self.disk.device += 1
+            self.world.remounted()
 
     def _state_full(self, full: int) -> None:
         self.state.full = bool(full)
@@ -486,8 +485,10 @@ class History:
         if untold := self._losses.untold(self.world.excused - self._safe_values()):
             raise Broken(f"nobody is told that these are lost: {untold}")
         # After a failure nobody knows whether what is gone had arrived.
-        if self.daemon.named("file.lost") and not self.world.destroyed and not self.daemon.brokers.failed:
-            raise Broken(f"file.lost is told, and nothing was: {self.daemon.named('file.lost')[0]}")
+        may_be = self.world.destroyed | self._losses.paths(self.daemon.books.doubted)
+        for lost in self.daemon.named("file.lost"):
+            if os.fsencode(lost["path"]) not in may_be:
+                raise Broken(f"file.lost is told, and nothing was: {lost}")
 
     def digest(self) -> str:
         """Return what tells whether two runs of one script went the same way."""

@@ -27,6 +27,10 @@ class Losses:
         """Note of which generation's path a line is."""
         self._path_of[line] = path
 
+    def paths(self, lines: Iterable[bytes]) -> set[bytes]:
+        """Return of which generations' paths lines are."""
+        return {self._path_of[line] for line in lines if line in self._path_of}
+
     def gone(self, lines: Iterable[bytes]) -> None:
         """The bytes of these lines have just gone."""
         for line in lines:

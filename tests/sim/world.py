@@ -78,7 +78,8 @@ class World:
         self.at_risk: set[bytes] = set()
         self.allowed: set[bytes] = set()  # partial lines that may arrive as they are
         self.muddled: set[bytes] = set()
-        self.destroyed = False  # bytes are gone that may not have been read
+        self.destroyed: set[bytes] = set()  # paths of which bytes are gone that may not have been read
+        self._known: set[Inode] = set()  # to a daemon that has stopped and saved what it knew
         self.hurried = False  # what happens now happens in the middle of a look of the daemon
         self._looked_at: set[Inode] = set()  # by the daemon, when it rested
         self._count = 0
@@ -232,7 +233,8 @@ class World:
         """Note that a file may have got its last byte; ``goes``: and that its bytes may be nowhere else."""
         if not self.facts[inode].packed and (partial := self.partial(inode)):
             self.allowed.update(self._lines.parts(partial))
-            self.destroyed |= goes
+            if goes:
+                self.destroyed.add(self.facts[inode].path)
 
     def delete(self, name: bytes) -> None:
         """Delete a file."""
@@ -292,7 +294,8 @@ class World:
         self.facts[over].copied = True
         self.disk.overwrite(name, inode.data)
         self._ends(inode)
-        self.destroyed |= self.hurried  # known by its size alone, perhaps: nobody can tell then that this is its copy
+        if self.hurried:
+            self.destroyed.add(path)  # known by its size alone, perhaps: nobody can tell then that this is its copy
         self.account()
         self._copied.add(path)
         self.truncate(path)
@@ -313,7 +316,8 @@ class World:
         if old is None or self.partial(old) or old.links > 1:  # with a second name both go on, as far as one can tell
             return
         self._twist(path)
-        self.destroyed |= not old.opens  # of a file that it has not opened yet the daemon cannot know what became
+        if not old.opens:
+            self.destroyed.add(path)  # of a file that it has not opened yet the daemon cannot know what became
         fresh = OUTSIDE + b"/restored.tmp"
         inode = self.disk.create(fresh)
         self.facts[inode] = Facts(self.facts[old].path)
@@ -342,7 +346,8 @@ class World:
         packed = name + b".gz"
         if inode is None or self.there(packed):
             return
-        self.destroyed |= self.hurried and not inode.opens  # as in restore
+        if self.hurried and not inode.opens:
+            self.destroyed.add(self.facts[inode].path)  # as in restore
         plain = inode.data
         data = gzip.compress(plain, mtime=0)
         into = self.disk.create(packed)
@@ -376,9 +381,9 @@ class World:
         arrived = self._arrived()
         gone = self.owed.keys() - self.existing() - arrived - self.excused
         out = {inode for inode in self.facts.keys() - set(self.readable()) if not self.facts[inode].packed}
-        if gone or {self.partial(inode) for inode in out} - arrived - {b""}:
-            self.destroyed = True
-            self.losses.gone(gone)
+        self.losses.gone(gone)
+        self.destroyed |= self.losses.paths(gone)
+        self.destroyed |= {self.facts[inode].path for inode in out if self.partial(inode) not in arrived | {b""}}
         self.at_risk |= gone & self._in_flight()
         self.excused |= gone - self.at_risk
 
@@ -393,7 +398,7 @@ class World:
         """Note which lines are in rotated files that may not be read, and were not seen before that."""
         for name in self.names():
             inode = self.there(name)
-            if inode is None or not inode.denied or inode in self._looked_at or inode not in self.facts:
+            if inode is None or not inode.denied or inode in self._looked_at | self._known or inode not in self.facts:
                 continue
             if name not in self.paths and not name.endswith(AGAIN):
                 self.muddled.update(self.lines(self.content(inode)))
@@ -408,10 +413,16 @@ class World:
         self._shredded.clear()
         self._looked_at.update(self.watched())
 
-    def ended(self) -> None:
-        """The daemon's process has ended; the next one has seen nothing yet."""
+    def ended(self, *, saved: bool) -> None:
+        """The daemon's process has ended; the next one has seen nothing yet. ``saved``: it knows what this one knew."""
+        if saved:
+            self._known |= self._looked_at
         self._looked_at.clear()
         self.account()
+
+    def remounted(self) -> None:
+        """No file has the id any more under which it was known."""
+        self._known.clear()
 
     def client_let_go(self, held: set[bytes]) -> None:
         """Records were not taken, but for those that are ``held``: what exists nowhere else any more is excused."""
