@@ -122,11 +122,22 @@ class Descriptors:
     def glance(self, tailer: Tailer) -> None:
         """Learn the first bytes of a file, not a compressed one, that cannot be kept open; raises OSError."""
         reader = open_reader(self._files.trusting(tailer.trust), tailer.seen_as, "")
+        rescued = False
         try:
             if reader.stat().file_id == tailer.file_id:
                 tailer.learn(reader)
+                rescued = self.rescue(tailer, reader)
         finally:
-            reader.close()
+            if not rescued:
+                reader.close()
+
+    def rescue(self, tailer: Tailer, reader: PlainReader | PackedReader) -> bool:
+        """Keep ``tailer``'s file open if it was deleted while it was looked into: this is all that there is of it."""
+        if reader.stat().links:
+            return False
+        tailer.adopt(reader, tailer.seen_as, tailer.file_id, tailer.compression)
+        self.adopted(tailer)
+        return True
 
     def room(self) -> bool:
         """Make room for one more; False where all that are open are needed."""

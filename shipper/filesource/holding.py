@@ -76,7 +76,7 @@ class Holding:
             reader, one = self._held.get(tailer.file_id), self._seen.get(tailer.source, {}).get(tailer.file_id)
             if reader is None or one is None or tailer.compression or tailer.detached or tailer.reader is not None:
                 continue
-            if not tailer.head_len and not is_still(self._files, tailer, one):
+            if not tailer.head_len and not is_still(self._files, descriptors, tailer, one):
                 continue  # of its bytes nothing is known that could tell whether the id is another file's now
             try:
                 unread = reader.stat().size > tailer.read.offset

@@ -375,7 +375,7 @@ class Intake:
         found = census.choose(one for d in directories for one in self._look(census.source, d).seen)
         for file_id, one in found.items():
             tailer = census.by_id.get(file_id)
-            if tailer is not None and not is_still(self._files, tailer, one):
+            if tailer is not None and not is_still(self._files, self._descriptors, tailer, one):
                 census.unbind(tailer)
                 self._outlived.append(tailer)
             elif tailer is not None and tailer.path == one.base and census.sighted(tailer, one):

@@ -1,18 +1,22 @@
 """Whether a known file is what has its id now: the operating system gives the id of a deleted file to a new one.
 
 Not while the file is open; and under the name that a file had, other content shows when it is read. Under another name
-it is verified here, before it is believed to be renamed. Opens and reads, changes nothing. Pump thread only.
+it is verified here, before it is believed to be renamed. Opens and reads, and keeps what is deleted just then; changes
+nothing else. Pump thread only.
 """
 
 from __future__ import annotations
 
-from shipper.files import BROKEN, Files, matches, open_reader
+from collections.abc import Callable
+
+from shipper.files import BROKEN, Files, PackedReader, PlainReader, matches, open_reader
+from shipper.filesource.descriptors import Descriptors
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Fingerprint, Seen
 from shipper.tailer import Tailer
 
 
-def is_still(files: Files, tailer: Tailer, one: Seen) -> bool:
+def is_still(files: Files, descriptors: Descriptors, tailer: Tailer, one: Seen) -> bool:
     """Whether ``one``, which has the id of ``tailer``, is its file."""
     if tailer.reader is not None or one.path == tailer.seen_as:
         return True
@@ -21,7 +25,11 @@ def is_still(files: Files, tailer: Tailer, one: Seen) -> bool:
         if one.path == tailer.path and not tailer.size:
             return False  # it was rotated without a byte: what has the name now is younger
         return same and tailer.state not in (File.FINISHED, File.LOST)
-    return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression)
+
+    def rescue(reader: PlainReader | PackedReader) -> bool:
+        return descriptors.rescue(tailer, reader)
+
+    return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression, rescue)
 
 
 def is_still_left(files: Files, left: Checkpoint, one: Seen) -> bool:
@@ -30,18 +38,33 @@ def is_still_left(files: Files, left: Checkpoint, one: Seen) -> bool:
         return True
     if not left.fingerprint.mark:  # it could not be read when it was recorded
         return one.base == left.path
-    return _holds(files, one, left.fingerprint, left.compression)
+    return _holds(files, one, left.fingerprint, left.compression, lambda _: False)
 
 
-def _holds(files: Files, one: Seen, known: Fingerprint, compression: str) -> bool:
-    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to."""
+def _holds(
+    files: Files,
+    one: Seen,
+    known: Fingerprint,
+    compression: str,
+    rescue: Callable[[PlainReader | PackedReader], bool],
+) -> bool:
+    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to.
+
+    ``rescue`` is offered what does, and returns whether it keeps it.
+    """
     try:
         reader = open_reader(files, one.path, compression)
     except OSError:
         return True
+    kept = False
     try:
-        return reader.stat().file_id != one.file_id or matches(reader, known)
+        if reader.stat().file_id != one.file_id:
+            return True
+        holds = matches(reader, known)
+        kept = holds and rescue(reader)
+        return holds
     except BROKEN as error:
         return isinstance(error, OSError) and error.errno is not None  # else it is not compressed as the other was
     finally:
-        reader.close()
+        if not kept:
+            reader.close()

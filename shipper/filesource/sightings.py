@@ -74,7 +74,7 @@ class Sightings:
         missing: list[Tailer] = []
         for file_id, one in found.items():
             tailer = census.by_id.get(file_id)
-            if tailer is not None and not is_still(self._tools.files, tailer, one):
+            if tailer is not None and not is_still(self._tools.files, self._tools.descriptors, tailer, one):
                 census.unbind(tailer)
                 missing.append(tailer)
                 tailer = None

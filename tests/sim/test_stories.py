@@ -734,3 +734,26 @@ def test_a_file_that_is_deleted_while_it_is_compared_with_another_stays_open() -
         ("write_half", 0),
         ("wait", 0),
     )
+
+
+def test_a_file_that_is_deleted_while_it_is_verified_that_it_was_renamed_stays_open() -> None:
+    holds(
+        ("setup", 0, 4, 0),
+        ("long_lines",),
+        ("few_open", 0),
+        ("write", 0, 0, 0),
+        ("unwanted", 4),
+        ("restore", 1, 3),
+        ("wait", 0),
+        ("write", 1, 0, 0),
+        ("write", 1, 0, 0),
+        ("rotate", 1, 2),
+        ("rotate", 0, 2),
+        ("write_half", 0),
+        ("rotate", 1, 3),
+        ("look",),
+        ("race", 16, "delete", 0, 1),
+        ("write_late", 0),
+        ("rotate", 0, 0),
+        ("wait", 0),
+    )
