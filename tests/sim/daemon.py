@@ -262,6 +262,7 @@ class Daemon:
                 events,
                 make_sink=lambda: Client(self.brokers, self._wait, self._sent),
                 clock=self.clock,
+                cpu=lambda: 0.0,
             )
         inotify: Any = self.inotify
         watcher = Watcher(pump.wake, events, lambda: inotify)
@@ -320,6 +321,7 @@ class Daemon:
         self.store._pending.clear()
         self.running = self.alive = self._stopping = False
         self.disk.close_all()
+        self.os.ended()
         self._off()
         self.books.ended(cleanly=False)
 

@@ -49,6 +49,7 @@ class Disk:
         self.reuses = True  # numbers of inodes that are gone are given to new ones, the lowest first
         self.tell: Callable[[Inode, int, bytes], None] = lambda _directory, _mask, _name: None
         self.fds: dict[int, Inode] = {}
+        self._has_links = False  # symbolic ones, at any time
         self._free: list[int] = []
         self._next = FIRST_INODE
         self._next_fd = 3
@@ -69,6 +70,7 @@ class Disk:
         """Make a symbolic link."""
         inode = self._make(stat.S_IFLNK)
         inode.target = target
+        self._has_links = True
         self._add(path, inode)
 
     def link(self, old: bytes, new: bytes) -> None:
@@ -183,6 +185,8 @@ class Disk:
 
     def realpath(self, path: bytes, hops: int = 0) -> bytes:
         """Return the path without links in it."""
+        if not self._has_links:
+            return path or b"/"
         at = b""
         for name in path.split(b"/")[1:]:
             at += b"/" + name

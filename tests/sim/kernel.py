@@ -157,7 +157,7 @@ class Os:
                 raise error(errno.EMFILE, path)
             return self.disk.open(inode)
         assert flags & (os.O_PATH | os.O_DIRECTORY), "nothing is opened for reading by its name"
-        whole = os.path.normpath(self._held[dir_fd].path + b"/" + path if dir_fd else path)
+        whole = os.path.normpath(self._held[dir_fd].path + b"/" + path) if dir_fd else path
         inode = self.disk.find(whole, follow=not flags & os.O_NOFOLLOW)
         if flags & os.O_DIRECTORY and inode.kind != stat.S_IFDIR:
             raise error(errno.ENOTDIR, path)
@@ -166,6 +166,11 @@ class Os:
         self._held[fd] = Held(inode, real)
         inode.opens += 1
         return fd
+
+    def ended(self) -> None:
+        """Let go of what the daemon held: its process has ended."""
+        for fd in list(self._held):
+            self.close(fd)
 
     def dup(self, fd: int) -> int:
         return self.disk.open(self.disk.opened(fd))
