@@ -267,6 +267,8 @@ class Intake:
             if one.path != one.base and not self._is_known_plain(one):
                 missing.append(one.base)
             self._hold(case, missing)
+        if why is Why.CROWDED and one.path != one.base:
+            self._hold(case, [one.base])
         if before is not case:
             self._events.file_undecided(self._census.source, one.path, one.file_id.ino, why.value, case.held)
 
@@ -348,20 +350,20 @@ class Intake:
             self.give_up(tailer, DELETED)
 
     def give_up(self, tailer: Tailer, why: str) -> None:
-        """Take note that a file's bytes are nowhere, unless they may be in one that is still being compressed."""
+        """Take note that a file's bytes are nowhere, unless they may be in one that can be looked into soon."""
         now = self._clock()
-        if tailer.state not in DONE and self._may_be_in_what_is_incomplete(tailer):
+        if tailer.state not in DONE and self._may_be_in_what_is_undecided(tailer):
             self._schedule.later(tailer, now + BEAT)
         else:
             self._census.lose(tailer, why, now)
 
-    def _may_be_in_what_is_incomplete(self, tailer: Tailer) -> bool:
-        """Whether a file's bytes may be in one that is still being compressed."""
+    def _may_be_in_what_is_undecided(self, tailer: Tailer) -> bool:
+        """Whether a file's bytes may be in one that is still being compressed, or that there is no descriptor for."""
         lineage = self._census.lineages[tailer.path]
         for case in self._undecided.cases.values():
             # While the file that is being compressed was there itself, nothing had to wait for its compressed form.
             incomplete = case.why is Why.INCOMPLETE and not case.told and not self._is_known_plain(case.one)
-            if incomplete and lineage in self._relatives(case.one):
+            if (incomplete or case.why is Why.CROWDED) and lineage in self._relatives(case.one):
                 self._hold(case, [tailer.path])
         return bool(lineage.holds)
 

@@ -17,7 +17,7 @@ DONE = (File.FINISHED, File.LOST)
 
 
 class Hold(NamedTuple):
-    """A rotated file that is still being compressed, and may be a generation: those after it wait."""
+    """A rotated file of which nothing can be said yet, and that may be a generation: those after it wait."""
 
     rank: tuple[int, ...]
     after: set[Tailer]

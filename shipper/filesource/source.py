@@ -407,7 +407,7 @@ class FileSource:
         if tailer.state is File.WAITING and current is not None and current is not tailer:
             return f"waits for its predecessor, {show_path(current.seen_as)}"
         if lineage is not None and lineage.holds and current is None:
-            return "waits for a rotated file that is still being compressed"
+            return "waits for a rotated file that is still being compressed, or cannot be opened yet"
         if self.delivery.rewinding:
             return "something was not taken; it is sent again soon"
         if (state := self.sink.topic_state(tailer.topic)) is not TopicState.READY and tailer.unread:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 from tests.sim import acts, plants, shrink, story
 from tests.sim.history import Failure, History, run
-from tests.sim.layout import FEATURES
+from tests.sim.layout import FAULTS, FEATURES
 
 FIXED = 1  # the seed base that is the same every time
 KNOWN: tuple[int, ...] = ()  # fail, and are not mended yet: docs/plan/guarantees.md
@@ -64,7 +64,7 @@ def tell(script: Sequence[acts.Act], failure: Failure) -> None:
     """Print a script in words, with what fails."""
     say(f"  {failure.why}")
     for act in script:
-        if act[0] == "setup" or act[0] in FEATURES:
+        if act[0] in ("setup", FAULTS, *FEATURES):
             say(f"             {story.tell(act)}")
     history = History(script, say=lambda line: say(f"    {line}"))
     history.run()

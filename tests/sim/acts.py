@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.sim.layout import FEATURES
+from tests.sim.layout import FAULTS, FEATURES
 
 Act = tuple[str | int, ...]
 
@@ -74,9 +74,16 @@ TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
     "outlive": (3, ()),
     "lose_state": (2, ()),
 }
-ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS
+SYSTEM: dict[str, tuple[int, tuple[int, ...]]] = {  # of those that have the feature "faults"
+    "exhaust": (3, (2,)),  # descriptors that are left
+    "relieve": (3, ()),
+    "break": (2, (1, 3)),  # path, which of it and its rotated files
+    "mend": (3, ()),
+}
+ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS | SYSTEM
 SHORT, LONG = 8, 45  # acts
 RELOADED = 0.125  # of the histories of the second kind
+FAULTY = 0.3  # of them
 
 
 def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
@@ -88,7 +95,8 @@ def script(seed: int, *, wide: bool = False) -> list[Act]:
     """Return the script that ``seed`` names, of the second kind if ``wide``; its first act is the set-up."""
     if not wide:
         return _script(Random(seed))
-    return _with_reloads(_wide(Random(f"wide {seed}")), Random(f"reload {seed}"))
+    faults = Random(f"faults {seed}").random() < FAULTY
+    return _with_reloads(_wide(Random(f"wide {seed}"), faults=faults), Random(f"reload {seed}"))
 
 
 def _with_reloads(acts: list[Act], random: Random) -> list[Act]:
@@ -99,7 +107,7 @@ def _with_reloads(acts: list[Act], random: Random) -> list[Act]:
     return acts
 
 
-def _wide(random: Random) -> list[Act]:
+def _wide(random: Random, *, faults: bool) -> list[Act]:
     chosen: list[Act] = []
     for name, numbers in FEATURES.items():
         if random.random() < 0.4:
@@ -107,6 +115,9 @@ def _wide(random: Random) -> list[Act]:
     more = KILLS | DOORS
     if ("exactly_once",) in chosen:
         more |= TRANSACTIONS
+    if faults:
+        chosen.append((FAULTS,))
+        more |= SYSTEM
     acts = _script(random, more)
     return [acts[0], *chosen, *acts[1:]]
 

@@ -33,6 +33,7 @@ class Inode:
     names: dict[bytes, Inode] = field(default_factory=dict)
     target: bytes = b""
     denied: bool = False  # it may not be read
+    broken: bool = False  # its device gives an error where it is read
 
 
 def error(code: int, path: bytes) -> OSError:

@@ -25,7 +25,7 @@ from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
 from tests.sim.daemon import Broken, Daemon
 from tests.sim.disk import Disk
 from tests.sim.kernel import Os, booted
-from tests.sim.layout import FEATURES, OUTSIDE, layout
+from tests.sim.layout import FAULTS, FEATURES, OUTSIDE, layout
 from tests.sim.losses import Losses
 from tests.sim.state import State
 from tests.sim.story import tell
@@ -57,7 +57,7 @@ class History:
     def __init__(self, script: Sequence[Act], say: Callable[[str], None] | None = None) -> None:
         setup = next((act for act in script if act[0] == "setup"), ("setup", 0, 0, 0))
         _, variant, before, _unused = (int(n) if n != "setup" else 0 for n in setup)
-        self._script = [act for act in script if act[0] != "setup" and act[0] not in FEATURES]
+        self._script = [act for act in script if act[0] not in ("setup", FAULTS, *FEATURES)]
         self._say = say
         self._uids = 0
         self.disk = Disk()
@@ -275,6 +275,22 @@ class History:
     def _allow(self) -> None:
         self.world.allow()
 
+    # --- the system --------------------------------------------------------------------------------------------------
+
+    def _exhaust(self, left: int) -> None:
+        self.os.limit = len(self.disk.fds) + left
+
+    def _relieve(self) -> None:
+        self.os.limit = 1 << 30
+
+    def _break(self, path: int, which: int) -> None:
+        names = [self.world.paths[path], *self.world.siblings(self.world.paths[path])]
+        if which < len(names) and (inode := self.world.there(names[which])) is not None:
+            inode.broken = True
+
+    def _mend(self) -> None:
+        self.world.mend()
+
     # --- the daemon --------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
@@ -353,6 +369,8 @@ class History:
 
     def _calm(self) -> None:
         self._allow()
+        self._mend()
+        self._relieve()
         if self.daemon.running:
             self._look()
             before = -1

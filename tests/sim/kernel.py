@@ -93,6 +93,8 @@ class RawFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
+        if self._inode.broken:
+            raise error(errno.EIO, b"")
         data = self._inode.data[self._at : self._at + len(buffer)]
         buffer[: len(data)] = data
         self._at += len(data)
@@ -196,7 +198,10 @@ class Os:
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         self.interrupt()
-        return self.disk.opened(fd).data[offset : offset + size]
+        inode = self.disk.opened(fd)
+        if inode.broken:
+            raise error(errno.EIO, b"")
+        return inode.data[offset : offset + size]
 
     def stat(self, path: bytes) -> os.stat_result:
         self.interrupt()

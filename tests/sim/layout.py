@@ -32,6 +32,7 @@ FEATURES: dict[str, tuple[int, ...]] = {  # with the largest values of their num
     "two_sources": (),
     "deep": (),
 }
+FAULTS = "faults"  # the system has no descriptors left, or a device cannot be read, for a while; nothing else differs
 LONG = 48  # bytes of a line that is sent whole, at most, where there are longer ones
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.sim import acts, plants
 from tests.sim.history import History, run
-from tests.sim.layout import FEATURES
+from tests.sim.layout import FAULTS, FEATURES
 from tests.sim.shrink import shrink
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def _acts() -> st.SearchStrategy[acts.Act]:
 
 
 @given(
-    st.lists(st.sampled_from([(name, *most) for name, most in FEATURES.items()]), unique=True),
+    st.lists(st.sampled_from([(FAULTS,), *((name, *most) for name, most in FEATURES.items())]), unique=True),
     st.lists(_acts(), max_size=30),
 )
 @settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -757,3 +757,20 @@ def test_a_file_that_is_deleted_while_it_is_verified_that_it_was_renamed_stays_o
         ("rotate", 0, 0),
         ("wait", 0),
     )
+
+
+def test_a_rotated_file_that_no_descriptor_is_left_for_is_read_before_what_came_after_it() -> None:
+    holds(
+        ("faults",),
+        ("rotate_chain", 0, 2),
+        ("exhaust", 0),
+        ("look",),
+    )
+    holds(
+        ("faults",),
+        ("exhaust", 0),
+        ("write", 0, 0, 0),
+        ("rotate", 0, 0),
+        ("write", 0, 0, 0),
+        ("wait", 0),
+    )

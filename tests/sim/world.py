@@ -394,11 +394,22 @@ class World:
             if self.there(name):
                 self.disk.deny(name, denied=False)
 
+    def mend(self) -> None:
+        """Let no device give errors any more."""
+        self._found_closed()
+        for inode in set(self.disk.files()):
+            inode.broken = False
+
     def _found_closed(self) -> None:
         """Note which lines are in rotated files that may not be read, and were not seen before that."""
         for name in self.names():
             inode = self.there(name)
-            if inode is None or not inode.denied or inode in self._looked_at | self._known or inode not in self.facts:
+            if (
+                inode is None
+                or not (inode.denied or inode.broken)
+                or inode in self._looked_at | self._known
+                or inode not in self.facts
+            ):
                 continue
             if name not in self.paths and not name.endswith(AGAIN):
                 self.muddled.update(self.lines(self.content(inode)))
