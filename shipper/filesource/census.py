@@ -293,6 +293,8 @@ class Census:
         tailer.seen_as = name
         self._name(tailer, name)
         self.changed(tailer)
+        if tailer.reader is None:
+            self.unpinned[tailer] = None  # it could not be opened under the name that is gone, perhaps
         if first:
             self._events.file_rotated(self.source, tailer.path, name, tailer.generation, tailer.unread)
 

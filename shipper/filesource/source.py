@@ -193,6 +193,7 @@ class FileSource:
             tailer = unpinned.popitem()[0]
             if tailer.detached or not tailer.unread:
                 continue
+            known = tailer.head_len
             try:
                 if tailer.reader is not None or (self._descriptors.room() and self._descriptors.open(tailer)):
                     if not tailer.verify() and tailer.seen_as != tailer.path:
@@ -202,6 +203,8 @@ class FileSource:
                     self._descriptors.glance(tailer)
             except OSError:
                 continue  # told when its turn comes
+            if tailer.head_len != known:
+                self._census.changed(tailer)  # saved, they tell it again after a kill too
 
     def _read(self, tailer: Tailer) -> bool:
         """Read one chunk of ``tailer``, if it may be read now; returns whether something was done."""

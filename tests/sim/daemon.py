@@ -117,9 +117,12 @@ class Books:
         """Take note of what is saved."""
         self.durable.update(self._up_to(one))
 
-    def rewound(self, source: str) -> None:
-        """A source goes back, as something was not taken: what is not passed comes again, in whatever order."""
-        if not self._brokers.failed:
+    def rewound(self, source: str, *, stopping: bool) -> None:
+        """A source goes back, as something was not taken: what is not passed comes again, in whatever order.
+
+        With transactions also at a stop in the middle of a long line: none of it is committed without the rest.
+        """
+        if not self._brokers.failed and not (stopping and self._once):
             raise Broken("the source goes back, and everything that it has sent was taken")
         for value, (_, end, track) in self.sent.items():
             if track.owner.source == source and end > track.acked.offset:
@@ -197,6 +200,7 @@ class Daemon:
         self.books = Books(self.brokers, state, once=self.once)
         self.coordinator = Coordinator(self.brokers, self._committed)
         self.told: list[tuple[str, dict[str, Any]]] = []
+        self.unsaved: set[bytes] = set()  # paths of files of which a kill has taken what was not saved yet
         self.running = False
         self.alive = False  # it runs, or is on its way to that, or to its end: it can be killed
         self._stopping = False
@@ -247,7 +251,7 @@ class Daemon:
         rewound = events.source_rewound
 
         def hear(source: str, files: int) -> None:
-            self.books.rewound(source)
+            self.books.rewound(source, stopping=self._stopping)
             rewound(source, files)
 
         events.source_rewound = hear  # type: ignore[method-assign]  # just before it goes back
@@ -318,6 +322,10 @@ class Daemon:
 
     def kill(self) -> None:
         """End it as SIGKILL does, wherever it is."""
+        self.unsaved = {one.path for one in self.store._pending.values() if one is not None}
+        self.unsaved |= {
+            t.path for source in self.sources for t in source.generations() if t.uid in source._census._dirty
+        }
         self.store._pending.clear()
         self.running = self.alive = self._stopping = False
         self.disk.close_all()

@@ -320,6 +320,7 @@ class History:
     def _kill(self) -> None:
         if self.daemon.alive:
             self.daemon.kill()
+            self.world.destroyed |= self.daemon.unsaved  # known by their sizes alone, perhaps
             self._ended(saved=False)
 
     def _reload(self, source: int) -> None:

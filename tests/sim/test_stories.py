@@ -774,3 +774,33 @@ def test_a_rotated_file_that_no_descriptor_is_left_for_is_read_before_what_came_
         ("write", 0, 0, 0),
         ("wait", 0),
     )
+
+
+def test_what_a_kill_has_taken_before_it_was_saved_is_rather_told_to_be_lost() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("kill",),
+        ("race", 11, "rotate", 1, 0),
+        ("write", 1, 0, 0),
+        ("rotate_chain", 0, 1),
+        ("brokers_away",),
+        ("start", 1),
+        ("write", 1, 0, 0),
+        ("rotate", 1, 0),
+        ("kill",),  # it was known how large b.log.1 is, and not yet how it begins
+        ("compress", 1, 1, 0),
+    )
+
+
+def test_a_stop_in_the_middle_of_a_long_line_commits_nothing_of_it() -> None:
+    holds(
+        ("setup", 2, 0, 0),
+        ("exactly_once",),
+        ("long_lines",),
+        ("stop",),
+        ("write", 1, 1, 0),
+        ("write", 0, 1, 0),
+        ("start", 0),
+        ("beat",),
+        ("stop",),
+    )
