@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shipper.filesource.census import Census
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -17,9 +19,10 @@ LOOKS = 300  # without growth, after which it is not
 class Hot:
     """The hot files of one source. ``on``: there may be any; a file that is read is one from then on."""
 
-    def __init__(self, census: Census, clock: Clock) -> None:
+    def __init__(self, census: Census, clock: Clock, tell: Callable[[list[Tailer]], None]) -> None:
         self.on = False
         self._census = census
+        self._tell = tell  # of those that have grown
         self._clock = clock
         self._files: dict[Tailer, int] = {}  # with the look at which each had grown last
         self._looks = 0
@@ -41,7 +44,7 @@ class Hot:
         """Take note of names whose bytes may have changed: those that grew lately are hot."""
         if self.on:
             by_name, since = self._census.by_name, self._clock() - WARM
-            for path in by_name.keys() & paths:
+            for path in sorted(by_name.keys() & paths):
                 tailer = by_name[path]
                 if tailer.grew_at >= since and tailer.reader is not None:
                     self._files[tailer] = self._looks
@@ -63,9 +66,10 @@ class Hot:
             if stat.size != tailer.size and not tailer.compression:
                 tailer.glimpse = stat
                 self._grown.append(tailer)
-                self._census.grew(tailer)
         for tailer in cold:
             del self._files[tailer]
+        if self._grown:
+            self._tell(self._grown)
 
     def rest(self) -> None:
         """Take note that a round has ended: what was seen in it is old by the next one."""

@@ -8,6 +8,7 @@ schedule. Nothing is read here. Pump thread only.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from shipper.config import FileConfig
 from shipper.errors import StateError
@@ -104,7 +105,26 @@ class Sightings:
                 self._start(first=False)
 
     def modified(self, paths: set[bytes]) -> None:
-        """Take note of names whose bytes may have changed.
+        """Take note of names whose bytes may have changed."""
+        self._look_into(paths)
+        self._intake.again(paths)
+
+    def grown(self, tailers: Iterable[Tailer]) -> None:
+        """Take note of files that have grown, of which no event has told yet."""
+        by_name = self._census.by_name
+        names: set[bytes] = set()
+        for tailer in tailers:
+            if by_name.get(tailer.seen_as) is not tailer:
+                self._census.grew(tailer)
+                continue
+            names.add(tailer.seen_as)
+            if not tailer.head_len:  # it was empty, and what was in it may have been copied over a finished file
+                known = self._census.lineages[tailer.path].members()
+                names |= {t.seen_as for t in known if t.finished and by_name.get(t.seen_as) is t}
+        self._look_into(names)
+
+    def _look_into(self, paths: set[bytes]) -> None:
+        """Have read what may have changed.
 
         A rotated file may have been copied over, which its size need not tell. Of one that is finished that is found
         out before anything is read: what was copied is older than what is in the file that was truncated then.
@@ -122,7 +142,6 @@ class Sightings:
                 self._census.unpinned[tailer] = None
         if doubtful:
             self._intake.take((), doubtful)
-        self._intake.again(paths)
 
     def _start(self, *, first: bool) -> None:
         self.started = self._intake.live = True

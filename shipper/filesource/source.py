@@ -65,7 +65,7 @@ class FileSource:
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
         self._deleted = Deleted(census, self._intake, tools.descriptors)
-        self.hot = Hot(census, tools.clock)
+        self.hot = Hot(census, tools.clock, self._grown)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
         self._keeping = keeping
@@ -121,6 +121,9 @@ class FileSource:
     def close(self) -> None:
         """Let go of what is kept open; its generations' files are closed with those of all sources."""
         self._intake.close()
+
+    def _grown(self, tailers: list[Tailer]) -> None:
+        self._sightings.grown(tailers)
 
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""
