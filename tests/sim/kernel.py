@@ -22,7 +22,7 @@ from unittest import mock
 from watchdog.observers.inotify_c import InotifyConstants as In
 
 from shipper import files as files_module
-from shipper import paths, pulse
+from shipper import model, paths, pulse
 from shipper.discovery import coverage, links, quiet, scan, tree
 from shipper.filesource import census, intake
 from tests.sim.disk import Disk, Inode, error
@@ -314,5 +314,5 @@ def booted(os_: Os, uids: Callable[[], str]) -> Iterator[None]:
         stack.enter_context(mock.patch.object(quiet, "BUSY", BUSY))
         stack.enter_context(mock.patch.object(pulse, "BEAT", BEAT))
         stack.enter_context(mock.patch.object(pulse, "LONGEST", BEAT))
-        stack.enter_context(mock.patch.object(census, "secrets", SimpleNamespace(token_hex=lambda _: uids())))
+        stack.enter_context(mock.patch.object(model, "secrets", SimpleNamespace(token_hex=lambda _: uids())))
         yield
