@@ -516,6 +516,8 @@ class Tailer:
                 return at + found, at + found + len(text.delimiter)
             self.at_end = len(data) < BLOCK
             if self.at_end:
+                if not self.compression:
+                    self.size = max(self.size, at + len(data))  # else it counts as grown since, and is read at once
                 break
             at += BLOCK - len(text.delimiter) + text.unit
         self.searched = at

@@ -804,3 +804,13 @@ def test_a_stop_in_the_middle_of_a_long_line_commits_nothing_of_it() -> None:
         ("beat",),
         ("stop",),
     )
+
+
+def test_half_a_long_line_after_many_short_ones_is_not_looked_at_on_and_on() -> None:
+    holds(
+        ("exactly_once",),
+        ("long_lines",),
+        ("write", 0, 5, 0),
+        ("wait", 0),
+        ("write_half", 0),
+    )
