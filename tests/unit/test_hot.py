@@ -46,7 +46,7 @@ class Rig:
         self.reader = Reader()
         self.tailer.reader = cast("PlainReader", self.reader)
         self.names = Names(self.tailer)
-        self.hot = Hot(cast("Census", self.names), lambda: self.now)
+        self.hot = Hot(cast("Census", self.names), lambda: self.now, self.names.grown.extend)
         self.hot.turn(on=True)
 
     def look(self) -> bool:
