@@ -52,7 +52,7 @@ class Hot:
     def look(self) -> None:
         """Have those read that have grown."""
         self._looks += 1
-        cold = []
+        cold, grown = [], []
         for tailer, at in self._files.items():
             reader = tailer.reader
             if reader is None or self._looks - at > LOOKS:
@@ -65,11 +65,12 @@ class Hot:
                 continue
             if stat.size != tailer.size and not tailer.compression:
                 tailer.glimpse = stat
-                self._grown.append(tailer)
+                grown.append(tailer)
         for tailer in cold:
             del self._files[tailer]
-        if self._grown:
-            self._tell(self._grown)
+        if grown:
+            self._grown += grown
+            self._tell(grown)
 
     def rest(self) -> None:
         """Take note that a round has ended: what was seen in it is old by the next one."""
