@@ -7,6 +7,7 @@ or a pump that hangs would never be noticed.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from shipper.events import Events
 from shipper.lifecycle import Service
 from shipper.model import Clock
 
+BEAT = 1.0  # seconds between two looks while it is not ready
 STATUS_BEAT = 5.0  # seconds between two lines of status: to sum up what is unread goes through all files
 EXTENSION = 10.0  # seconds that the manager is asked to wait further, each time that something has moved
 UP = (Service.RUNNING, Service.DEGRADED)
@@ -69,8 +71,17 @@ class Manager:
         self._told = ""
         self._ask_at = 0.0
 
+    @property
+    def patience(self) -> float:
+        """Seconds until :meth:`look` is due again: seldom, once it is ready, for each look wakes an idle process."""
+        if self._notify is None:
+            return math.inf
+        if not self._ready:
+            return BEAT
+        return min(STATUS_BEAT, self._feed_every / 4) if self._feed_every else STATUS_BEAT
+
     def look(self, pump: Worker) -> None:
-        """Tell what has changed; to be called once a second."""
+        """Tell what has changed; to be called every :attr:`patience` seconds."""
         if self._notify is None:
             return
         now = self._clock()

@@ -88,6 +88,7 @@ class Pump(Inquiries):
         self._halt = threading.Event()
         self.rounds = 0  # how often the thread has gone round: one that hangs goes round no more
         self._thread: threading.Thread | None = None
+        self._on_end: Callable[[], None] = lambda: None
         self.error: BaseException | None = None
         self.left = Left(0, 0, 0, saved=True)
         self._descriptors = Descriptors(
@@ -170,8 +171,9 @@ class Pump(Inquiries):
         """How it stands."""
         return self._health.state
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, on_end: Callable[[], None] = lambda: None) -> None:
+        """Start the thread, which calls ``on_end`` last of all."""
+        self._on_end = on_end
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
         self._thread.start()
 
@@ -221,6 +223,7 @@ class Pump(Inquiries):
                 self._close()
             except BaseException as error:
                 self.error = self.error or error
+            self._on_end()
 
     @property
     def _client(self) -> SinkWithStatus:

@@ -62,12 +62,16 @@ class Flags:
             self.reload = True
         else:
             self.report = True
+        self.wake()
+
+    def wake(self) -> None:
+        """End a wait; from any thread."""
         self._changed.put(None)
 
     def wait(self, timeout: float) -> None:
-        """Return when a signal has come since the last call, or after ``timeout`` seconds."""
+        """Return when a signal has come since the last call, or somebody wakes it, or after ``timeout`` seconds."""
         try:
-            self._changed.get(timeout=timeout)
+            self._changed.get(timeout=None if timeout == math.inf else timeout)
         except Empty:
             return
 
@@ -137,7 +141,7 @@ class _Service:
             while True:
                 config = self._in_force.config
                 self._events.service_starting(str(config.shipper.state_dir), len(config.sources))
-                self._pump.start()
+                self._pump.start(on_end=self._flags.wake)
                 admin.configure(config.admin)
                 self._wait(admin)
                 if not self._renew:
@@ -178,7 +182,7 @@ class _Service:
         """Wait for the pump's end, or until it is to end; ``_renew`` says then whether another is to follow."""
         flags = self._flags
         while not flags.stop:
-            flags.wait(BEAT)
+            flags.wait(self._manager.patience)
             if self._pump.error is not None:
                 return
             self._manager.look(self._pump)

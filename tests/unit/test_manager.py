@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -190,3 +191,23 @@ def test_each_round_is_counted_also_when_there_is_nothing_to_do(tmp_path: Path) 
         before = pump.rounds
         rig.beat()
         assert pump.rounds > before
+
+
+@pytest.mark.parametrize(
+    ("environment", "notify", "ready", "patience"),
+    [
+        ({}, False, False, math.inf),
+        ({}, True, False, 1.0),
+        ({}, True, True, STATUS_BEAT),
+        ({"WATCHDOG_USEC": "8000000"}, True, True, 1.0),
+        ({"WATCHDOG_USEC": "60000000"}, True, True, STATUS_BEAT),
+    ],
+)
+def test_an_idle_daemon_is_woken_no_oftener_than_somebody_asks_for(
+    environment: dict[str, str], notify: bool, ready: bool, patience: float
+) -> None:
+    events = Events(lambda *_: None)
+    manager = Manager(events, environment=environment, notify=(lambda _: None) if notify else None)
+    if ready:
+        manager.kept()
+    assert manager.patience == patience

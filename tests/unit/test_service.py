@@ -105,9 +105,11 @@ class FakePump:
         self.calls: list[str] = []
         self.made.append(self)
 
-    def start(self) -> None:
+    def start(self, on_end: Callable[[], None] = lambda: None) -> None:
         self.calls.append("start")
         type(self).on_start(self)
+        if self.error is not None:
+            on_end()
 
     def stop(self, *, keep: bool = False) -> None:
         self.calls.append("stop, keeping files open" if keep else "stop")
