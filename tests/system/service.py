@@ -125,6 +125,14 @@ class Service:
         path.chmod(mode)
         return Log(path, self.truth)
 
+    def write_journal(self, count: int) -> None:
+        """Have a program of the machine write lines to the journal, as the identifier "app"."""
+        self.truth.keys["journal"] = b"journal"
+        known = self.truth.lines["journal"]
+        made = [f"journal {number}" for number in range(len(known), len(known) + count)]
+        known.extend(line.encode() for line in made)
+        self.machine.run("systemd-cat", "--identifier=app", stdin="".join(f"{line}\n" for line in made))
+
     @contextlib.contextmanager
     def writing(self, *logs: Log) -> Iterator[None]:
         """Have applications write all the time meanwhile, one of which rotates its log."""

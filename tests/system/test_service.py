@@ -101,6 +101,7 @@ def test_a_reload_adds_a_source_and_a_bad_one_changes_nothing(service: Service) 
         finally:
             service.machine.path("/etc/shipper/conf.d/bad.toml").unlink()
     service.verify(once=True)
+    assert service.machine.out("journalctl", "SHIPPER_EVENT=config.refused", "--output", "cat")
     assert service.active
     assert service.pid == before
 
@@ -177,10 +178,24 @@ def test_a_password_comes_as_a_credential(service: Service) -> None:
     service.machine.run("env", as_root, "shipper", "check", "--connect")
 
 
+def test_it_ships_the_journal(service: Service) -> None:
+    service.write_journal(500)
+    service.configure(journal={"type": "journald", "identifiers": ["app"], "key": "journal"})
+    service.control("reload")
+    service.arrive()
+    before = service.pid
+    service.machine.run("systemctl", "kill", "--signal=KILL", UNIT)
+    service.write_journal(500)
+    service.wait_restarted(before)
+    service.verify()
+
+
 def test_a_reboot_loses_nothing(service: Service) -> None:
     app = service.log("app.log")
     with service.writing(app):
+        service.write_journal(500)
         service.machine.reboot()
     eventually("the service to have been started", lambda: service.active)
+    service.write_journal(100)
     service.verify()
     assert service.machine.path(DROP_INS).exists()
