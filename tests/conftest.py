@@ -6,9 +6,14 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 KAFKA_LAYER = "tests/kafka/"
 NEEDED = (KAFKA_LAYER, "tests/browser/")  # what `make test` sets up: with CI=true nothing of it may be skipped
+
+
+settings.register_profile("patient", deadline=None)  # how long an example takes is up to who else is busy here
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(wrapper=True)

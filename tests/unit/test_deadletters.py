@@ -284,7 +284,7 @@ def test_what_a_person_sees_is_escaped() -> None:
     letter = dataclasses.replace(LETTER, path=b"/a\x1b[31m\xff.log", part=2)
     shown = replay.as_text(7, letter)
     assert "\x1b" not in shown
-    assert "at 10, part 2 of its line" in shown
+    assert "at offset 10, part 2 of its line" in shown
     assert "5 bytes for topic t: too large" in shown
     assert json.loads(replay.as_json(7, letter))["path"] == "/a\\x1b[31m\\xff.log"
     letter = dataclasses.replace(LETTER, headers=(("h", "\x7f\x9b31m\u202e".encode()),))
