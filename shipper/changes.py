@@ -20,7 +20,7 @@ RESTART = ("state_dir", "instance")  # of [shipper]: a daemon is its state direc
 class Changes:
     """What differs. The keys of ``shipper``, ``kafka`` and of each ``changed`` source are named; all are sorted.
 
-    ``renewed``: files that ``[kafka.properties]`` names, such as certificates, are not those that they were.
+    ``renewed``: files that ``[kafka]`` names, such as certificates, are not those that they were.
     ``restart`` has a sentence for each key that a reload cannot change.
     """
 
@@ -53,7 +53,7 @@ class Changes:
             if keys
         ]
         if self.renewed:
-            said.append("files of kafka.properties renewed")
+            said.append("files that kafka names renewed")
         return "; ".join(said) or "nothing differs"
 
 

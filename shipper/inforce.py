@@ -62,7 +62,7 @@ class InForce:
         self._problems = tuple(problems)
 
     def renewed(self, config: Config) -> bool:
-        """Whether files that ``[kafka.properties]`` names, such as certificates, are not those that they were."""
+        """Whether files that ``[kafka]`` names, such as certificates, are not those that they were."""
         return self._named_by(config) != self._named
 
     def status(self) -> ConfigStatus:
@@ -87,4 +87,6 @@ class InForce:
 
     @staticmethod
     def _named_by(config: Config) -> tuple[Stamp, ...]:
-        return stamps([value for value in config.kafka.properties.values() if value.startswith("/")])
+        tls = config.kafka.tls
+        named = [*config.kafka.properties.values(), *((tls.ca, tls.certificate, tls.key) if tls is not None else ())]
+        return stamps([value for value in named if value.startswith("/")])

@@ -96,4 +96,4 @@ def test_what_needs_a_restart_is_said(read: Read, tmp_path: Path) -> None:
 def test_renewed_certificates_ask_for_a_new_client(read: Read) -> None:
     found = changes.between(read(BASE), read(BASE), renewed=True)
     assert found.client
-    assert found.words() == "files of kafka.properties renewed"
+    assert found.words() == "files that kafka names renewed"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from shipper.config import Config, load
+from shipper.config.security import TlsConfig
 from shipper.inforce import InForce
 
 
@@ -49,8 +53,12 @@ def test_what_was_refused_is_told_until_something_is_accepted(tmp_path: Path) ->
     assert (one.status().refused_at, one.status().problems) == (0.0, [])
 
 
-def test_a_file_that_a_property_names_is_renewed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["properties", "tls"])
+def test_a_file_that_kafka_names_is_renewed(tmp_path: Path, table: str) -> None:
     config = write(tmp_path)
+    if table == "tls":
+        kafka = msgspec.structs.replace(config.kafka, properties={}, tls=TlsConfig(str(tmp_path / "ca.pem")))
+        config = msgspec.structs.replace(config, kafka=kafka)
     one = InForce(config)
     assert not one.renewed(config)
     (tmp_path / "ca.pem").write_text("now it is there")

@@ -209,7 +209,7 @@ def test_a_renewed_certificate_comes_with_another_pump(run: Run, monkeypatch: py
     change_and_reload(run, monkeypatch, "kafka", also=lambda: (run.root / "ca.pem").write_text("renewed"))
     assert run() == Exit.DONE
     assert len(FakePump.made) == 2
-    assert ("config.reloaded", {"sources": 1, "changes": "files of kafka.properties renewed"}) in run.told
+    assert ("config.reloaded", {"sources": 1, "changes": "files that kafka names renewed"}) in run.told
 
 
 def change_and_reload(
