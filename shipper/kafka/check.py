@@ -65,7 +65,7 @@ def check_connection(config: KafkaConfig, topics: Mapping[str, int], timeout: fl
     try:
         client: Any = confluent_kafka.Producer(settings | {"error_cb": errors.append})
     except KafkaException as raised:
-        return [Finding(Level.PROBLEM, *not_taken(raised.args[0].str(), settings))]
+        return [Finding(Level.PROBLEM, *not_taken(raised.args[0].str(), config, settings))]
     try:
         return list(_ask(config, settings, client, errors, topics, timeout))
     finally:

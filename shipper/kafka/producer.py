@@ -100,6 +100,7 @@ class Producer:
         clock: Clock = time.monotonic,
         settings: dict[str, Any] | None = None,
     ) -> None:
+        self._config = config
         self._events = events
         self._clock = clock
         self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
@@ -337,7 +338,7 @@ class Producer:
     def _new_client(self, settings: dict[str, Any]) -> Any:
         latest = Latest()
         self._statistics.append(latest)
-        return new_client(self._settings | settings | {"stats_cb": latest}, self._events)
+        return new_client(self._config, self._settings | settings | {"stats_cb": latest}, self._events)
 
     def _throttle(self, event: Any) -> None:
         # Another connection of the same broker may not be held back.
@@ -347,12 +348,12 @@ class Producer:
         self._probe.client_error(error)
 
 
-def new_client(settings: dict[str, Any], events: Events) -> Any:
-    """Return a ``confluent_kafka.Producer``; raises ConfigError for a property that it does not take."""
+def new_client(config: KafkaConfig, settings: dict[str, Any], events: Events) -> Any:
+    """Return a ``confluent_kafka.Producer``; raises ConfigError for one of ``settings`` that it does not take."""
     try:
         return confluent_kafka.Producer(settings, logger=_ClientLog(events))
     except KafkaException as raised:
-        raise ConfigError([": ".join(not_taken(raised.args[0].str(), settings))]) from None
+        raise ConfigError([": ".join(not_taken(raised.args[0].str(), config, settings))]) from None
 
 
 def try_settings(config: KafkaConfig, events: Events) -> None:
@@ -360,7 +361,7 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
     settings = producer_settings(config)
     del settings["bootstrap.servers"]
     settings["log_level"] = 2  # it would warn that there are no brokers to connect to
-    new_client(settings, events).close()
+    new_client(config, settings, events).close()
 
 
 def _nobody(err: Any, msg: Any, /) -> None:

@@ -55,19 +55,26 @@ _FILES = {"ssl.ca.location": "ca", "ssl.certificate.location": "certificate", "s
 _NOT_LOADED = re.compile(r"(?P<name>ssl\.\w+\.location) failed: ")
 
 
-def not_taken(says: str, settings: Mapping[str, Any]) -> tuple[str, str]:
+def not_taken(says: str, config: KafkaConfig, settings: Mapping[str, Any]) -> tuple[str, str]:
     """Return which key of the configuration the client does not take, and why; ``says`` is its own sentence."""
     found = _NOT_LOADED.search(says)
     if found is None or (key := _FILES.get(found["name"])) is None:
         return "kafka.properties", says
-    where, path = f"kafka.tls.{key}", str(settings[found["name"]])
+    where, path = _written(config, found["name"], key), str(settings[found["name"]])
     try:
         with open(path, "rb") as file:
             file.read(1)
     except OSError as error:
         return where, f"{path} cannot be read: {error.strerror}"
+    password = _written(config, "ssl.key.password", "key_password")
     if key == "key" and settings.get("ssl.key.password"):
-        return where, f"{path} is no PEM file with a key that kafka.tls.key_password opens"
+        return where, f"{path} is no PEM file with a key that {password} opens"
     if key == "key":
-        return where, f"{path} is no PEM file with a key, or it needs kafka.tls.key_password"
+        return where, f"{path} is no PEM file with a key, or it needs {password}"
     return where, f"{path} is no PEM file with certificates"
+
+
+def _written(config: KafkaConfig, name: str, key: str) -> str:
+    """Return by which key of the configuration a property is set, or would be: the client's own ones win."""
+    own = config.tls is None or name in config.properties
+    return f'kafka.properties."{name}"' if own else f"kafka.tls.{key}"

@@ -127,7 +127,6 @@ class TransactionalProducer(Producer):
         self.recovered: Recovered | None = None  # once it is open
         self.error: Exception | None = None  # why it cannot be opened, if that is nothing that passes
         self.bytes = 0  # of values in the open transaction
-        self._config = config
         self._instance = instance
         self._run_id = run
         self._accept = accept  # called on the opening thread; raises ShipperError

@@ -10,7 +10,7 @@ from shipper.config import KafkaConfig
 from shipper.config.security import SaslConfig, TlsConfig
 from shipper.errors import ConfigError
 from shipper.events import Events
-from shipper.kafka.producer import new_client
+from shipper.kafka.producer import try_settings
 from shipper.kafka.settings import producer_settings
 
 
@@ -96,8 +96,18 @@ def test_a_file_of_tls_that_the_client_does_not_take(
         path.write_text(content)
     tls = TlsConfig(**({"ca": "system"} | dict.fromkeys(keys, str(path))))
     with pytest.raises(ConfigError) as error:
-        new_client(settings(tls=tls), Events(lambda *_: None))
+        try_settings(KafkaConfig("b:1", tls=tls), Events(lambda *_: None))
     assert str(error.value) == told.replace("PATH", str(path))
+
+
+@pytest.mark.parametrize("tls", [None, TlsConfig("system")])
+def test_a_file_of_a_property_is_told_by_the_key_that_was_written(tls: TlsConfig | None) -> None:
+    config = KafkaConfig("b:1", tls=tls, properties={"security.protocol": "SSL", "ssl.ca.location": "/no/such"})
+    with pytest.raises(ConfigError) as error:
+        try_settings(config, Events(lambda *_: None))
+    assert str(error.value) == (
+        'kafka.properties."ssl.ca.location": /no/such cannot be read: No such file or directory'
+    )
 
 
 def test_a_backoff_longer_than_its_maximum_is_accepted() -> None:
@@ -109,4 +119,4 @@ def test_a_backoff_longer_than_its_maximum_is_accepted() -> None:
 
 def test_a_property_that_the_client_does_not_know_is_a_mistake_in_the_configuration() -> None:
     with pytest.raises(ConfigError, match=r'^kafka\.properties: No such configuration property: "no\.such"$'):
-        new_client(settings(properties={"no.such": "1"}), Events(lambda *_: None))
+        try_settings(KafkaConfig("b:1", properties={"no.such": "1"}), Events(lambda *_: None))
