@@ -97,7 +97,7 @@ class Health:
         self._away_since = self._started_at  # when no broker was seen to answer first
         self._stalls_at = self._started_at  # when stalls are looked for next
         self._ready = False  # a broker has answered
-        self._said = (0, self._started_at)  # records delivered when last put in words, and when that was
+        self._said = (self.delivered, self._started_at)  # records delivered when last put in words, and when that was
 
     def event(self, event: ServiceEvent) -> None:
         """Step to the next state."""
@@ -105,8 +105,8 @@ class Health:
 
     @property
     def delivered(self) -> int:
-        """How many records were acknowledged since the start."""
-        return sum(source.delivery.delivered for source in self._sources.values())
+        """How many records were acknowledged since the start, also of sources that were removed or changed."""
+        return sum(n for (metric, _), n in dict(self._events.counters).items() if metric == "records.acked")
 
     @property
     def unread(self) -> int:
@@ -180,7 +180,7 @@ class Health:
     def status(self, status: BrokerStatus, now: float, host: str, most: int, descriptors: Descriptors) -> Status:
         """Return how it stands. ``most``: bytes that may be in flight."""
         sources = list(self._sources.values())
-        counters = self._events.counters
+        counters = dict(self._events.counters)  # other threads count on meanwhile
         files, left_out, lags = of_files(list(self._of_files.values()), now)
         return Status(
             version=__version__,

@@ -127,7 +127,7 @@ def of_source(
         files=source.files,
         unread=source.waiting_bytes,
         in_flight=source.delivery.undelivered,
-        delivered=source.delivery.delivered,
+        delivered=counters.get(("records.acked", source.name), 0),
         bytes_read=counters.get(("bytes.read", source.name), 0),
         deadlettered=counters.get(("record.deadlettered", source.name), 0),
         lost=counters.get(("file.lost_bytes", source.name), 0),

@@ -101,6 +101,24 @@ def test_a_change_counts_from_the_acked_offset_on(tmp_path: Path) -> None:
         assert [fields["source"] for fields in told(rig, "source.changed")] == ["s"]
 
 
+def test_what_was_delivered_is_counted_over_a_change(tmp_path: Path, both: dict[str, dict[str, Any]]) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "a1", "a2")
+        write(tmp_path / B, "b1")
+        rig.want(**both)
+        pump = rig.start().pump
+        assert pump is not None
+        pump.ask()
+        rig.pass_time(1)
+        rig.want(s={"topic": "new"})
+        rig.pass_time(1)
+        pump.ask()
+        rig.pass_time(1)
+        assert pump.standing.startswith("0 lines/s")
+        rig.stop()
+        assert pump.left.delivered == 3
+
+
 def test_what_was_not_taken_is_sent_by_the_changed_source(tmp_path: Path) -> None:
     """So a topic that was misspelt, or is denied, is put right."""
     with PumpRig(tmp_path) as rig:
