@@ -27,7 +27,7 @@ from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
-from shipper.source import Keeper, Problem
+from shipper.source import UNSAVED, Keeper, Problem
 from shipper.source.delivery import Delivery
 from shipper.source.schedule import Schedule
 from shipper.source.sending import Sending
@@ -382,8 +382,8 @@ class FileSource:
 
     @property
     def problem(self) -> Problem | None:
-        """None: what keeps it from reading a file is told of that file."""
-        return None
+        """What keeps it from beginning: what keeps it from reading a file is told of that file."""
+        return UNSAVED if self._sightings.blocked else None
 
     @property
     def why_idle(self) -> str:
@@ -391,7 +391,7 @@ class FileSource:
         if self._leaving:
             return f"leaving: {self.delivery.undelivered:,} records are still to be acknowledged"
         if self._sightings.blocked:
-            return "waits until its first scan can be saved"
+            return UNSAVED.what
         if self.delivery.blocked:
             return f"blocked: {self.delivery.blocked}"
         if self.delivery.rewinding:

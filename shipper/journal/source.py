@@ -26,7 +26,7 @@ from shipper.ledger import Ledger
 from shipper.model import Checkpoint, Clock, Sink, SourceState, TopicState, new_uid
 from shipper.records import Naming, Stage
 from shipper.records.seams import ahead_of
-from shipper.source import FirstScanStore, Problem
+from shipper.source import UNSAVED, FirstScanStore, Problem
 from shipper.source.delivery import Delivery
 from shipper.source.schedule import Schedule
 from shipper.source.sending import Sending
@@ -406,6 +406,8 @@ class JournalSource:
     @property
     def problem(self) -> Problem | None:
         """What keeps it from reading the journal."""
+        if self._unsaved:
+            return UNSAVED
         return Problem(f"the journal cannot be read: {self._trouble}", REMEDY) if self._trouble else None
 
     @property
@@ -414,7 +416,7 @@ class JournalSource:
         if self._leaving:
             return f"leaving: {self.delivery.undelivered:,} records are still to be acknowledged"
         if self._unsaved:
-            return "waits until it can be saved where it begins"
+            return UNSAVED.what
         if self._trouble:
             return f"cannot read the journal: {self._trouble}"
         if self.delivery.blocked:

@@ -9,6 +9,6 @@
 A kind of source is a package of its own beside this one, and knows nothing of the other kinds.
 """
 
-from shipper.source.protocol import Batch, FirstScanStore, Keeper, Problem, Source, Stream
+from shipper.source.protocol import UNSAVED, Batch, FirstScanStore, Keeper, Problem, Source, Stream
 
-__all__ = ["Batch", "FirstScanStore", "Keeper", "Problem", "Source", "Stream"]
+__all__ = ["UNSAVED", "Batch", "FirstScanStore", "Keeper", "Problem", "Source", "Stream"]

@@ -137,6 +137,9 @@ class Problem(NamedTuple):
     remedy: str
 
 
+UNSAVED = Problem("waits until its first scan can be saved", "see the log for why state_dir cannot be written")
+
+
 class Source(Protocol):
     """One configured source. ``sink`` changes when a client is replaced."""
 

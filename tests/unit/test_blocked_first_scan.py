@@ -8,6 +8,7 @@ import pytest
 
 from shipper.checkpoints.database import Database
 from shipper.errors import StateError
+from shipper.source import UNSAVED
 from tests.unit.rig import PumpRig
 
 
@@ -29,8 +30,10 @@ def test_what_came_meanwhile_is_sent_as_soon_as_the_scan_is_saved(
         rig.pass_time(5)
         assert rig.lines == []
         assert rig.source.why_idle == "waits until its first scan can be saved"
+        assert rig.source.problem == UNSAVED
         assert set(rig.names("source.")) == {"source.scan_unsaved"}
         patched.undo()
         rig.pass_time(3)
         assert sorted(rig.lines) == ["new", "old"]
+        assert rig.source.problem != UNSAVED
         rig.stop()
