@@ -60,7 +60,7 @@ class Census:
         self.by_id: dict[FileId, Tailer] = {}
         self.by_name: dict[bytes, Tailer] = {}
         self.left: dict[FileId, Checkpoint] = {}
-        self.also: dict[FileId, bytes] = {}  # another name under which a known file was seen
+        self.also: dict[FileId, bytes] = {}  # another name under which a file was seen
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
         self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
@@ -484,7 +484,7 @@ class Census:
 
     def forget_vanished(self, seen: Observation, found: dict[FileId, Seen], now: float) -> None:
         """Drop the checkpoints of files that are gone for good, once nothing can be a compressed copy of them."""
-        self.also = {file_id: name for file_id, name in self.also.items() if file_id in self.by_id}
+        self.also = {id_: name for id_, name in self.also.items() if id_ in self.by_id or id_ in found}
         with_siblings = {one.base for one in seen.seen if one.path != one.base}
         for left in list(self.left.values()):
             if left.file_id in found or below(left.seen_as, seen.unreadable):

@@ -21,6 +21,7 @@ from shipper.files import (
     PackedReader,
     PlainReader,
     fingerprint_at,
+    leads_to,
     matches,
     open_reader,
 )
@@ -148,14 +149,23 @@ class Intake:
                 moved[one.base].append(one)
             elif not self._decide(one):
                 moved[one.base] = [one]
-        # Nothing comes after the last one of a path: the event of what happened to it is on its way.
-        return [one for others in moved.values() if len(others) > 1 for one in others]
+        # Nothing comes after the last one of a path: the event of what happened to it is on its way. That does not
+        # tell of another name which it had before.
+        alone = {others[0].file_id for others in moved.values() if len(others) == 1 and not self._also(others[0])}
+        return [one for others in moved.values() for one in others if one.file_id not in alone]
+
+    def _also(self, one: Seen) -> bytes:
+        """Return another name under which an unknown file is there; empty where there is none."""
+        name = self._census.also.get(one.file_id, b"")
+        return name if name != one.path and leads_to(name, one.file_id) else b""
 
     def _seen_now(self, waiting: list[Seen]) -> list[Seen]:
         """Return what is there now of the paths that these files belong to, and unknown."""
         census = self._census
-        bases = {one.base for one in waiting}
-        found = self._neighbours(os.path.dirname(one.path) for one in waiting)
+        bases, ids = {one.base for one in waiting}, {one.file_id for one in waiting}
+        found = self._neighbours(
+            os.path.dirname(name) for one in waiting for name in (one.path, self._also(one)) if name
+        )
         # What has lost its name since the look is younger than what was seen with it, and older than what has it now.
         gone = {one.file_id: one for one in waiting if one.file_id in self._held and one.file_id not in found}
         self._nameless &= gone.keys()
@@ -163,7 +173,7 @@ class Intake:
         return [
             one
             for id_, one in found.items()
-            if one.base in bases and id_ not in census.by_id and id_ not in census.left
+            if (one.base in bases or id_ in ids) and id_ not in census.by_id and id_ not in census.left
         ]
 
     def _decide(self, one: Seen) -> bool:
@@ -172,6 +182,8 @@ class Intake:
         if case is not None and not case.concerns(one):
             self._drop(one.file_id)
             case = None
+        if case is not None and case.one.path != one.path:
+            self._census.also[one.file_id] = case.one.path  # it may have both
         if one.file_id in self._census.by_id:
             self._drop(one.file_id)
             return True  # it was decided already, before what is a copy of it
@@ -240,13 +252,22 @@ class Intake:
         """Look again at a file of which nothing could be said: whether it has changed, and whether that is enough."""
         now = _now(case.one)
         if now is None:
-            self._drop(case.one.file_id)  # the event of what happened to it is on its way
+            self._look_elsewhere(case.one)
         elif self._undecided.look(case, now, self._clock()):
             self.take([now])
         elif case.why is Why.INCOMPLETE and not case.told and case.given_up(self._clock()):
             case.told = True
             self._events.file_incomplete(self._census.source, case.one.path, case.reason)
             self._release_held(case)
+
+    def _look_elsewhere(self, one: Seen) -> None:
+        """Go on with a file of which nothing could be said, and whose name is gone, under another that it has."""
+        if name := self._also(one):
+            found = self._neighbours([os.path.dirname(name)]).get(one.file_id)
+            self.take([found] if found is not None else ())
+            if found is not None:
+                return
+        self._drop(one.file_id)  # the event of what happened to it is on its way
 
     def _put_off(self, one: Seen, unsure: _Unsure, relatives: list[Lineage]) -> None:
         """Keep a file of which nothing can be said yet. Where it is a generation, perhaps, those after it wait."""

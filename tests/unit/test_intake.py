@@ -14,6 +14,7 @@ import pytest
 
 from shipper.discovery import Discovery
 from shipper.filesource.intake import Intake
+from shipper.model import Seen
 from tests.unit.rig import PumpRig
 
 
@@ -153,6 +154,64 @@ def test_a_file_that_moves_on_while_others_are_looked_at_is_not_overtaken(
         log.write_bytes(b"two\n")
         rig.pass_time(1)
         assert rig.lines == ["one", "two"]
+
+
+@pytest.mark.parametrize("watch", ["auto", "poll"])
+@pytest.mark.parametrize("when", ["start", "running", "reload"])
+def test_a_file_that_loses_one_of_its_names_before_it_is_opened_is_not_overtaken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: str, when: str
+) -> None:
+    with PumpRig(tmp_path, watch=watch) as rig:
+        log, first, second = (rig.logs / name for name in ("app.log", "app.log-20260130", "app.log-20260131"))
+        opened = Intake._open
+
+        def too_late(intake: Intake, one: Seen) -> Any:
+            if one.path == os.fsencode(log) and os.path.exists(second) and log.stat().st_nlink == 2:
+                log.unlink()  # no event names the other name
+                log.write_bytes(b"two\n")
+            return opened(intake, one)
+
+        log.write_bytes(b"zero\n")
+        rig.start()
+        if when == "start":
+            rig.stop()
+        elif when == "reload":
+            rig.want(other={"watch": watch, "paths": (f"{rig.logs}/other.log",)})
+        monkeypatch.setattr(Intake, "_open", too_late)
+        log.rename(first)
+        log.write_bytes(b"one\n")
+        os.link(log, second)
+        if when == "start":
+            rig.start()
+        elif when == "reload":
+            rig.want(s={"watch": watch})
+        rig.pass_time(3)
+        assert rig.lines == ["zero", "one", "two"]
+
+
+@pytest.mark.parametrize("seen", ["together", "one by one", "at the start"])
+@pytest.mark.parametrize("gone", ["app.log.1", "app.log.2"])
+def test_an_empty_sibling_that_loses_one_of_its_names_is_read_when_it_holds_something(
+    tmp_path: Path, gone: str, seen: str
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        names = [rig.logs / "app.log.1", rig.logs / "app.log.2"]
+        (rig.logs / "app.log").write_bytes(b"one\n")
+        rig.start()
+        if seen == "at the start":
+            rig.stop()
+        names[0].touch()
+        if seen == "one by one":
+            rig.beat()
+        os.link(*names)
+        if seen == "at the start":
+            rig.start()
+        rig.beat()
+        (rig.logs / gone).unlink()
+        rig.pass_time(2)
+        next(name for name in names if name.exists()).write_bytes(b"late\n")
+        rig.pass_time(10)
+        assert rig.lines == ["one", "late"]
 
 
 def test_a_generation_begins_although_names_never_come_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
