@@ -105,6 +105,8 @@ class Sending:
         # A transactional client has one size of batches: only what is narrowed down is alone there.
         large = large and not self._ledger.transactional
         buried = self._delivery.buried(stream, start)
+        if batch.given is not None:  # the number may be another entry's by now: those before it may be gone
+            buried = {part: end for part, end in buried.items() if end in (before.read, batch.end)}
         if single and len(shaped.messages) > 1 and (narrow or large or buried or stream.record):
             self._send_one(stream, batch, before, shaped, buried, narrow=narrow)
         elif single and len(shaped.messages) == 1 and batch.part in buried:

@@ -16,6 +16,7 @@ from shipper import deadletters
 from shipper.config.rules import RateLimit, Redaction
 from shipper.config.types import ParseConfig, TimestampConfig
 from shipper.journal.reader import Change
+from shipper.ledger import Position
 from shipper.model import TopicState
 from shipper.patterns import Expression
 from shipper.status import Status
@@ -303,6 +304,17 @@ def test_a_refused_record_is_narrowed_down_and_kept(rig: JournalRig) -> None:
         b"poison",
         1_764_000_000_021,
     )
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_with_transactions_only_the_entry_that_was_kept_is_passed_over(rig: JournalRig, same: bool) -> None:
+    started(rig)
+    rig.journal.write(4)
+    kept = rig.journal.entries[0 if same else 1].cursor  # the second one has its number where the first is gone
+    rig.reader.delivery.bury(rig.reader._journal.uid, 0, 0, 0, Position(1, kept.encode()))
+    rig.told_to_source()
+    rig.pass_time(2)
+    assert rig.lines == [f"line {n}" for n in range(1, 5) if not (same and n == 1)]
 
 
 def test_with_block_it_stops_before_a_refused_record(rig: JournalRig) -> None:
