@@ -94,6 +94,7 @@ class Roster:
         self._save(name, changed, removed, known)
         if (files := self._of_files.pop(name, None)) is not None:
             files.keep(holding)
+            files.close()
         del self._sources[name], self._running[name]
         if (config := self._wanted.get(name)) is None:
             self._events.source_removed(name, unread)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
+from shipper.files import Files, PlainReader
 from shipper.model import TopicState
 from tests.harness.wait import eventually
 from tests.unit.rig import PumpRig
@@ -263,6 +264,23 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, both: dict[str, dict[
         rig.pass_time(2)
         assert sorted(rig.lines) == sorted(["a", "b", *(f"a{number}" for number in range(40))])
         assert counts[0] == counts[1]
+
+
+def test_what_a_source_held_open_that_is_no_generation_is_closed_at_its_end(
+    tmp_path: Path, both: dict[str, dict[str, Any]]
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "a")
+        rig.want(**both)
+        source = rig.start().source
+        (held,) = source.generations()
+        reader = PlainReader(Files(), os.open(tmp_path / A, os.O_RDONLY))
+        source._intake._hold_open(held.file_id, reader)
+        before = len(os.listdir("/proc/self/fd"))
+        rig.want(t=both["t"])
+        rig.pass_time(1)
+        assert told(rig, "source.removed") != []
+        assert len(os.listdir("/proc/self/fd")) == before - 2  # and its generation
 
 
 def test_a_letter_of_a_source_that_is_gone_disturbs_nobody(tmp_path: Path, both: dict[str, dict[str, Any]]) -> None:
