@@ -171,7 +171,8 @@ class Descriptors:
     def hand_over(self, tailer: Tailer) -> PlainReader | PackedReader | None:
         """Take ``tailer``'s open file from it, for another to go on with."""
         self._forget(tailer)
-        reader, tailer.reader = tailer.reader, None
+        reader = tailer.reader
+        tailer.reader = tailer.stat = tailer.glimpse = None  # how that file is says nothing of the next one
         return reader
 
     def touch(self, tailer: Tailer) -> None:

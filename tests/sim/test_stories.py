@@ -814,3 +814,13 @@ def test_half_a_long_line_after_many_short_ones_is_not_looked_at_on_and_on() -> 
         ("wait", 0),
         ("write_half", 0),
     )
+
+
+def test_how_long_a_truncated_file_is_now_is_not_taken_for_the_length_of_its_copy() -> None:
+    holds(
+        ("race", 5, "rotate_chain", 0, 1),
+        ("rotate_chain", 1, 2),
+        ("wait", 0),
+        ("write_unsynced", 1, 1),
+        ("copytruncate", 1, 0, 2),
+    )
