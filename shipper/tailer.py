@@ -296,7 +296,7 @@ class Tailer:
         self.linked = True
         self.away = False
         self.look(reader.stat())
-        self.sure = self.size
+        self.sure = max(self.size, self.read.offset)  # it may have been truncated just now
         self.searched = 0
         self.at_end = False
 

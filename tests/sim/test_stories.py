@@ -824,3 +824,16 @@ def test_how_long_a_truncated_file_is_now_is_not_taken_for_the_length_of_its_cop
         ("write_unsynced", 1, 1),
         ("copytruncate", 1, 0, 2),
     )
+
+
+def test_what_was_read_and_is_gone_from_the_file_that_was_restored_is_told_to_be_lost() -> None:
+    holds(
+        ("slow", 1),
+        ("write", 0, 3, 0),
+        ("look",),
+        ("purge", 0),
+        ("race", 22, "truncate", 0, 0),
+        ("look",),
+        ("restore", 0, 0),
+        ("look",),
+    )
