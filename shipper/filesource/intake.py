@@ -437,6 +437,7 @@ class Intake:
             if not tailer.blank:
                 self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
             tailer.event(FileEvent.REPLACED)
+            tailer.size = tailer.sure  # what was seen beyond that are the other bytes
         if isinstance(reader := self._descriptors.hand_over(tailer), PlainReader):
             self._hold_open(tailer.file_id, reader)
             if census.by_name.get(path) is not tailer or tailer.away:

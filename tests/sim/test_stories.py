@@ -837,3 +837,18 @@ def test_what_was_read_and_is_gone_from_the_file_that_was_restored_is_told_to_be
         ("restore", 0, 0),
         ("look",),
     )
+
+
+def test_what_a_file_holds_that_was_written_over_is_not_told_to_be_lost_by_the_next_start() -> None:
+    holds(
+        ("setup", 2, 1, 0),
+        ("write", 1, 2, 0),
+        ("slow", 1),
+        ("rotate_chain", 1, 2),
+        ("wait", 0),
+        ("truncate", 0, 2),
+        ("rotate", 0, 0),
+        ("write", 0, 0, 0),
+        ("look",),
+        ("stop",),
+    )
