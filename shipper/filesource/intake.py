@@ -374,6 +374,7 @@ class Intake:
         """Take note that a file's bytes are nowhere, unless they may be in one that can be looked into soon."""
         now = self._clock()
         if tailer.state not in DONE and self._may_be_in_what_is_undecided(tailer):
+            self._schedule.drop(tailer)  # whatever has been seen during the search, it was not found
             self._schedule.later(tailer, now + BEAT)
         else:
             self._census.lose(tailer, why, now)

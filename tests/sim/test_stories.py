@@ -852,3 +852,20 @@ def test_what_a_file_holds_that_was_written_over_is_not_told_to_be_lost_by_the_n
         ("look",),
         ("stop",),
     )
+
+
+def test_lost_bytes_are_not_searched_for_on_and_on_beside_a_truncated_file_that_may_not_be_read() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("faults",),
+        ("exhaust", 0),
+        ("race", 17, "delete", 0, 1),
+        ("truncate", 0, 1),
+        ("stop",),
+        ("copytruncate", 0, 0, 1),
+        ("race", 17, "copytruncate", 0, 0, 0),
+        ("remount",),
+        ("deny", 0, 0),
+        ("start", 0),
+        ("look",),
+    )
