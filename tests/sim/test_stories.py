@@ -869,3 +869,13 @@ def test_lost_bytes_are_not_searched_for_on_and_on_beside_a_truncated_file_that_
         ("start", 0),
         ("look",),
     )
+
+
+def test_the_order_of_a_rotated_file_that_may_not_be_read_is_not_promised_if_it_is_compressed() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("rotate", 1, 1),
+        ("deny", 1, 1),
+        ("race", 17, "compress", 1, 0, 0),
+        ("wait", 0),
+    )

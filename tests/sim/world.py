@@ -346,6 +346,7 @@ class World:
         packed = name + b".gz"
         if inode is None or self.there(packed):
             return
+        self._found_closed()  # its compressed form may be read
         if self.hurried and not inode.opens:
             self.destroyed.add(self.facts[inode].path)  # as in restore
         plain = inode.data
