@@ -125,7 +125,8 @@ class Sending:
 
     def _is_plain(self, stream: Stream, batch: Batch) -> bool:
         """Whether ``batch`` goes as it is, as nearly all do: nothing in it may have to go alone, or be passed over."""
-        if not self._plain or batch.part or batch.full or stream.record or self._delivery.careful:
+        noted = batch.part or batch.full or batch.replaced or stream.record
+        if not self._plain or noted or self._delivery.careful:
             return False
         return len(batch.lines) > 1 or len(batch.lines[0]) + len(stream.key) <= self._fits.get(stream.topic, 0)
 

@@ -331,7 +331,8 @@ def test_the_example_of_a_consumer_prints_each_line_once(forged: Forged, broker:
         headers = [("shipper.file_id", "f"), ("shipper.offset", str(number * 7))]
         forged.send([b"line %d" % number], headers=headers)
     example = Path(__file__).parents[2] / "config" / "examples" / "deduplicate.py"
-    command = [sys.executable, str(example), broker.bootstrap, forged.rig.topic]
+    # A shell that starts the tests in the background has SIGINT ignored.
+    command = ["env", "--default-signal=INT", sys.executable, str(example), broker.bootstrap, forged.rig.topic]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as consumer:
         assert consumer.stdout is not None
         shown = []

@@ -65,7 +65,7 @@ def test_what_cannot_be_had(module: Callable[[str], None], name: str, text: str,
 
 def test_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("mask", "builtins:repr", "shipper.processors")
-    monkeypatch.setattr("shipper.records.processors.entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     assert load("mask") is repr
 
 
