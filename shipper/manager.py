@@ -7,7 +7,6 @@ or a pump that hangs would never be noticed.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -75,7 +74,7 @@ class Manager:
     def patience(self) -> float:
         """Seconds until :meth:`look` is due again: seldom, once it is ready, for each look wakes an idle process."""
         if self._notify is None:
-            return math.inf
+            return STATUS_BEAT  # not for ever: of several signals at once the kernel may give one to another thread
         if not self._ready:
             return BEAT
         return min(STATUS_BEAT, self._feed_every / 4) if self._feed_every else STATUS_BEAT

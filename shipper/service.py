@@ -71,7 +71,7 @@ class Flags:
     def wait(self, timeout: float) -> None:
         """Return when a signal has come since the last call, or somebody wakes it, or after ``timeout`` seconds."""
         try:
-            self._changed.get(timeout=None if timeout == math.inf else timeout)
+            self._changed.get(timeout=timeout)
         except Empty:
             return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from pathlib import Path
@@ -196,7 +195,7 @@ def test_each_round_is_counted_also_when_there_is_nothing_to_do(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("environment", "notify", "ready", "patience"),
     [
-        ({}, False, False, math.inf),
+        ({}, False, False, STATUS_BEAT),
         ({}, True, False, 1.0),
         ({}, True, True, STATUS_BEAT),
         ({"WATCHDOG_USEC": "8000000"}, True, True, 1.0),
