@@ -24,6 +24,7 @@ from shipper.tap import Taps
 from tests.unit.test_admin import FILE, FINE, SOURCE, Pump, changed
 
 CHROMIUM = shutil.which("chromium")
+expect.set_options(timeout=60_000)  # for a busy machine: what comes ends the wait
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium; on Debian: apt-get install chromium")
 
 BAD = changed(
