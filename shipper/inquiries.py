@@ -5,6 +5,7 @@ Nothing of what it owns is touched by whoever asks.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from shipper.health import BrokerStatus, Health
 from shipper.status import Status
 
 
-class Inquiries:
+class Inquiries(ABC):
     """Takes questions from any thread; the pump, which ``wake`` wakes, answers them."""
 
     def __init__(self) -> None:
@@ -22,9 +23,9 @@ class Inquiries:
         self._questions: deque[Future[Status]] = deque()
         self.standing = ""  # how it stands, in words, as it was when last asked
 
+    @abstractmethod
     def wake(self) -> None:
         """Have the questions answered soon; from any thread."""
-        raise NotImplementedError
 
     def report(self) -> None:
         """Let it log its status."""
