@@ -126,14 +126,14 @@ class Descriptors:
         try:
             if reader.stat().file_id == tailer.file_id:
                 tailer.learn(reader)
-                rescued = self.rescue(tailer, reader)
+                rescued = self.rescue(tailer, reader, tailer.seen_as)
         finally:
             if not rescued:
                 reader.close()
 
-    def rescue(self, tailer: Tailer, reader: PlainReader | PackedReader) -> bool:
-        """Keep ``tailer``'s file open if it was deleted while it was looked into: this is all that there is of it."""
-        if reader.stat().links:
+    def rescue(self, tailer: Tailer, reader: PlainReader | PackedReader, name: bytes) -> bool:
+        """Keep ``tailer``'s file open if it lost ``name`` while it was looked into: there may be no other way to it."""
+        if leads_to(name, tailer.file_id):
             return False
         tailer.adopt(reader, tailer.seen_as, tailer.file_id, tailer.compression)
         self.adopted(tailer)
@@ -209,5 +209,15 @@ def _may_close(tailer: Tailer) -> bool:
     stat = tailer.reader.stat()
     if not stat.links:
         return False  # deleted just now, it may hold what nobody has seen yet
-    done = tailer.at_end if tailer.compression else stat.size <= tailer.read.offset
-    return (done and tailer.settled) or _has_name(tailer)  # it may have been moved away just now
+    if _has_name(tailer):
+        return True
+    # It was moved away, and may have been truncated before that: what is in it now is nowhere else.
+    done = tailer.at_end if tailer.compression else stat.size <= tailer.read.offset and _intact(tailer)
+    return done and tailer.settled
+
+
+def _intact(tailer: Tailer) -> bool:
+    try:
+        return tailer.intact()
+    except OSError:
+        return False  # told when it is read

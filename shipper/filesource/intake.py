@@ -600,7 +600,7 @@ class Intake:
             return
         tailer.learn(reader)
         nameless = one.file_id in self._nameless
-        if self._descriptors.room() or nameless or not reader.stat().links:
+        if self._descriptors.room() or nameless or not leads_to(one.path, one.file_id):
             tailer.adopt(reader, one.path, one.file_id, one.compression)
             self._descriptors.adopted(tailer)
             if nameless:

@@ -27,7 +27,7 @@ def is_still(files: Files, descriptors: Descriptors, tailer: Tailer, one: Seen) 
         return same and tailer.state not in (File.FINISHED, File.LOST)
 
     def rescue(reader: PlainReader | PackedReader) -> bool:
-        return descriptors.rescue(tailer, reader)
+        return descriptors.rescue(tailer, reader, one.path)
 
     return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression, rescue)
 

@@ -879,3 +879,29 @@ def test_the_order_of_a_rotated_file_that_may_not_be_read_is_not_promised_if_it_
         ("race", 17, "compress", 1, 0, 0),
         ("wait", 0),
     )
+
+
+def test_a_truncated_file_that_was_moved_away_stays_open_however_few_may_be() -> None:
+    holds(
+        ("few_open", 0),
+        ("write", 1, 1, 0),
+        ("wait", 0),
+        ("truncate", 1, 1),  # no longer than what was read
+        ("write", 0, 0, 0),
+        ("move_out", 1, 0),
+    )
+
+
+def test_a_rotated_file_that_is_moved_away_while_it_is_looked_at_stays_open_however_few_may_be() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("few_open", 0),
+        ("write", 1, 0, 0),
+        ("no_topic", 0),
+        ("reload", 0),
+        ("wait", 0),
+        ("truncate", 1, 5),
+        ("rotate", 1, 1),
+        ("race", 5, "move_out", 1, 1),
+        ("look",),
+    )

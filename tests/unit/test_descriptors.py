@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipper.events import Events
-from shipper.files import Files
+from shipper.files import Files, open_reader
 from shipper.filesource.descriptors import RESERVE, RISE_AFTER, Descriptors, limit_from_process
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId
@@ -133,6 +133,27 @@ def test_what_was_moved_away_is_closed_for_another_only_when_all_of_it_was_read(
     with pytest.raises(OSError, match="as many files are open as may be"):
         held.fds.open(held.tailer("e"), [moved])
     assert moved.reader is not None
+
+
+def test_what_was_truncated_and_moved_away_is_not_closed_for_another(held: Held) -> None:
+    moved = held.read("a")
+    held.backlog("b")
+    held.backlog("c")
+    with open(moved.path, "wb") as file:
+        file.write(b"two\n")  # as long as what was read
+    os.rename(moved.path, moved.path + b".away")
+    with pytest.raises(OSError, match="as many files are open as may be"):
+        held.fds.open(held.tailer("d"), [moved])
+    assert moved.reader is not None
+
+
+def test_what_is_moved_away_while_it_is_looked_into_stays_open(held: Held) -> None:
+    tailer = held.tailer("a")
+    reader = open_reader(Files(), tailer.path, "")
+    assert not held.fds.rescue(tailer, reader, tailer.path)
+    os.rename(tailer.path, tailer.path + b".away")
+    assert held.fds.rescue(tailer, reader, tailer.path)
+    assert tailer.reader is reader
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
