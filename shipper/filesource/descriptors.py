@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import resource
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,6 +23,7 @@ from shipper.tailer import Tailer
 
 RISE_AFTER = 10.0  # seconds after which a limit that has fallen is raised by a step ...
 RISE = 1 / 8  # ... of this part of it, and of one file at least
+SELDOM = 8  # where none could give way, all are looked at again only after a part of their number of further questions
 RESERVE = 64  # descriptors for all that is not a log file: sockets, the store, inotify, the standard streams
 
 
@@ -57,7 +59,9 @@ class Descriptors:
         self._clock = clock
         self._files = files
         self._events = events
-        self._open: dict[Tailer, None] = {}
+        self._open: OrderedDict[Tailer, None] = OrderedDict()
+        self._spare: OrderedDict[Tailer, None] = OrderedDict()  # those of them that can give way, perhaps
+        self._skip = 0  # questions to be answered without a look at all of them
         self._beyond: dict[Tailer, None] = {}  # opened when as many were open as may be
 
     def __len__(self) -> int:
@@ -146,12 +150,31 @@ class Descriptors:
             self._rise_at = self._clock() + RISE_AFTER
         if len(self._open) < self.limit:
             return True
-        idle = next((t for t in self._open if _may_close(t)), None)
+        idle = self._idle()
         if idle is None:
             self._events.descriptors_short(self.limit)
             return False
         self.close(idle)
         return True
+
+    def _idle(self) -> Tailer | None:
+        """Return one that may be closed; none is found for a while where a look at all of them has found none.
+
+        A hundred thousand files may wait for their turn, and many thousand be open: who asks for each of the former
+        must not look at all of the latter.
+        """
+        while True:
+            while self._spare:
+                tailer, _ = self._spare.popitem(last=False)
+                if _may_close(tailer):
+                    return tailer
+            if self._skip:
+                self._skip -= 1
+                return None
+            self._skip = len(self._open) // SELDOM
+            self._spare = OrderedDict.fromkeys(filter(_may_close, self._open))
+            if not self._spare:
+                return None
 
     def _yield(self, behind: Sequence[Tailer]) -> bool:
         last = next((t for t in reversed(behind) if t.reader is not None and _has_name(t)), None)
@@ -159,10 +182,13 @@ class Descriptors:
             self.close(last)
         return last is not None
 
-    def give_back(self, tailer: Tailer) -> None:
-        """Close what is open beyond the limit, if it was read to its end."""
-        if tailer in self._beyond and _may_close(tailer):
-            self.close(tailer)
+    def rested(self, tailer: Tailer) -> None:
+        """Take note that ``tailer`` was read to its end: it can give way, at once if it is beyond the limit."""
+        if self._beyond and tailer in self._beyond:
+            if _may_close(tailer):
+                self.close(tailer)
+        elif tailer in self._open:
+            self._spare[tailer] = None
 
     def adopted(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` has been given an open file."""
@@ -177,8 +203,9 @@ class Descriptors:
 
     def touch(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` was read just now."""
-        if self._open.pop(tailer, self) is None:
-            self._open[tailer] = None
+        if tailer in self._open:
+            self._open.move_to_end(tailer)
+            self._spare.pop(tailer, None)
 
     def close(self, tailer: Tailer) -> None:
         """Close ``tailer``'s file."""
@@ -187,6 +214,7 @@ class Descriptors:
 
     def _forget(self, tailer: Tailer) -> None:
         self._open.pop(tailer, None)
+        self._spare.pop(tailer, None)
         self._beyond.pop(tailer, None)
 
     def close_all(self) -> None:

@@ -255,7 +255,7 @@ class FileSource:
                 self.hot.read(tailer)
             if tailer.at_end:
                 self._endings.ended(tailer, lineage)
-                self._descriptors.give_back(tailer)
+                self._descriptors.rested(tailer)
             else:
                 self._schedule.now(tailer)
         except ContentChanged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -14,7 +15,8 @@ class Schedule(Generic[T]):
     __slots__ = ("_blocked", "_ready", "_waiting")
 
     def __init__(self) -> None:
-        self._ready: dict[T, None] = {}  # in turn
+        # In turn. Of a dict the first one would be found behind all that were taken from it before.
+        self._ready: OrderedDict[T, None] = OrderedDict()
         self._waiting: dict[T, float] = {}  # until a time, whatever the events say
         self._blocked: dict[str, dict[T, None]] = {}  # by topic
 
@@ -39,10 +41,7 @@ class Schedule(Generic[T]):
 
     def next(self) -> T | None:
         """Return whose turn it is, and take it off the list."""
-        for stream in self._ready:
-            del self._ready[stream]
-            return stream
-        return None
+        return self._ready.popitem(last=False)[0] if self._ready else None
 
     def ripen(self, now: float, topic_ready: Callable[[str], bool]) -> None:
         """Let those be looked at whose time, or whose topic, has come."""
@@ -50,7 +49,7 @@ class Schedule(Generic[T]):
             del self._waiting[stream]
             self._ready[stream] = None
         for topic in [t for t in self._blocked if topic_ready(t)]:
-            self._ready |= self._blocked.pop(topic)
+            self._ready.update(self._blocked.pop(topic))
 
     @property
     def hungry(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from shipper.events import Events
 from shipper.files import Files, open_reader
+from shipper.filesource import descriptors
 from shipper.filesource.descriptors import RESERVE, RISE_AFTER, Descriptors, limit_from_process
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId
@@ -58,6 +59,19 @@ class Held:
         return tailer
 
 
+def looks_at(monkeypatch: pytest.MonkeyPatch) -> list[Tailer]:
+    """Return the files that are asked from now on whether they may be closed."""
+    asked: list[Tailer] = []
+    may_close = descriptors._may_close
+
+    def ask(tailer: Tailer) -> bool:
+        asked.append(tailer)
+        return may_close(tailer)
+
+    monkeypatch.setattr(descriptors, "_may_close", ask)
+    return asked
+
+
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
     one = Held(tmp_path, 3)
@@ -74,6 +88,37 @@ def test_the_one_not_read_for_longest_gives_way(held: Held) -> None:
     assert all(t.reader is not None for t in (first, third))
     assert len(held.fds) == 3
     assert not held.told
+
+
+def test_a_long_queue_before_full_descriptors_does_not_look_at_all_of_them_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(tmp_path, 100)
+    for number in range(100):
+        held.backlog(f"waits {number}")
+    asked = looks_at(monkeypatch)
+    for number in range(100):
+        tailer = held.tailer(f"turn {number}")
+        tailer.event(FileEvent.TURN)
+        assert held.fds.open(tailer, its_turn=True)
+        tailer.take()
+        held.fds.rested(tailer)
+        assert tailer.reader is None
+    assert len(asked) < 2000
+    held.fds.close_all()
+
+
+def test_one_that_has_just_been_read_to_its_end_gives_way_without_a_look_at_the_others(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (held.read(name) for name in "abc")
+    for tailer in (third, first, second):
+        held.fds.rested(tailer)
+    asked = looks_at(monkeypatch)
+    held.fds.touch(third)
+    held.read("d")
+    assert asked == [first]
+    assert first.reader is None
 
 
 def test_what_has_no_name_or_is_unread_is_never_closed_for_another(held: Held) -> None:
@@ -101,11 +146,11 @@ def test_one_whose_turn_it_is_may_be_open_beyond_the_limit_and_another_when_that
         held.fds.open(second, its_turn=True)
     os.unlink(first.path)
     assert held.fds.open(second, its_turn=True)
-    held.fds.give_back(second)
+    held.fds.rested(second)
     assert len(held.fds) == 5
     for tailer in (second, first):
         tailer.take()
-        held.fds.give_back(tailer)
+        held.fds.rested(tailer)
     assert second.reader is None
     assert first.reader is not None  # its writer may add to it
 
