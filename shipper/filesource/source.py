@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import math
 
 from shipper.config import FileConfig
 from shipper.discovery.rules import Watched, trust
@@ -27,11 +26,8 @@ from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
-from shipper.source import UNSAVED, Keeper, Problem
-from shipper.source.delivery import Delivery
+from shipper.source import UNSAVED, BaseSource, Keeper, Problem
 from shipper.source.schedule import Schedule
-from shipper.source.sending import Sending
-from shipper.source.stride import Stride
 from shipper.tailer import BLOCK, ContentChanged, Tailer
 
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
@@ -41,19 +37,13 @@ QUIET_TRIES = 20  # looks for which a generation waits before it begins, where n
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
 
 
-class FileSource:
+class FileSource(BaseSource[Tailer]):
     """One source: whose turn it is, and how it stands. ``delivery``: what became of what it has sent."""
 
     def __init__(self, config: FileConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
         tools = dataclasses.replace(tools, files=tools.files.trusting(trust(Watched.of(config))))
-        self.name = config.name
         self._descriptors = tools.descriptors
-        self._ledger = tools.ledger
-        self._events = tools.events
-        self._clock = tools.clock
-        self._stride = Stride(BLOCK)
         self._quiet = tools.quiet
-        self._leaving = False
         self._unquiet = 0  # how often names were not at rest where a generation was to begin
         self._looks_first = False  # what has happened to names is taken in before anything else is read
         naming = Naming(config, tools.host, tools.internal)
@@ -61,7 +51,6 @@ class FileSource:
         # Where no pattern looks at the lines there is nothing to be measured, and to measure costs what a line does.
         self._cpu = _untimed if stage.plain and framers.build(config).raw else tools.cpu
         schedule: Schedule[Tailer] = Schedule()
-        self._schedule = schedule
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
         self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
         self._deleted = Deleted(census, self._intake, tools.descriptors)
@@ -69,18 +58,17 @@ class FileSource:
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
         self._keeping = keeping
-        self.delivery = Delivery(self.name, keeping, tools.ledger, tools.events, tools.clock)
-        self._sending = Sending(
+        super().__init__(
             config,
             naming,
             stage,
             sink,
             schedule,
-            self.delivery,
             keeping,
             tools.ledger,
             tools.events,
             tools.clock,
+            BLOCK,
         )
         self._endings = Endings(
             census,
@@ -93,15 +81,6 @@ class FileSource:
             silence=config.partial_timeout,
         )
         census.restore(state.files)
-
-    @property
-    def sink(self) -> Sink:
-        """Where its records go."""
-        return self._sending.sink
-
-    @sink.setter
-    def sink(self, sink: Sink) -> None:
-        self._sending.sink = sink
 
     # --- what discovery saw ------------------------------------------------------------------------------------------
 
@@ -160,13 +139,7 @@ class FileSource:
     @property
     def hungry(self) -> bool:
         """Whether a turn may find something to read."""
-        return (
-            self._schedule.hungry
-            and self._sightings.started
-            and not self.delivery.held
-            and not self._sending.rate.waits
-            and not self._stays
-        )
+        return self._sightings.started and super().hungry
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
@@ -315,30 +288,10 @@ class FileSource:
 
     def due(self) -> float:
         """Return when :meth:`tick` has work next."""
-        rate = self._sending.rate.due if self._schedule.hungry else math.inf
-        due = min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, rate)
+        due = min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, self._rate_due)
         return min(due, self._deleted.due)
 
     # --- the end of it, while others go on ---------------------------------------------------------------------------
-
-    def leave(self, *, leaving: bool = True) -> None:
-        """Read nothing more, so that it can come to its :meth:`end`; or go on after all."""
-        self._leaving = leaving
-
-    @property
-    def drained(self) -> bool:
-        """Whether it is to leave, and nothing that it has sent can still be settled."""
-        return self._leaving and self.delivery.drained and not (self.delivery.inside_line and self.hungry)
-
-    def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
-        """Let go of what was not taken, as nothing of it is in flight.
-
-        Returns what :meth:`changes` does for the last time, and all that is known of it, for whoever goes on with it.
-        """
-        self.delivery.give_up()
-        changed, removed = self.changes()
-        self.all_changed()
-        return changed, removed, SourceState(self.scanned, tuple(self.changes()[0]))
 
     def keep(self, holding: Holding) -> None:
         """Give all open files to ``holding``."""
@@ -375,31 +328,18 @@ class FileSource:
         self._census.take_back()
 
     @property
-    def topic_awaited(self) -> tuple[str, TopicState] | None:
-        """A topic that is not ready and that something waits for, if there is one."""
-        topic = self._schedule.blocked_on
-        return (topic, self.sink.topic_state(topic)) if topic is not None else None
-
-    @property
     def problem(self) -> Problem | None:
         """What keeps it from beginning: what keeps it from reading a file is told of that file."""
         return UNSAVED if self._sightings.blocked else None
 
     @property
-    def why_idle(self) -> str:
-        """Say in words why nothing is read now, or that something is."""
-        if self._leaving:
-            return f"leaving: {self.delivery.undelivered:,} records are still to be acknowledged"
-        if self._sightings.blocked:
-            return UNSAVED.what
-        if self.delivery.blocked:
-            return f"blocked: {self.delivery.blocked}"
-        if self.delivery.rewinding:
-            return "something was not taken; it is sent again soon"
-        if (awaited := self.topic_awaited) is not None:
-            return f"topic {awaited[0]} is {awaited[1].value}"
-        if self._schedule.hungry and self._sending.rate.waits:
-            return "held back by rate_limit"
+    def _why_stuck(self) -> str:
+        """Say in words what of its own keeps it from reading; "" where nothing does."""
+        return UNSAVED.what if self._sightings.blocked else ""
+
+    @property
+    def _standing(self) -> str:
+        """Say in words how far it is, where nothing keeps it from reading."""
         return "reading" if self._schedule.hungry or self.delivery.unsettled else "idle: everything has been read"
 
     def why_waits(self, tailer: Tailer) -> str:

@@ -26,11 +26,8 @@ from shipper.ledger import Ledger
 from shipper.model import Checkpoint, Clock, Sink, SourceState, TopicState, new_uid
 from shipper.records import Naming, Stage
 from shipper.records.seams import ahead_of
-from shipper.source import UNSAVED, FirstScanStore, Problem
-from shipper.source.delivery import Delivery
+from shipper.source import UNSAVED, BaseSource, FirstScanStore, Problem
 from shipper.source.schedule import Schedule
-from shipper.source.sending import Sending
-from shipper.source.stride import Stride
 
 RETRY_FIRST, RETRY_LAST = 0.5, 30.0  # seconds between tries of a journal that cannot be read
 FIRST_RETRY = 5.0  # seconds until it is tried again to save where the source begins
@@ -57,20 +54,22 @@ class Tools:
     cpu: Clock = time.thread_time
 
 
-class JournalSource:
+class JournalSource(BaseSource[Journal]):
     """One source. ``delivery``: what became of what it has sent."""
 
+    scanned = False  # its first scan of all has been recorded
+
     def __init__(self, config: JournalConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
-        self.name = config.name
         self.gaps = self.damaged = 0  # since the start
         self._config = config
         self._tools = tools
-        self._events = tools.events
-        self._clock = tools.clock
         self._reread = reread
         naming = Naming(config, tools.host, tools.internal)
         self._stage = Stage(config, naming, tools.host)
-        self._schedule: Schedule[Journal] = Schedule()
+        schedule: Schedule[Journal] = Schedule()
+        super().__init__(
+            config, naming, self._stage, sink, schedule, self, tools.ledger, tools.events, tools.clock, BLOCK
+        )
         saved = next((c for c in state.files if c.of_journal), None)
         self.scanned = state.scanned and saved is not None
         first = saved or begin(self.name, config.directory, "", new_uid())
@@ -84,21 +83,6 @@ class JournalSource:
             silent=config.value == "json",
             ahead=ahead_of(len(config.redact)),
         )
-        self.delivery = Delivery(self.name, self, tools.ledger, tools.events, tools.clock)
-        self._sending = Sending(
-            config,
-            naming,
-            self._stage,
-            sink,
-            self._schedule,
-            self.delivery,
-            self,
-            tools.ledger,
-            tools.events,
-            tools.clock,
-        )
-        self._stride = Stride(BLOCK)
-        self._leaving = False
         self._survey = Survey(config, library.try_file, tools.wall)
         self._found = Found()
         self._told: Found | None = None
@@ -114,15 +98,6 @@ class JournalSource:
         self._signal: threading.Event | None = None  # set when something has happened
         self._signalled_at = 0.0  # since when that was not looked at; 0: it was
         self._gap_at = ""  # the cursor after which the last gap was told
-
-    @property
-    def sink(self) -> Sink:
-        """Where its records go."""
-        return self._sending.sink
-
-    @sink.setter
-    def sink(self, sink: Sink) -> None:
-        self._sending.sink = sink
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -244,13 +219,7 @@ class JournalSource:
     @property
     def hungry(self) -> bool:
         """Whether a turn may find something to read."""
-        return (
-            self._journal.entries is not None
-            and self._schedule.hungry
-            and not self.delivery.held
-            and not self._sending.rate.waits
-            and not (self._leaving and not self.delivery.inside_line)
-        )
+        return self._journal.entries is not None and super().hungry
 
     def turn(self) -> bool:
         """Read and send one batch; False where there is nothing to read."""
@@ -321,9 +290,8 @@ class JournalSource:
         """Return when :meth:`tick` has work next."""
         if self._journal.entries is None:
             return min(self._retry_at, self.delivery.due)
-        rate = self._sending.rate.due if self._schedule.hungry else math.inf
         look = self._look_at if self._journal.at_end else math.inf
-        return min(self._schedule.due, self.delivery.due, rate, look, self._survey_at)
+        return min(self._schedule.due, self.delivery.due, self._rate_due, look, self._survey_at)
 
     # --- for delivery and sending ------------------------------------------------------------------------------------
 
@@ -347,22 +315,10 @@ class JournalSource:
 
     # --- its end, while others go on ---------------------------------------------------------------------------------
 
-    def leave(self, *, leaving: bool = True) -> None:
-        """Read nothing more, but for the rest of a message that has begun to go; or go on after all."""
-        self._leaving = leaving
-
-    @property
-    def drained(self) -> bool:
-        """Whether it is to leave, and nothing that it has sent can still be settled."""
-        return self._leaving and self.delivery.drained and not (self.delivery.inside_line and self.hungry)
-
     def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
-        """Let go of the journal, and of what was not taken, as nothing of it is in flight."""
-        self.delivery.give_up()
+        """Let go of the journal, too."""
         self._close()
-        changed, removed = self.changes()
-        self.all_changed()
-        return changed, removed, SourceState(self.scanned, tuple(self.changes()[0]))
+        return super().end()
 
     # --- what is saved, and shown ------------------------------------------------------------------------------------
 
@@ -398,12 +354,6 @@ class JournalSource:
         return [self._journal.checkpoint(self._revision, ahead=ahead)], []
 
     @property
-    def topic_awaited(self) -> tuple[str, TopicState] | None:
-        """The topic that is not ready and that it waits for, if there is one."""
-        topic = self._schedule.blocked_on
-        return (topic, self.sink.topic_state(topic)) if topic is not None else None
-
-    @property
     def problem(self) -> Problem | None:
         """What keeps it from reading the journal."""
         if self._unsaved:
@@ -411,22 +361,15 @@ class JournalSource:
         return Problem(f"the journal cannot be read: {self._trouble}", REMEDY) if self._trouble else None
 
     @property
-    def why_idle(self) -> str:
-        """Say in words why nothing is read now, or that something is, and how far it is behind."""
-        if self._leaving:
-            return f"leaving: {self.delivery.undelivered:,} records are still to be acknowledged"
+    def _why_stuck(self) -> str:
+        """Say in words what of its own keeps it from reading; "" where nothing does."""
         if self._unsaved:
             return UNSAVED.what
-        if self._trouble:
-            return f"cannot read the journal: {self._trouble}"
-        if self.delivery.blocked:
-            return f"blocked: {self.delivery.blocked}"
-        if self.delivery.rewinding:
-            return "something was not taken; it is sent again soon"
-        if (awaited := self.topic_awaited) is not None:
-            return f"topic {awaited[0]} is {awaited[1].value}"
-        if self._schedule.hungry and self._sending.rate.waits:
-            return "held back by rate_limit"
+        return f"cannot read the journal: {self._trouble}" if self._trouble else ""
+
+    @property
+    def _standing(self) -> str:
+        """Say in words how far it is, where nothing keeps it from reading."""
         if self._journal.at_end and not self.delivery.unsettled:
             return "idle: everything has been read"
         behind = self._tools.wall() - self._journal.time / 1000

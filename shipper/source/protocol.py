@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shipper.ledger import Position, Track
@@ -57,7 +57,7 @@ class Batch(Protocol):
         """Return the same as the beginning of an event that stays at its beginning, ``at``: more of it is to come."""
 
 
-class Stream(Protocol):
+class Stream(Hashable, Protocol):
     """What a source reads from, in order: one generation of a file, a journal. Its batches and places are its own kind.
 
     ``read`` is the read position, ``track`` has what is in flight. ``record``: how many records of the event at the
