@@ -80,10 +80,13 @@ class Files:
     def __init__(self, fault: Callable[[str], None] | None = None, trust: Trust = TRUST) -> None:
         self._fault = fault
         self._trust = trust
+        self._others: dict[Trust, Files] = {}
 
     def trusting(self, trust: Trust) -> Files:
-        """Return the same, for a source that follows other links."""
-        return Files(self._fault, trust)
+        """Return the same, for a source that follows other links; one for all of its files."""
+        if (other := self._others.get(trust)) is None:
+            other = self._others[trust] = Files(self._fault, trust)
+        return other
 
     def open(self, path: bytes, op: str = "log.open") -> int:
         """Open a regular file for reading and return its descriptor.

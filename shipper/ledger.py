@@ -96,6 +96,10 @@ class Chunk:
             self._ledger.reported.append(self)
 
 
+# What a track holds of which nothing is in flight: one object for all, for many files rest. Nothing is put into it.
+NO_CHUNKS: deque[Chunk] = deque(maxlen=0)
+
+
 class Track:
     """The chunks of one file generation, oldest first, and its acked position."""
 
@@ -104,7 +108,7 @@ class Track:
     def __init__(self, acked: Position, owner: Any = None) -> None:
         self.acked = acked
         self.owner = owner
-        self.chunks: deque[Chunk] = deque()
+        self.chunks = NO_CHUNKS
         self._resolved = 0
 
     @property
@@ -131,7 +135,16 @@ class Track:
             self.acked = chunk.end
             self._resolved += chunk.records
             moved = True
+        if not chunks:
+            self.chunks = NO_CHUNKS
         return moved
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a chunk that comes after the others."""
+        if self.chunks:
+            self.chunks.append(chunk)
+        else:
+            self.chunks = deque((chunk,))
 
     def confirm(self) -> None:
         """Move the acked position over everything that was sent."""
@@ -145,7 +158,7 @@ class Track:
 
     def forget(self) -> None:
         """Drop every chunk: the source rewinds to the acked position. Nothing may be in flight any more."""
-        self.chunks.clear()
+        self.chunks = NO_CHUNKS
 
 
 class Ledger:
@@ -189,7 +202,7 @@ class Ledger:
         chunk = Chunk(self, track, end, records, size, reports, alone)
         if self.transactional:
             self._tracks[track] = None
-        track.chunks.append(chunk)
+        track.add(chunk)
         self.in_flight += size
         self.records += records
         if not records:

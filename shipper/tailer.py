@@ -103,7 +103,6 @@ class Tailer:
         "marks",
         "max_line",
         "may_go_on",
-        "missing_since",
         "next",
         "ordered",
         "part",
@@ -112,7 +111,6 @@ class Tailer:
         "read",
         "reader",
         "record",
-        "retry_at",
         "retry_delay",
         "searched",
         "seen_as",
@@ -163,7 +161,7 @@ class Tailer:
         self.track = Track(Position(cp.offset, mark), self)
         self.read = Position(cp.offset, mark)
         self.fresh: Any = None  # since when its lines wait, once that is of interest to who reads it
-        self.marks: list[Position] = []  # the last few: by them a copy is known that is shorter than what was read
+        self.marks: tuple[Position, ...] = ()  # the last few: by them a copy is known that is shorter
         self.head_len = cp.fingerprint.head_len
         self.head = cp.fingerprint.head
         self.max_line = max_line
@@ -191,8 +189,6 @@ class Tailer:
         self.seen_empty = False  # under a rotated name
         self.late = False  # it has grown after it was finished
         self.unseen = False  # it was taken for new without a look at its bytes
-        self.missing_since = 0.0
-        self.retry_at = 0.0
         self.retry_delay = 0.0
         self.warned = False
 
@@ -403,7 +399,7 @@ class Tailer:
     def pass_over(self, position: Position) -> None:
         """Go on at ``position``, which is beyond the read offset; what stands before it is taken care of."""
         while self.marks and self.marks[-1].offset > position.offset:
-            self.marks.pop()
+            self.marks = self.marks[:-1]
         self.read = position
         self.next = position.offset
         self.part = 0
@@ -433,7 +429,7 @@ class Tailer:
                 return batch
         size = batch.offsets(start)[count] - start
         if self.marks and self.marks[-1] == batch.end:
-            self.marks.pop()
+            self.marks = self.marks[:-1]
         self.next = start
         self.searched = 0
         self.may_go_on = 0
@@ -574,9 +570,7 @@ class Tailer:
         """Note that all before ``offset`` was taken; ``window`` is the bytes just before it."""
         position = Position(offset, digest(window))
         self.read = position
-        self.marks.append(position)
-        if len(self.marks) > MARKS:
-            del self.marks[0]
+        self.marks = (*self.marks[1 - MARKS :], position)
         self.next = offset
         self.part = 0
         return position

@@ -27,6 +27,7 @@ NETWORK = frozenset(
     {"9p", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "fuse", "fuseblk", "gfs2", "glusterfs", "gpfs", "lustre"}
     | {"ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
 )
+_DEVICES: dict[int, int] = {}  # one number for all files of a device, instead of one for each file
 
 
 class Found(NamedTuple):
@@ -207,9 +208,9 @@ def network_devices(mountinfo: str = "/proc/self/mountinfo") -> frozenset[int]:
 
 
 def _found(found: os.stat_result, link: bool, foreign: Foreign | None) -> Found:  # noqa: FBT001 - called for every file
-    mode = found.st_mode
+    mode, device = found.st_mode, found.st_dev
     return Found(
-        FileId(found.st_dev, found.st_ino),
+        FileId(_DEVICES.setdefault(device, device), found.st_ino),
         found.st_size,
         found.st_mtime_ns,
         stat.S_ISREG(mode),

@@ -33,6 +33,14 @@ FRESH = 100_000_000  # nanoseconds after a change in which another may have the 
 CACHE = 4096  # names of one directory whose meaning is remembered
 
 
+class Was(NamedTuple):
+    """What is remembered of a file: by it is known that it is another one now, or may hold something else."""
+
+    file_id: FileId
+    size: int
+    mtime_ns: int
+
+
 class Node:
     """One directory: what is known of it, and what its names mean."""
 
@@ -47,7 +55,7 @@ class Node:
         self.epoch = 0
         self.children: set[bytes] = set()
         self.links: set[bytes] = set()  # names that are followed, some of them to nowhere
-        self.files: dict[bytes, Found] = {}  # those that concern a source, as they were last looked at
+        self.files: dict[bytes, Was] = {}  # those that concern a source, as they were last looked at
         self._rules = rules
         self._concerns: dict[bytes, int] = {}
 
@@ -338,10 +346,13 @@ class Tree:
             if not os.path.islink(path) or (at is not None and at.regular):
                 self._unfollow(node, name)
             return
-        node.files[name] = at
+        node.files[name] = is_now = Was(at.file_id, at.size, at.mtime_ns)
         new = before is None or before.file_id != at.file_id
-        if not new and before != at:
-            found.modified.add(path)
+        if before is not None and not new:
+            if before == is_now:
+                node.files[name] = before  # its parts are in use elsewhere
+            else:
+                found.modified.add(path)
         if not at.link:
             self._unfollow(node, name)
         if always or new:
@@ -351,7 +362,7 @@ class Tree:
     def _saw(node: Node, name: bytes, claims: tuple[Claim, ...], at: Found, found: Findings) -> None:
         path = join(node.path, name)
         for source, base, rank, kind, adoptable in claims:
-            base_path = join(node.path, base)
+            base_path = path if base == name else join(node.path, base)
             found.saw(source, Seen(path, base_path, at.file_id, at.size, at.mtime_ns, rank, kind, adoptable))
 
     def _follow(self, node: Node, name: bytes, claims: tuple[Claim, ...], found: Findings) -> bool:

@@ -9,7 +9,7 @@ What all kinds of sources do alike is in ``shipper.source``.
 - ``census``: the files that are known, under which id and name, and what of that is saved
 - ``intake``: what unknown files are; ``identify`` judges by content
 - ``undecided``: files of which nothing can be said yet, and when each is looked at again
-- ``lineage``: the generations of one path, in order
+- ``lineage``: the generations of one path, in order; ``namesakes``: paths by their last component
 - ``firstscan``: where each file begins that is there at the very first look
 - ``descriptors``: how many files may be open
 - ``holding``: files that are held open while it is not known yet where each source stands

@@ -6,7 +6,6 @@ its checkpoint in ``left``. Every change of what a checkpoint says is noted here
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,6 +18,7 @@ from shipper.files import leads_to
 from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
+from shipper.filesource.namesakes import Namesakes
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen, new_uid
 from shipper.records import Naming
@@ -27,7 +27,6 @@ from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
-NAMESAKES = 8  # paths with one last component among which a file from another directory is looked for
 NO_DEVICE = -1  # of the id of a file whose own id another has
 
 
@@ -64,7 +63,7 @@ class Census:
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
         self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
-        self._namesakes: dict[bytes, dict[bytes, None]] = {}  # the paths of lineages by their last component
+        self._namesakes = Namesakes()  # the paths of lineages
         self._max_line = config.max_line
         self._framer = framers.build(config)
         self._splits = config.on_long_line == "split"
@@ -87,7 +86,7 @@ class Census:
         lineage = self.lineages.get(path)
         if lineage is None:
             lineage = self.lineages[path] = Lineage(path)
-            self._namesakes.setdefault(os.path.basename(path), {})[path] = None
+            self._namesakes.add(path)
         return lineage
 
     def namesakes(self, name: bytes) -> tuple[bytes, ...]:
@@ -95,16 +94,23 @@ class Census:
 
         None where there are many: a name that every directory has tells nothing.
         """
-        found = self._namesakes.get(name, {})
-        return tuple(found) if len(found) <= NAMESAKES else ()
+        return self._namesakes.of(name)
 
     def tailer(self, checkpoint: Checkpoint) -> Tailer:
         """Return a tailer that goes on at ``checkpoint``; it is in no list yet."""
         path = checkpoint.path
         if stray := self._naming.stray_topic(path):
             self._events.topic_not_valid(self.source, path, stray, self._naming.fallback_topic)
-        topic, key = self._naming.topic(path), self._naming.key(path)
-        return Tailer(checkpoint, self._max_line, topic, key, self._framer, splits=self._splits, trust=self._trust)
+        named = self._naming.of(path)
+        return Tailer(
+            checkpoint,
+            self._max_line,
+            named.topic,
+            named.key,
+            self._framer,
+            splits=self._splits,
+            trust=self._trust,
+        )
 
     def new(self, one: Seen) -> Tailer:
         """Begin a generation at the first byte of an unknown file."""
@@ -170,12 +176,12 @@ class Census:
         """Let the generations of ``path`` after a rotated file wait until something can be said of that."""
         lineage = self.lineage(path)
         if one.file_id not in lineage.holds:
-            lineage.holds[one.file_id] = Hold(one.rank, self._after(lineage, one))
+            lineage.hold(one.file_id, Hold(one.rank, self._after(lineage, one)))
 
     def release(self, path: bytes, file_id: FileId) -> None:
         """Let no generation of ``path`` wait for a file any more."""
         lineage = self.lineages.get(path)
-        if lineage is not None and lineage.holds.pop(file_id, None) is not None:
+        if lineage is not None and lineage.release(file_id):
             self.advance(lineage)
 
     def _after(self, lineage: Lineage, one: Seen) -> set[Tailer]:
@@ -238,8 +244,7 @@ class Census:
                 continue
             tailer = self.tailer(saved)
             if tailer.state is File.FINISHED:
-                lineage.past.append(tailer)
-                lineage.generation = max(lineage.generation, saved.generation + 1)
+                lineage.keep(tailer)
             else:
                 lineage.add(tailer)
                 tailer.unseen = bool(saved.size) and not (saved.offset or saved.fingerprint.head_len)
@@ -500,15 +505,12 @@ class Census:
             else:
                 gone = [t for t in gone if now - self._gone_since[t.uid] >= FORGET_AFTER]
             for tailer in gone:
-                lineage.past.remove(tailer)
+                lineage.forget(tailer)
                 self._schedule.drop(tailer)
                 self.drop(tailer.uid)
             if not lineage.gens and not lineage.past and path not in with_siblings:
                 del self.lineages[path]
-                namesakes = self._namesakes[os.path.basename(path)]
-                del namesakes[path]
-                if not namesakes:
-                    del self._namesakes[os.path.basename(path)]
+                self._namesakes.drop(path)
 
 
 def below(path: bytes, directories: Iterable[bytes]) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import resource
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from shipper.events import Events
 from shipper.files import Files, PackedReader, PlainReader, leads_to, open_reader
@@ -24,6 +24,7 @@ from shipper.tailer import Tailer
 RISE_AFTER = 10.0  # seconds after which a limit that has fallen is raised by a step ...
 RISE = 1 / 8  # ... of this part of it, and of one file at least
 SELDOM = 8  # where none could give way, all are looked at again only after a part of their number of further questions
+FEW = 64  # of those that can give way are noted at once
 RESERVE = 64  # descriptors for all that is not a log file: sockets, the store, inotify, the standard streams
 
 
@@ -59,8 +60,8 @@ class Descriptors:
         self._clock = clock
         self._files = files
         self._events = events
-        self._open: OrderedDict[Tailer, None] = OrderedDict()
-        self._spare: OrderedDict[Tailer, None] = OrderedDict()  # those of them that can give way, perhaps
+        self._open: dict[Tailer, None] = {}
+        self._spare: dict[Tailer, None] = {}  # some of them that can give way, perhaps
         self._skip = 0  # questions to be answered without a look at all of them
         self._beyond: dict[Tailer, None] = {}  # opened when as many were open as may be
 
@@ -165,14 +166,15 @@ class Descriptors:
         """
         while True:
             while self._spare:
-                tailer, _ = self._spare.popitem(last=False)
+                tailer = next(iter(self._spare))
+                del self._spare[tailer]
                 if _may_close(tailer):
                     return tailer
             if self._skip:
                 self._skip -= 1
                 return None
             self._skip = len(self._open) // SELDOM
-            self._spare = OrderedDict.fromkeys(filter(_may_close, self._open))
+            self._spare = dict.fromkeys(islice(filter(_may_close, self._open), FEW))
             if not self._spare:
                 return None
 
@@ -187,7 +189,7 @@ class Descriptors:
         if self._beyond and tailer in self._beyond:
             if _may_close(tailer):
                 self.close(tailer)
-        elif tailer in self._open:
+        elif len(self._open) >= self.limit and tailer in self._open:
             self._spare[tailer] = None
 
     def adopted(self, tailer: Tailer) -> None:
@@ -204,7 +206,8 @@ class Descriptors:
     def touch(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` was read just now."""
         if tailer in self._open:
-            self._open.move_to_end(tailer)
+            del self._open[tailer]
+            self._open[tailer] = None
             self._spare.pop(tailer, None)
 
     def close(self, tailer: Tailer) -> None:

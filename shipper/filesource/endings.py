@@ -53,6 +53,8 @@ class Endings:
         self._note_size(tailer, now)
         if tailer.fresh is not None:
             tailer.fresh.ended(now, tailer.read.offset, tailer.track.acked.offset)
+            if tailer.settled:
+                tailer.fresh = None  # nothing of it waits
         tailer.event(FileEvent.END)
         if self._send_open(tailer, lineage, now):
             return

@@ -631,9 +631,7 @@ class Intake:
         if tailer.state is File.LOST or (tailer.finished and in_place):
             tailer.event(FileEvent.RETURNED)
         if tailer.state not in DONE:
-            if tailer in lineage.past:
-                lineage.past.remove(tailer)
-                lineage.gens.insert(0, tailer)
+            lineage.revive(tailer)
             if one.path != tailer.path:
                 tailer.event(FileEvent.REPLACED)
             else:

@@ -36,6 +36,8 @@ class Keeping:
 
     def settled(self, tailer: Tailer) -> None:
         """Retire a generation that is done, and have it closed."""
+        if tailer.fresh is not None and not tailer.fresh.behind:
+            tailer.fresh = None  # nothing of it waits
         if tailer.state in DONE:
             self._census.retire(self._census.lineages[tailer.path])
             if tailer.reader is not None and not (tailer.linked and not tailer.compression):
@@ -50,8 +52,7 @@ class Keeping:
             self._events.file_lost(self._census.source, tailer.path, tailer.generation, lost, why)
         tailer.rewind()
         tailer.event(FileEvent.REWOUND)
-        if tailer.state not in DONE and tailer in lineage.past:
-            lineage.past.remove(tailer)
-            lineage.gens.insert(0, tailer)
+        if tailer.state not in DONE:
+            lineage.revive(tailer)
         lineage.succeeded = False
         self._census.advance(lineage)

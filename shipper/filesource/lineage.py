@@ -6,7 +6,7 @@ current: only it is read (I3). ``past`` are finished ones, kept to ship what com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipper.lifecycle import File, FileEvent
@@ -23,6 +23,9 @@ class Hold(NamedTuple):
     after: set[Tailer]
 
 
+NOTHING: Mapping[FileId, Hold] = {}
+
+
 class Lineage:
     """The generations of one path."""
 
@@ -31,10 +34,10 @@ class Lineage:
     def __init__(self, path: bytes) -> None:
         self.path = path
         self.gens: list[Tailer] = []
-        self.past: list[Tailer] = []
+        self.past: Sequence[Tailer] = ()  # of most paths there are none
         self.generation = 0  # of the next one
         self.succeeded = False  # the current one's successor has shown its first byte
-        self.holds: dict[FileId, Hold] = {}
+        self.holds: Mapping[FileId, Hold] = NOTHING
 
     @property
     def current(self) -> Tailer | None:
@@ -61,8 +64,10 @@ class Lineage:
         """Take in a new generation: as the newest, or before one that waits."""
         if before is not None:
             self.gens.insert(self.gens.index(before), tailer)
-        else:
+        elif self.gens:
             self.gens.append(tailer)
+        else:
+            self.gens = [tailer]  # without room for more: of most paths there is one only
         self.generation = max([self.generation, *(t.generation + 1 for t in self.gens)])
         for older in self.gens[: self.gens.index(tailer)]:
             if older.state not in DONE:
@@ -96,5 +101,31 @@ class Lineage:
         retired = []
         while self.gens and self.gens[0].state in DONE and self.gens[0].settled:
             retired.append(self.gens.pop(0))
-        self.past.extend(retired)
+        self.past = (*self.past, *retired)
         return retired
+
+    def keep(self, tailer: Tailer) -> None:
+        """Take in a generation that was finished before."""
+        self.past = (*self.past, tailer)
+        self.generation = max(self.generation, tailer.generation + 1)
+
+    def forget(self, tailer: Tailer) -> None:
+        """Forget a generation that was put away."""
+        self.past = tuple(t for t in self.past if t is not tailer)
+
+    def revive(self, tailer: Tailer) -> None:
+        """Have a generation read again before all others, if it was put away."""
+        if tailer in self.past:
+            self.forget(tailer)
+            self.gens.insert(0, tailer)
+
+    def hold(self, file_id: FileId, hold: Hold) -> None:
+        """Let generations wait for a file."""
+        self.holds = {**self.holds, file_id: hold}
+
+    def release(self, file_id: FileId) -> bool:
+        """Let none wait for a file any more; whether any did."""
+        held = file_id in self.holds
+        if held:
+            self.holds = {id_: hold for id_, hold in self.holds.items() if id_ != file_id} or NOTHING
+        return held

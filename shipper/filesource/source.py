@@ -181,6 +181,8 @@ class FileSource(BaseSource[Tailer]):
                 continue  # told when its turn comes
             if tailer.head_len != known:
                 self._census.changed(tailer)  # saved, they tell it again after a kill too
+        if not unpinned:
+            unpinned.clear()  # it lets go of the room that very many have taken
 
     def _read(self, tailer: Tailer) -> bool:
         """Read one chunk of ``tailer``, if it may be read now; returns whether something was done."""

@@ -63,13 +63,10 @@ class Naming:
         pattern = source.path_pattern if isinstance(source, FileConfig) else ""
         self._path_pattern = re.compile(pattern) if pattern else None
         self._topics = _Topics(source, internal)
+        # The topic, where it is the same for all records.
+        self.fixed_topic = self._topic.render({"host": host, "source": source.name})
         self._hide = Redactor(source.redact, Counter()).event
         self.fallback_topic = source.topic_fallback or fallback_topic(source, host)
-
-    @property
-    def fixed_topic(self) -> str | None:
-        """The topic, where it is the same for all records."""
-        return self._topic.render({"host": self._host, "source": self._source})
 
     @property
     def wanted(self) -> frozenset[str]:

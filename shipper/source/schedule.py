@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -12,17 +12,19 @@ T = TypeVar("T", bound=Hashable)
 class Schedule(Generic[T]):
     """The streams of one source that somebody has to look at; each at most once in each list."""
 
-    __slots__ = ("_blocked", "_ready", "_waiting")
+    __slots__ = ("_blocked", "_ready", "_turns", "_waiting")
 
     def __init__(self) -> None:
-        # In turn. Of a dict the first one would be found behind all that were taken from it before.
-        self._ready: OrderedDict[T, None] = OrderedDict()
+        self._ready: set[T] = set()
+        self._turns: deque[T] = deque()  # the same in turn; what is not ready any more is passed over
         self._waiting: dict[T, float] = {}  # until a time, whatever the events say
         self._blocked: dict[str, dict[T, None]] = {}  # by topic
 
     def now(self, stream: T) -> None:
         """Look at ``stream`` as soon as it is its turn."""
-        self._ready[stream] = None
+        if stream not in self._ready:
+            self._ready.add(stream)
+            self._turns.append(stream)
 
     def later(self, stream: T, due: float) -> None:
         """Look at ``stream`` at ``due``."""
@@ -34,22 +36,29 @@ class Schedule(Generic[T]):
 
     def drop(self, stream: T) -> None:
         """Forget ``stream``."""
-        self._ready.pop(stream, None)
+        self._ready.discard(stream)
         self._waiting.pop(stream, None)
         for blocked in self._blocked.values():
             blocked.pop(stream, None)
 
     def next(self) -> T | None:
         """Return whose turn it is, and take it off the list."""
-        return self._ready.popitem(last=False)[0] if self._ready else None
+        while self._turns:
+            stream = self._turns.popleft()
+            if stream in self._ready:
+                self._ready.remove(stream)
+                return stream
+        self._ready.clear()  # it is empty, and lets go of the room that very many have taken
+        return None
 
     def ripen(self, now: float, topic_ready: Callable[[str], bool]) -> None:
         """Let those be looked at whose time, or whose topic, has come."""
         for stream in [t for t, due in self._waiting.items() if due <= now]:
             del self._waiting[stream]
-            self._ready[stream] = None
+            self.now(stream)
         for topic in [t for t in self._blocked if topic_ready(t)]:
-            self._ready.update(self._blocked.pop(topic))
+            for stream in self._blocked.pop(topic):
+                self.now(stream)
 
     @property
     def hungry(self) -> bool:

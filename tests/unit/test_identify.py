@@ -166,7 +166,7 @@ def test_an_equal_head_does_not_make_a_shorter_file_a_copy(case: Case, packed: b
 
 def test_without_a_proof_lines_are_rather_sent_twice(case: Case) -> None:
     tailer = case.gone(CONTENT)
-    tailer.marks.clear()  # as after a restart
+    tailer.marks = ()  # as after a restart
     assert case.verdict(CONTENT[:1500], tailer) is Verdict.NEW
 
 

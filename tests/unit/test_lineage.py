@@ -78,12 +78,12 @@ def test_what_is_finished_and_settled_is_put_away_in_order() -> None:
         paths.advance()
         finish(one)
     first.track = Track(Position(0, b""))
-    first.track.chunks.append(None)  # type: ignore[arg-type]  # something in flight
+    first.track.add(None)  # type: ignore[arg-type]  # something in flight
     assert paths.retire() == []
     assert paths.current is third
     first.track.forget()
     assert paths.retire() == [first, second]
-    assert (paths.past, paths.gens) == ([first, second], [third])
+    assert (paths.past, paths.gens) == ((first, second), [third])
     assert list(paths.members()) == [third, second, first]
 
 
