@@ -291,7 +291,13 @@ class Pump(Inquiries):
             self._discovery.change(watched(new.sources.values()), new.shipper.scan_interval)
             return
         self._roster.want(new.sources)
+        self._move()  # at once: what follows may wait for news, and there may be none
         if before.shipper.scan_interval != new.shipper.scan_interval:
+            self._watch()
+
+    def _move(self) -> None:
+        """Let sources come and go, as far as they can now."""
+        if not (self._commits is not None and self._commits.busy) and self._roster.step():
             self._watch()
 
     def _watch(self) -> None:
@@ -316,8 +322,7 @@ class Pump(Inquiries):
         self._pulse.worked()
         self._poll(0.0 if worked else self._patience())
         self._settle()
-        if not (self._commits is not None and self._commits.busy) and self._roster.step():
-            self._watch()
+        self._move()
         now = self._clock()
         if now >= self._saving.due:
             self._saving.save()
@@ -439,21 +444,30 @@ class Pump(Inquiries):
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _drain(self) -> None:
-        """Stop reading, deliver what is in flight until the deadline, hand over what is to be saved."""
+        """Stop reading, deliver what is in flight until the deadline, hand over what is to be saved.
+
+        What is left of a line that has begun to go still goes; with transactions all of it is undone.
+        """
         self._health.event(ServiceEvent.STOP)
         deadline = self._clock() + self._config.shipper.shutdown_timeout
         self._discovery.stop()
         self._events.service_draining(self._ledger.records)
         if self._commits is not None:
             self._commits.hurry = True
-        while self._ledger.records and self._clock() < deadline:
+        for source in self._sources.values():
+            source.leave()
+        reads = self._commits is None
+        while self._clock() < deadline and (self._ledger.records or (reads and self._has_more())):
             self.rounds += 1
+            if reads:
+                self._turns.take()
             self._answer_all(self._client.status(), self._clock())
             # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
             ending = self._commits is not None and self._commits.busy and not self._commits.opening
             try:
                 self._client.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
                 moved, nacks = self._ledger.settle()
+                reads = reads and not nacks  # what was not taken comes first the next time (I3)
                 if self._commits is not None:
                     moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal:
@@ -464,6 +478,10 @@ class Pump(Inquiries):
         undelivered = sum(source.delivery.undelivered for source in self._sources.values())
         self.left = Left(self._health.delivered, undelivered, self._health.unread, saved)
         self._health.event(ServiceEvent.DRAINED)
+
+    def _has_more(self) -> bool:
+        """Whether sources that are to leave have anything to send, or to wait for."""
+        return not all(source.drained for source in self._sources.values())
 
     def _close(self) -> None:
         self._discovery.stop()

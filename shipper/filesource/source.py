@@ -137,24 +137,18 @@ class FileSource(BaseSource[Tailer]):
     # --- turns -------------------------------------------------------------------------------------------------------
 
     @property
-    def hungry(self) -> bool:
-        """Whether a turn may find something to read."""
-        return self._sightings.started and super().hungry
+    def _has_turns(self) -> bool:
+        return self._sightings.started and super()._has_turns
 
     def turn(self) -> bool:
         """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
-        if not self._sightings.started or self._sending.rate.waits or self._stays:
+        if not self._sightings.started or self._sending.rate.waits:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
-        while not self.delivery.held and not self._looks_first and (tailer := self._schedule.next()) is not None:
+        while not self.delivery.held and not self._looks_first and (tailer := self._next()) is not None:
             if self._read(tailer):
                 return True
         return False
-
-    @property
-    def _stays(self) -> bool:
-        """Whether nothing is read because it is to leave; what is left of a line that has begun to go still goes."""
-        return self._leaving and not self.delivery.inside_line
 
     def pin(self) -> None:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.
@@ -197,7 +191,7 @@ class FileSource(BaseSource[Tailer]):
             return False
         if tailer.fresh is None or not tailer.fresh.behind:
             self._begin(tailer)
-        if not tailer.marks and not self._may_begin():
+        if not (tailer.marks or tailer.part or tailer.record) and not self._may_begin():
             self._schedule.now(tailer)
             return False
         try:

@@ -217,13 +217,12 @@ class JournalSource(BaseSource[Journal]):
     # --- turns -------------------------------------------------------------------------------------------------------
 
     @property
-    def hungry(self) -> bool:
-        """Whether a turn may find something to read."""
-        return self._journal.entries is not None and super().hungry
+    def _has_turns(self) -> bool:
+        return self._journal.entries is not None and super()._has_turns
 
     def turn(self) -> bool:
         """Read and send one batch; False where there is nothing to read."""
-        if not self.hungry or (journal := self._schedule.next()) is None:
+        if not self.hungry or (journal := self._next()) is None:
             return False
         if (most := self._sending.most(journal)) is None:
             return False

@@ -68,8 +68,14 @@ class BaseSource(ABC, Generic[S]):
 
     @property
     def _has_turns(self) -> bool:
-        """Whether it is any stream's turn, as far as they may still be read."""
-        return self._schedule.hungry and not (self._leaving and not self.delivery.inside_line)
+        """Whether it is the turn of a stream that may still be read."""
+        if not self._leaving:
+            return self._schedule.hungry
+        return any(self._schedule.has(stream) for stream in self.delivery.inside())
+
+    def _next(self) -> S | None:
+        """Return whose turn it is, of the streams that may still be read."""
+        return self._schedule.next(self.delivery.inside() if self._leaving else None)
 
     @property
     def _rate_due(self) -> float:
@@ -85,7 +91,7 @@ class BaseSource(ABC, Generic[S]):
     @property
     def drained(self) -> bool:
         """Whether it is to leave, and nothing that it has sent can still be settled."""
-        return self._leaving and self.delivery.drained and not (self.delivery.inside_line and self.hungry)
+        return self._leaving and self.delivery.drained and (self.delivery.rewinding or not self._has_turns)
 
     def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
         """Let go of what was not taken, as nothing of it is in flight.

@@ -9,7 +9,8 @@ settled. With transactions the commit or the abort says what became of everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from shipper.events import Events
 from shipper.ledger import Ledger, Position
@@ -30,6 +31,7 @@ class Delivery:
         self._events = events
         self._clock = clock
         self.unsettled: dict[Stream, None] = {}  # those of which something was sent and is not acknowledged
+        self._begun: dict[Stream, None] = {}  # those in the middle of a line, acknowledged or not, and some that were
         self.rewinding = False
         self.delivered = 0  # records that were acknowledged since the start
         self.blocked = ""  # where a record stands that was refused for good and cannot be passed over, and why
@@ -57,9 +59,15 @@ class Delivery:
     @property
     def inside_line(self) -> bool:
         """Whether some parts or records of a line have been sent, and more of them are to come: not of what is gone."""
-        return not self.rewinding and any(
-            (stream.part or stream.record) and not stream.gone for stream in self.unsettled
-        )
+        return not self.rewinding and any(True for _ in self.inside())
+
+    def inside(self) -> Iterator[Any]:
+        """Yield the streams of whose line some parts or records have been sent, and more of them are to come."""
+        return filter(self.is_inside, self._begun)
+
+    def is_inside(self, stream: Stream) -> bool:
+        """Whether ``stream`` is one of them."""
+        return stream in self._begun and bool(stream.part or stream.record) and not stream.gone
 
     @property
     def on_trial(self) -> bool:
@@ -99,6 +107,11 @@ class Delivery:
         """Take note that a chunk of ``stream`` was sent, or passed over; ``trial``: it may be refused."""
         self.unsettled[stream] = None
         self._trial = self._trial or trial
+        if not (stream.part or stream.record):
+            if self._begun:
+                self._begun.pop(stream, None)
+        elif stream not in self._begun:
+            self._begun = dict.fromkeys([*self.inside(), stream])
 
     @property
     def careful(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -41,8 +41,16 @@ class Schedule(Generic[T]):
         for blocked in self._blocked.values():
             blocked.pop(stream, None)
 
-    def next(self) -> T | None:
-        """Return whose turn it is, and take it off the list."""
+    def has(self, stream: T) -> bool:
+        """Whether ``stream`` waits for its turn, and for nothing else."""
+        return stream in self._ready
+
+    def next(self, among: Iterable[T] | None = None) -> T | None:
+        """Return whose turn it is, ``among`` some if they are given, and take it off the list."""
+        if among is not None:
+            stream = next((stream for stream in among if stream in self._ready), None)
+            self._ready -= {stream}
+            return stream
         while self._turns:
             stream = self._turns.popleft()
             if stream in self._ready:

@@ -619,6 +619,21 @@ def test_a_reload_changes_what_is_selected_without_loss_or_doubles(rig: JournalR
     assert len(rig.journal.readers) == 1
 
 
+def test_the_rest_of_a_message_that_rate_limit_holds_back_goes_before_a_reload_changes_its_source(
+    rig: JournalRig,
+) -> None:
+    rig.journal.write([{"MESSAGE": b"0123456789" * 250}, {"MESSAGE": b"after it"}])
+    keys: dict[str, Any] = {"max_line": 1024, "rate_limit": RateLimit(per_second=1)}
+    rig.set(**keys)
+    rig.start()
+    assert len(rig.lines) == 1
+    rig.set(**keys, headers={"h": "x"})
+    rig.pump.reload(rig.config)  # type: ignore[union-attr]
+    rig.pass_time(8)
+    assert [len(line) for line in rig.lines] == [1024, 1024, 452, 8]
+    assert [b"x" in dict(headers).values() for headers in rig.sink.headers] == [False, False, False, True]
+
+
 def test_a_store_that_was_set_aside_has_the_journal_read_from_its_beginning(rig: JournalRig) -> None:
     rig.journal.write(3)
     started(rig, start_at="end")

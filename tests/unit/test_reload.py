@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
+from shipper.config.rules import RateLimit
 from shipper.files import Files, PlainReader
 from shipper.model import TopicState
 from tests.harness.wait import eventually
@@ -136,6 +137,74 @@ def test_what_was_not_taken_is_sent_by_the_changed_source(tmp_path: Path) -> Non
         assert offsets(rig, "s") == [8]
 
 
+LIMIT = RateLimit(per_second=1)
+PARTS = ["0123456789", "abcdefghij", "ABCDEFGHIJ", "01234"]
+
+
+def sent_to(rig: PumpRig) -> list[tuple[str, str]]:
+    """Return a list that will have every record that was sent, with its topic."""
+    found: list[tuple[str, str]] = []
+    rig.sink.on_poll = lambda: found.extend((one.topic, one.value.decode()) for one in rig.sink.queue)
+    return found
+
+
+def test_the_rest_of_a_line_that_rate_limit_holds_back_goes_before_the_source_changes(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, rate_limit=LIMIT, max_line=10) as rig:
+        write(tmp_path / A, "".join(PARTS), "after it")
+        write(tmp_path / "logs/z.log", "another")
+        rig.start()
+        assert rig.lines == PARTS[:1]
+        sent = sent_to(rig)
+        rig.want(s={"topic": "new", "max_line": 10})
+        rig.pass_time(8)
+        assert sorted(rig.lines) == sorted([*PARTS, "after it", "another"])
+        assert sent == [*(("t", part) for part in PARTS[1:]), ("new", "after it"), ("new", "another")]
+
+
+def test_a_line_that_nobody_ends_does_not_keep_a_source_from_changing(tmp_path: Path) -> None:
+    """Nor that others of its files are written to all the while."""
+    with PumpRig(tmp_path, max_line=10) as rig:
+        (tmp_path / A).write_text("".join(PARTS))
+        rig.start().pass_time(1)
+        assert rig.lines == PARTS[:3]
+        sent = sent_to(rig)
+        rig.want(s={"topic": "new", "max_line": 10})
+        for number in range(4):
+            write(tmp_path / "logs/z.log", f"{number}")
+            rig.beat()
+        rig.pass_time(1)
+        assert {topic for topic, _ in sent} == {"new"}
+        with (tmp_path / A).open("a") as log:
+            log.write("\n")
+        rig.pass_time(1)
+        assert rig.lines[-1] == PARTS[3]
+
+
+def test_the_rest_of_a_line_that_rate_limit_holds_back_goes_before_a_stop(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, rate_limit=LIMIT, max_line=10) as rig:
+        write(tmp_path / A, "".join(PARTS), "after it")
+        rig.start()
+
+        def time_passes() -> None:
+            rig.now += 0.1
+
+        rig.sink.on_poll = time_passes
+        rig.stop()
+        assert rig.lines == PARTS
+        rig.start().pass_time(3)
+        assert rig.lines == [*PARTS, "after it"]
+
+
+def test_a_reload_is_done_at_once_although_nothing_happens(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start().pass_time(3)
+        changed: list[int] = []
+        rig.sink.on_poll = lambda: changed.append(len(told(rig, "source.changed")))
+        rig.want(s={"topic": "new"})
+        assert changed[0] == 1  # before reports are waited for, and news
+
+
 def test_a_deleted_file_that_waits_is_kept_open_over_a_change(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         write(tmp_path / A, "one")
@@ -258,6 +327,7 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, both: dict[str, dict[
             rig.pass_time(0.5)
             if number in (9, 39):
                 rig.pass_time(3)
+                assert rig.store.flush(10)  # what waits to be saved is there until then
                 gc.collect()
                 ours = sum(str(type(one).__module__).startswith("shipper.") for one in gc.get_objects())
                 counts.append((threading.active_count(), len(os.listdir("/proc/self/fd")), ours))

@@ -95,3 +95,15 @@ def test_who_is_dropped_never_has_a_turn(three: list[Tailer]) -> None:
         schedule.drop(one)
     schedule.ripen(2.0, always)
     assert turns(schedule) == []
+
+
+def test_some_may_have_their_turn_before_others(three: list[Tailer]) -> None:
+    schedule: Schedule[Tailer] = Schedule()
+    a, b, c = three
+    for one in three:
+        schedule.now(one)
+    assert schedule.next([c, b]) is c
+    assert schedule.next([c]) is None
+    assert [schedule.has(one) for one in three] == [True, True, False]
+    assert turns(schedule) == ["a", "b"]
+    assert schedule.next([a, b]) is None
