@@ -24,10 +24,10 @@ from watchdog.observers.inotify_c import InotifyConstants as In
 from shipper import files as files_module
 from shipper import model, paths, pulse
 from shipper.discovery import coverage, links, quiet, scan, tree
-from shipper.filesource import census, intake
+from shipper.filesource import intake
 from tests.sim.disk import Disk, Inode, error
 
-MODULES = (files_module, paths, scan, tree, quiet, census, intake)  # those that import os and ask it about logs
+MODULES = (files_module, paths, scan, tree, quiet, intake)  # those that import os and ask it about logs
 BUSY, BEAT = 0, 0.2
 PURE = ("join", "split", "basename", "dirname", "samestat")
 PROC = b"/proc/self/fd/"
