@@ -528,8 +528,10 @@ class Tailer:
         read = self.read.offset
         ask = size
         if not self.compression:
-            stat = self.stat = self.glimpse or self.reader.stat()
-            self.glimpse = None
+            stat = self.glimpse
+            if stat is None or stat.size < self.size:  # shorter since, or what was seen of it then is old
+                stat = self.reader.stat()
+            self.stat, self.glimpse = stat, None
             ask = min(size, stat.size - at)
             if ask <= 0:  # nothing new, or a file system that does not know the size
                 self.stat, ask = None, min(size, GLANCE)

@@ -905,3 +905,15 @@ def test_a_rotated_file_that_is_moved_away_while_it_is_looked_at_stays_open_howe
         ("race", 5, "move_out", 1, 1),
         ("look",),
     )
+
+
+def test_what_was_seen_of_a_file_at_the_beginning_of_a_round_is_not_what_it_was_truncated_to() -> None:
+    holds(
+        ("race", 4, "write", 0, 0, 0),
+        ("rotate", 1, 1),
+        ("look",),
+        ("race", 3, "write_half", 1),
+        ("truncate", 0, 0),
+        ("write_half", 1),
+        ("wait", 1),
+    )
