@@ -917,3 +917,16 @@ def test_what_was_seen_of_a_file_at_the_beginning_of_a_round_is_not_what_it_was_
         ("write_half", 1),
         ("wait", 1),
     )
+
+
+def test_the_daemon_cannot_know_what_became_of_a_file_that_it_only_held_against_another() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("replace", 0, 1),
+        ("wait", 0),
+        ("rotate", 0, 0),
+        ("race", 20, "restore", 1, 0),
+        ("stop",),
+        ("write", 1, 0, 0),
+        ("start", 1),
+    )

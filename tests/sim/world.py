@@ -316,13 +316,17 @@ class World:
         if old is None or self.partial(old) or old.links > 1:  # with a second name both go on, as far as one can tell
             return
         self._twist(path)
-        if not old.opens:
-            self.destroyed.add(path)  # of a file that it has not opened yet the daemon cannot know what became
+        if self._unopened(old):
+            self.destroyed.add(path)  # the daemon cannot know what became of it
         fresh = OUTSIDE + b"/restored.tmp"
         inode = self.disk.create(fresh)
         self.facts[inode] = Facts(self.facts[old].path)
         self.disk.write(fresh, old.data)
         self._rename(fresh, path)
+
+    def _unopened(self, inode: Inode) -> bool:
+        """Whether the daemon has not opened a file yet, but for a moment perhaps: to see whose id it has got."""
+        return not inode.opens or (self.hurried and inode not in self._looked_at)
 
     def move_out(self, name: bytes) -> None:
         """Move a file to where nobody watches."""
@@ -347,7 +351,7 @@ class World:
         if inode is None or self.there(packed):
             return
         self._found_closed()  # its compressed form may be read
-        if self.hurried and not inode.opens:
+        if self.hurried and self._unopened(inode):
             self.destroyed.add(self.facts[inode].path)  # as in restore
         plain = inode.data
         data = gzip.compress(plain, mtime=0)
