@@ -78,12 +78,26 @@ def _begins_with(reader: Reader, size: int, known: Fingerprint) -> bool:
 
 
 def _judge(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer], int]) -> Verdict | None:
-    read = tailer.read.offset
     if tailer.reader is not None and not tailer.detached:
-        verdict = _beside(reader, size, tailer, tailer.reader)
-        if verdict is None and read and size == read and matches(reader, tailer.fingerprint(tailer.read)):
-            return Verdict.COPY  # of what the own file was: it is written over just now, by a shredder perhaps
-        return verdict
+        try:
+            return _beside_own(reader, size, tailer, tailer.reader)
+        except OSError:
+            if not tailer.finished:
+                raise
+            # What is known of it is enough: nothing more of it is to be read.
+    return _by_what_is_known(reader, size, tailer, size_of)
+
+
+def _beside_own(reader: Reader, size: int, tailer: Tailer, own: Reader) -> Verdict | None:
+    read = tailer.read.offset
+    verdict = _beside(reader, size, tailer, own)
+    if verdict is None and read and size == read and matches(reader, tailer.fingerprint(tailer.read)):
+        return Verdict.COPY  # of what the own file was: it is written over just now, by a shredder perhaps
+    return verdict
+
+
+def _by_what_is_known(reader: Reader, size: int, tailer: Tailer, size_of: Callable[[Tailer], int]) -> Verdict | None:
+    read = tailer.read.offset
     if read and size >= read:
         if not matches(reader, tailer.fingerprint(tailer.read)):
             return None

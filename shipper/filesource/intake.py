@@ -20,6 +20,7 @@ from shipper.files import (
     NotRegularError,
     PackedReader,
     PlainReader,
+    Reader,
     fingerprint_at,
     leads_to,
     matches,
@@ -219,7 +220,14 @@ class Intake:
                 return False
             kept = self._judge(one, reader, relatives)
         except OSError as error:
-            raise _unreadable(error) from None
+            unsure = _unreadable(error, reader)
+            nameless = unsure.why is not Why.INCOMPLETE and not leads_to(one.path, one.file_id)
+            own = one.path == one.base and unsure.why in (Why.UNREADABLE, Why.RELATED)
+            if not one.adoptable or not (own or nameless):
+                raise unsure from None
+            self._new_unseen(one)
+            if kept := nameless:  # closed, it would be gone
+                self._keep_open(self._census.by_id[one.file_id], one, reader)
         except BROKEN as error:
             raise _Unsure(Why.INCOMPLETE, str(error)) from None
         finally:
@@ -288,7 +296,7 @@ class Intake:
             if one.path != one.base and not self._is_known_plain(one):
                 missing.append(one.base)
             self._hold(case, missing)
-        if why is Why.CROWDED and one.path != one.base:
+        if why in (Why.CROWDED, Why.RELATED) and one.path != one.base:
             self._hold(case, [one.base])
         if before is not case:
             self._events.file_undecided(self._census.source, one.path, one.file_id.ino, why.value, case.held)
@@ -327,11 +335,11 @@ class Intake:
 
         It could not be read then, and may be what an older generation of its path goes on in, or the copy of one.
         """
-        tailer.unseen = False
         assert tailer.reader is not None
         others = (other for other in self._census.lineages[tailer.path].members() if other is not tailer)
         with contextlib.closing(self._at_hand(others)) as opened:
             verdict, _ = identify(tailer.reader, length(tailer.reader), opened, (), _size_now)
+        tailer.unseen = False
         if verdict not in (Verdict.CONTINUES, Verdict.COPY):
             return True
         one = _named(tailer)
@@ -385,7 +393,7 @@ class Intake:
         for case in self._undecided.cases.values():
             # While the file that is being compressed was there itself, nothing had to wait for its compressed form.
             incomplete = case.why is Why.INCOMPLETE and not case.told and not self._is_known_plain(case.one)
-            if (incomplete or case.why is Why.CROWDED) and lineage in self._relatives(case.one):
+            if (incomplete or case.why in (Why.CROWDED, Why.RELATED)) and lineage in self._relatives(case.one):
                 self._hold(case, [tailer.path])
         return bool(lineage.holds)
 
@@ -486,8 +494,7 @@ class Intake:
             unsure = _unreadable(error)
             if one.path != one.base or unsure.why is Why.CROWDED:
                 raise unsure from None
-            self._new(one)  # its tailer tells, and tries again
-            self._census.by_id[one.file_id].unseen = True
+            self._new_unseen(one)
             return None
 
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
@@ -598,15 +605,23 @@ class Intake:
             reader = self._held.pop(one.file_id, None)
         if reader is None:
             return
-        tailer.learn(reader)
-        nameless = one.file_id in self._nameless
-        if self._descriptors.room() or nameless or not leads_to(one.path, one.file_id):
-            tailer.adopt(reader, one.path, one.file_id, one.compression)
-            self._descriptors.adopted(tailer)
-            if nameless:
-                self._without_name(tailer)
+        with contextlib.suppress(*BROKEN):  # told when it is read
+            tailer.learn(reader)
+        if self._descriptors.room() or one.file_id in self._nameless or not leads_to(one.path, one.file_id):
+            self._keep_open(tailer, one, reader)
         else:
             reader.close()
+
+    def _new_unseen(self, one: Seen) -> None:
+        """Begin a generation at a file that cannot be read now; its tailer tells, and tries again."""
+        self._new(one)
+        self._census.by_id[one.file_id].unseen = True
+
+    def _keep_open(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
+        tailer.adopt(reader, one.path, one.file_id, one.compression)
+        self._descriptors.adopted(tailer)
+        if one.file_id in self._nameless:
+            self._without_name(tailer)
 
     def _without_name(self, tailer: Tailer) -> None:
         """Note that what a generation is read from is only there because it is open: its name says no age."""
@@ -653,11 +668,18 @@ class _Unsure(Exception):
         self.reason = reason
 
 
-def _unreadable(error: OSError) -> _Unsure:
+def _unreadable(error: OSError, reader: Reader | None = None) -> _Unsure:
+    """Return why nothing can be said of a file; ``reader``: it is open, and another may be what cannot be read."""
     if error.errno is None:
         return _Unsure(Why.INCOMPLETE, str(error))  # what bz2 and gzip raise for a damaged file
-    crowded = error.errno in (errno.EMFILE, errno.ENFILE)
-    return _Unsure(Why.CROWDED if crowded else Why.UNREADABLE, error.strerror or str(error))
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return _Unsure(Why.CROWDED, reason)
+    try:
+        related = reader is not None and bool(reader.read(1, 0))
+    except BROKEN:
+        related = False
+    return _Unsure(Why.RELATED if related else Why.UNREADABLE, reason)
 
 
 def _now(one: Seen) -> Seen | None:

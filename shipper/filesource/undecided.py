@@ -25,6 +25,7 @@ class Why(Enum):
     INCOMPLETE = "incomplete"  # compressed, and cut short or damaged: it is being written, or always will be like this
     UNREADABLE = "unreadable"
     CROWDED = "crowded"  # as many files are open as may be
+    RELATED = "related"  # a file that it may be the copy of cannot be read
     OVERWRITTEN = "overwritten"  # a rotated file that was compressed gets other bytes, as shredders write them
 
 
@@ -89,7 +90,7 @@ class Undecided:
                 case.ready = case.fresh and not changed
             case Why.OVERWRITTEN:
                 case.ready = now - case.changed_at >= STILL
-            case Why.UNREADABLE | Why.CROWDED:
+            case Why.UNREADABLE | Why.CROWDED | Why.RELATED:
                 case.ready = True
         return case.ready
 

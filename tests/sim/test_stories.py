@@ -930,3 +930,35 @@ def test_the_daemon_cannot_know_what_became_of_a_file_that_it_only_held_against_
         ("write", 1, 0, 0),
         ("start", 1),
     )
+
+
+def test_a_file_that_gives_errors_is_the_file_of_its_path_all_the_same() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("break", 1, 0),
+        ("copytruncate", 1, 0, 1),
+        ("look",),
+        ("rotate", 1, 1),
+        ("look",),
+    )
+
+
+def test_an_empty_file_that_gives_errors_is_taken_for_new_once() -> None:
+    holds(
+        ("truncate", 1, 1),
+        ("copytruncate", 1, 0, 0),
+        ("break", 1, 0),
+        ("look",),
+        ("write", 1, 0, 0),
+    )
+
+
+def test_a_rotated_file_comes_before_its_successor_also_where_its_predecessor_gives_errors() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("break", 0, 0),
+        ("replace", 0, 0),
+        ("write", 0, 0, 0),
+        ("rotate", 0, 1),
+        ("look",),
+    )
