@@ -642,8 +642,11 @@ class Intake:
         if one.file_id in self._nameless:
             self._without_name(tailer)
         lineage = census.lineages[tailer.path]
-        in_place = one.path == tailer.path and lineage.current is None  # restored: what comes now is not late
-        if tailer.state is File.LOST or (tailer.finished and in_place):
+        if one.path == tailer.path:
+            in_time = lineage.current is None  # restored: what comes now is not late
+        else:
+            in_time = (current := lineage.current) is not None and not current.read.offset
+        if tailer.state is File.LOST or (tailer.finished and in_time):
             tailer.event(FileEvent.RETURNED)
         if tailer.state not in DONE:
             lineage.revive(tailer)

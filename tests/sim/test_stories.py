@@ -962,3 +962,13 @@ def test_a_rotated_file_comes_before_its_successor_also_where_its_predecessor_gi
         ("rotate", 0, 1),
         ("look",),
     )
+
+
+def test_what_an_unreadable_file_turns_out_to_go_on_from_is_read_before_what_came_after_it() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("restore", 0, 1),
+        ("deny", 0, 0),
+        ("wait", 0),
+        ("rotate", 0, 1),
+    )
