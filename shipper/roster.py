@@ -100,6 +100,8 @@ class Roster:
             self._events.source_removed(name, unread)
         else:
             self._add(config, known, holding)
+            if name in self._of_files:
+                self._of_files[name].take_rest(holding)
             self._events.source_changed(name)
         holding.close()
 

@@ -66,6 +66,14 @@ class Holding:
             if reader is not None:
                 self._kept[tailer.source, tailer.uid] = reader
 
+    def keep_unknown(self, source: str, one: Seen, reader: PlainReader) -> None:
+        """Take an open file of which that source does not know yet what it is, for :meth:`rest` of its next one."""
+        if one.file_id in self._held:
+            reader.close()
+        else:
+            self._held[one.file_id] = reader
+        self._seen.setdefault(source, {})[one.file_id] = one
+
     def hand_over(self, tailers: Iterable[Tailer], descriptors: Descriptors) -> None:
         """Give each of ``tailers`` its file, if it has unread bytes and still holds what was read of it."""
         for tailer in tailers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from shipper.discovery import rotation
 from shipper.events import Events
@@ -122,6 +122,12 @@ class Intake:
         unknown = [one for one in unknown if one.file_id not in census.left]
         self._nameless |= {one.file_id for one in unknown}
         return unknown
+
+    def hand_over(self) -> Iterator[tuple[Seen, PlainReader]]:
+        """Give away what is kept open, and of which nothing is known yet; the oldest first."""
+        for one in (*self._kept, *self._take_parted()):
+            if (reader := self._held.pop(one.file_id, None)) is not None:
+                yield one, reader
 
     def close(self) -> None:
         """Let go of what is kept open."""

@@ -292,6 +292,8 @@ class FileSource(BaseSource[Tailer]):
     def keep(self, holding: Holding) -> None:
         """Give all open files to ``holding``."""
         holding.keep(self.generations(), self._descriptors)
+        for one, reader in self._intake.hand_over():
+            holding.keep_unknown(self.name, one, reader)
 
     # --- what is saved, and shown ------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaError
 
 from shipper.config.rules import RateLimit
 from shipper.files import Files, PlainReader
-from shipper.model import TopicState
+from shipper.model import FileId, Observation, Seen, TopicState
+from shipper.paths import Trust
 from tests.harness.wait import eventually
 from tests.unit.rig import PumpRig
 
@@ -222,6 +223,80 @@ def test_a_deleted_file_that_waits_is_kept_open_over_a_change(tmp_path: Path) ->
         rig.pass_time(20)
         assert rig.pump is not None
         assert len(rig.pump._descriptors) == 1
+
+
+def held_and_deleted(path: Path) -> tuple[Seen, PlainReader]:
+    """Return an open file that has no name any more."""
+    write(path, "unread")
+    reader = PlainReader(Files(), os.open(path, os.O_RDONLY))
+    stat = reader.stat()
+    path.unlink()
+    name = os.fsencode(path)
+    return Seen(name, name, stat.file_id, stat.size, stat.mtime_ns), reader
+
+
+def parted(rig: PumpRig) -> None:
+    """Let the source have parted a deleted file from its generation just now: it does not know yet what that is."""
+    seen, reader = held_and_deleted(rig.logs / "gone.log")
+    rig.source._intake._hold_open(seen.file_id, reader)
+    rig.source._intake._parted.append(seen)
+
+
+def test_a_deleted_file_of_which_nothing_is_known_yet_is_kept_open_over_a_change(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start().pass_time(1)
+        parted(rig)
+        rig.want(s={"topic": "new"})
+        rig.pass_time(2)
+        assert rig.lines == ["one", "unread"]
+
+
+def test_a_file_that_was_written_over_and_deleted_is_kept_open_over_a_change(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start().pass_time(1)
+        (held,) = rig.source.generations()
+        (tmp_path / A).write_text("another\n")
+        rig.source._intake._parted += rig.source._intake._release(held)  # as when it is held against another file
+        (tmp_path / A).unlink()
+        rig.want(s={"topic": "new"})
+        rig.pass_time(2)
+        assert rig.lines == ["one", "another"]
+
+
+def test_a_deleted_file_of_which_nothing_is_known_yet_is_kept_open_over_a_new_client(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start().pass_time(1)
+        parted(rig)
+        assert rig.pump is not None
+        rig.pump._keeps = True
+        kept = rig.pump.kept
+        rig.stop()
+        rig.start(kept=kept).pass_time(2)
+        assert rig.lines == ["one", "unread"]
+
+
+def test_what_was_held_open_until_brokers_answered_is_kept_open_over_a_change_before_the_first_scan(
+    tmp_path: Path,
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        write(tmp_path / A, "one")
+        rig.start().pass_time(1)
+        rig.stop()
+        pump = rig.pump = rig.make_pump()
+        write(rig.logs / "gone.log", "unread")
+        found = os.stat(rig.logs / "gone.log")
+        name = os.fsencode(rig.logs / "gone.log")
+        seen = Seen(name, name, FileId(found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns)
+        pump._holding.observe(Observation("s", [seen]), Trust("auto"))
+        (rig.logs / "gone.log").unlink()
+        pump._patience = lambda: 0.0  # type: ignore[method-assign]
+        pump._open()
+        rig.want(s={"topic": "new"})
+        rig.pass_time(2)
+        assert rig.lines == ["one", "unread"]
 
 
 def test_a_deleted_file_that_waits_is_kept_open_over_a_new_client(tmp_path: Path) -> None:
