@@ -24,6 +24,7 @@ class Holding:
         self._limit = limit
         self._held: dict[FileId, PlainReader] = {}
         self._seen: dict[str, dict[FileId, Seen]] = {}  # by source: the last name of each that is held
+        self._names: dict[str, _Names] = {}  # by source
         # Of sources that went before, by source and uid: what is known beyond the checkpoints, and the open files.
         self._sure: dict[tuple[str, str], int] = {}
         self._kept: dict[tuple[str, str], PlainReader | PackedReader] = {}
@@ -31,10 +32,15 @@ class Holding:
     def observe(self, observation: Observation, trust: Trust) -> None:
         """Hold what a source has seen, as far as the limit allows; what cannot be opened is told in its turn."""
         files = self._files.trusting(trust)
-        names = self._seen.setdefault(observation.source, {})
+        seen = self._seen.setdefault(observation.source, {})
+        names = []
         for one in observation.seen:
-            if one.adoptable and not one.compression and (file_id := self._hold(one, files)) is not None:
-                names[file_id] = one._replace(file_id=file_id)
+            if not one.adoptable:
+                continue
+            if not one.compression and (file_id := self._hold(one, files)) is not None:
+                one = seen[file_id] = one._replace(file_id=file_id)
+            names.append(one)
+        self._names.setdefault(observation.source, _Names()).note(names, observation)
 
     def _hold(self, one: Seen, files: Files) -> FileId | None:
         """Return the id under which a file is held now; None where it is not."""
@@ -114,11 +120,15 @@ class Holding:
         tailer.sure = sure
         descriptors.adopted(tailer)
 
-    def rest(self, source: str) -> Iterator[tuple[Seen, PlainReader]]:
-        """Give away what a source's generations have not taken, with the name that it had last, the oldest first."""
+    def rest(self, source: str) -> Iterator[tuple[Seen, PlainReader, set[FileId]]]:
+        """Give away what a source's generations have not taken, with the name that it had last, the first seen first.
+
+        With the ids of those that are older: they had names of rotated files while it had its name.
+        """
+        names = self._names.pop(source, _Names())
         for file_id, one in self._seen.pop(source, {}).items():
             if (reader := self._held.pop(file_id, None)) is not None:
-                yield one, reader
+                yield one, reader, names.elders(one)
 
     def close(self) -> None:
         """Let go of what nobody has taken."""
@@ -127,3 +137,38 @@ class Holding:
         self._sure.clear()
         for reader in (*held.values(), *kept.values()):
             reader.close()
+
+
+class _Names:
+    """Which names the files of one source have, and which of them were older than one that has lost its name."""
+
+    def __init__(self) -> None:
+        self._now: dict[bytes, Seen] = {}
+        self._of_base: dict[bytes, dict[bytes, Seen]] = {}
+        self._elders: dict[FileId, set[FileId]] = {}  # of what has lost its name
+
+    def note(self, seen: Iterable[Seen], observation: Observation) -> None:
+        """Take note of what has got names, and lost them."""
+        names = {one.path: one for one in seen}
+        ids = {one.file_id for one in names.values()}
+        gone = self._now.keys() if observation.complete else observation.gone & self._now.keys()
+        lost = [self._now[path] for path in (names.keys() & self._now.keys()) | gone]
+        for one in lost:
+            if one.file_id not in ids:
+                self._elders[one.file_id] = self._older(one)
+        for one in lost:
+            del self._now[one.path], self._of_base[one.base][one.path]
+        for one in names.values():
+            self._now[one.path] = self._of_base.setdefault(one.base, {})[one.path] = one
+
+    def elders(self, one: Seen) -> set[FileId]:
+        """Return which files were older than one when it was seen last."""
+        named = self._now.get(one.path)
+        if named is not None and named.file_id == one.file_id:
+            return self._older(one)
+        return self._elders.get(one.file_id, set())
+
+    def _older(self, one: Seen) -> set[FileId]:
+        place = one.path == one.base, one.rank
+        others = self._of_base.get(one.base, {}).values()
+        return {other.file_id for other in others if (other.path == other.base, other.rank) < place}

@@ -69,6 +69,7 @@ class Intake:
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self._kept: list[Seen] = []  # files that were held open since before it was known what is known of them
         self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
+        self._elders: dict[FileId, set[FileId]] = {}  # of those that are kept: what was older than they
         self.live = False  # what is there at the start has been taken in
 
     def take(self, unknown: Iterable[Seen], doubtful: Iterable[Tailer] = ()) -> None:
@@ -91,6 +92,7 @@ class Intake:
             self._decide(one)
         self._current.clear()
         self._nameless.clear()
+        self._elders.clear()
         self.close()
         outlived, self._outlived = self._outlived, []
         for tailer in outlived:
@@ -99,9 +101,13 @@ class Intake:
             else:
                 self.vanished(tailer)
 
-    def keep(self, one: Seen, reader: PlainReader) -> None:
-        """Keep a file open until what is there at the start is taken in: it may have no name any more by then."""
+    def keep(self, one: Seen, reader: PlainReader, elders: set[FileId]) -> None:
+        """Keep a file open until what is there at the start is taken in: it may have no name any more by then.
+
+        ``elders``: what was older than it as long as it had one.
+        """
         self._kept.append(one)
+        self._elders[one.file_id] = elders
         self._hold_open(one.file_id, reader)
 
     def _hold_open(self, file_id: FileId, reader: PlainReader) -> None:
@@ -142,10 +148,16 @@ class Intake:
     def _in_order(self, waiting: Iterable[Seen]) -> list[Seen]:
         """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names.
 
-        Before them what is only there because it is open: it is older than what has a name.
+        Before them what is only there because it is open: it is older than what has a name, but for its elders.
         """
         nameless = self._nameless
-        return sorted(waiting, key=lambda s: (s.base, s.file_id not in nameless, s.path == s.base, s.rank, s.path))
+        ordered = sorted(waiting, key=lambda s: (s.base, s.file_id not in nameless, s.path == s.base, s.rank, s.path))
+        for one in [one for one in reversed(ordered) if one.file_id in nameless and self._elders.get(one.file_id)]:
+            elders = self._elders[one.file_id]
+            behind = max((place for place, other in enumerate(ordered) if other.file_id in elders), default=-1)
+            if behind > (place := ordered.index(one)):
+                ordered.insert(behind, ordered.pop(place))
+        return ordered
 
     def _decide_all(self, waiting: list[Seen]) -> list[Seen]:
         """Decide what unknown files are; returns those of a path of which one has moved on: their order is not sure."""

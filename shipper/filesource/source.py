@@ -94,8 +94,8 @@ class FileSource(BaseSource[Tailer]):
 
     def take_rest(self, holding: Holding) -> None:
         """Keep the other files that were held open until it is known which of them are there under a name."""
-        for one, reader in holding.rest(self.name):
-            self._intake.keep(one, reader)
+        for one, reader, elders in holding.rest(self.name):
+            self._intake.keep(one, reader, elders)
 
     def close(self) -> None:
         """Let go of what is kept open; its generations' files are closed with those of all sources."""

@@ -972,3 +972,16 @@ def test_what_an_unreadable_file_turns_out_to_go_on_from_is_read_before_what_cam
         ("wait", 0),
         ("rotate", 0, 1),
     )
+
+
+def test_what_is_deleted_while_the_start_waits_for_brokers_comes_after_what_was_rotated_away_before_it() -> None:
+    holds(
+        ("exactly_once",),
+        ("kill_at", 0),
+        ("look",),
+        ("brokers_away",),
+        ("write", 1, 0, 0),
+        ("rotate", 1, 1),
+        ("start", 0),
+        ("replace", 1, 0),
+    )
