@@ -157,9 +157,10 @@ class Useless:
 def useless(config: Config, states: Mapping[str, SourceState], events: Events, *, away: bool = False) -> Useless:
     """Return what may go: sources that are not configured, files that are there under no name any more.
 
-    What is known of a file is needed while a rotated sibling of its path is there, which may be it, compressed.
-    Where its directory is not there, or has nothing in it, the file system may not be mounted: such files are kept,
-    unless ``away``.
+    What is known of a file is needed while a rotated sibling of its path is there, which may be it, compressed; and a
+    place in a journal when the source's ``type`` is changed back.
+    Where a file's directory is not there, or has nothing in it, the file system may not be mounted: such files are
+    kept, unless ``away``.
     """
     files: list[Checkpoint] = []
     kept: dict[bytes, int] = {}
@@ -170,7 +171,7 @@ def useless(config: Config, states: Mapping[str, SourceState], events: Events, *
         seen = list_files(Watched.of(source), events)
         ids, bases = {one.file_id for one in seen}, _bases(seen)
         for c in state.files:
-            if c.file_id in ids or c.path in bases or _size_of(c) is not None:
+            if c.of_journal or c.file_id in ids or c.path in bases or _size_of(c) is not None:
                 continue
             directory = os.path.dirname(c.seen_as)
             if not away and not _has_names(directory):

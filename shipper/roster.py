@@ -95,11 +95,13 @@ class Roster:
         if (files := self._of_files.pop(name, None)) is not None:
             files.keep(holding)
             files.close()
-        del self._sources[name], self._running[name]
+        del self._sources[name]
+        before = self._running.pop(name)
         if (config := self._wanted.get(name)) is None:
             self._events.source_removed(name, unread)
         else:
-            self._add(config, known, holding)
+            # One of another kind goes on where the last one of its own kind has ended.
+            self._add(config, known if type(config) is type(before) else self._load(name), holding)
             if name in self._of_files:
                 self._of_files[name].take_rest(holding)
             self._events.source_changed(name)

@@ -31,7 +31,7 @@ from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.topics import Partition, TopicReader
-from shipper.model import show_path
+from shipper.model import SourceState, show_path
 from shipper.tailer import Tailer
 
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
@@ -173,12 +173,13 @@ class _Audit:
                     report.notes.append("not judged: it reads the journal, and an audit begins with the lines of files")
                     self._report.sources.append(report)
                 continue
-            if name not in states or not states[name].scanned:
+            state = states[name].of(journal=False) if name in states else SourceState(scanned=False)
+            if not state.scanned:
                 if chosen:
                     report.notes.append("it was not scanned yet: nothing of it has been sent")
                     self._report.sources.append(report)
                 continue
-            stock = Stock(config, states[name], self._descriptors, host)
+            stock = Stock(config, state, self._descriptors, host)
             shaping: Shaping | None = Shaping(config, host, frozenset({self._config.kafka.checkpoint_topic}))
             if shaping is not None and shaping.plain:
                 shaping = None

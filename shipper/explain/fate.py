@@ -68,7 +68,7 @@ class Inquiry:
 
     def __init__(self, config: FileConfig, state: SourceState, seen: Observation) -> None:
         self._config = config
-        self._state = state
+        state = self._state = state.of(journal=False)  # its name may have been that of a journal
         self._seen = seen
         self._saved = {checkpoint.uid: checkpoint for checkpoint in state.files}
         self._files = Files(trust=trust(Watched.of(config)))

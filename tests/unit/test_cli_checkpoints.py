@@ -15,6 +15,7 @@ import pytest
 from shipper.checkpoints import snapshot
 from shipper.cli import main
 from shipper.deadletters import NAME, Letter, Letters
+from shipper.journal.stream import begin
 from tests.unit.rig import PumpRig
 
 Output = pytest.CaptureFixture[str]
@@ -212,6 +213,16 @@ def test_gc_keeps_what_may_be_on_a_file_system_that_is_not_mounted(
     assert (status, out) == (0, "0 checkpoints removed.\n")
     assert err == (f"{logs}/sub: 1 checkpoint kept; it is not there, or empty: not mounted? --away removes them too\n")
     assert "1 checkpoint removed." in call(config_file, capsys, "gc", "--yes", "--away")[1]
+
+
+def test_a_name_that_was_that_of_a_journal_keeps_its_place_in_it(
+    tmp_path: Path, config_file: Path, logs: Path, capsys: Output
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.store.record_first_scan("s", [begin("s", "", "s=1;i=2;b=3;m=4;t=5;x=6", "j")])
+    assert call(config_file, capsys, "gc", "--yes", "--away") == (0, "0 checkpoints removed.\n", "")
+    assert main(["explain", "-c", str(config_file), str(logs / "a.log")]) == 0
+    assert "all of it has been read" in capsys.readouterr().out
 
 
 def test_gc_removes_a_source_that_is_not_configured(

@@ -602,6 +602,41 @@ def test_a_name_that_was_a_file_source_begins_anew_as_a_journal(rig: JournalRig)
     assert rig.lines == ["a line", "line 3"]
 
 
+def test_a_reload_changes_what_a_name_stands_for_and_back_without_loss_or_doubles(rig: JournalRig) -> None:
+    import msgspec
+
+    from shipper.config import FileConfig
+
+    def becomes(config: Any) -> None:
+        assert rig.pump is not None
+        rig.config = msgspec.structs.replace(rig.config, sources={"s": config})
+        rig.pump.reload(rig.config)
+        rig.pass_time(2)
+
+    log = rig.logs / "a.log"
+    (journal,) = rig.config.sources.values()
+    files = FileConfig(name="s", paths=(f"{rig.logs}/*.log",), topic="t", start_at="end")
+    rig.config = msgspec.structs.replace(rig.config, sources={"s": files})
+    log.write_text("before\n")
+    rig.start()
+    with log.open("a") as file:
+        file.write("a\n")
+    rig.pass_time(1)
+    rig.journal.write(2)
+    becomes(journal)
+    with log.open("a") as file:
+        file.write("b\n")
+    (rig.logs / "b.log").write_text("new\n")
+    becomes(files)
+    rig.journal.write(2)
+    becomes(journal)
+    assert rig.lines == ["a", "line 1", "line 2", "b", "new", "line 3", "line 4"]
+    assert sorted(one.of_journal for one in rig.saved()) == [False, False, True]
+    rig.again()
+    assert len(rig.lines) == 7
+    assert rig.told_of("config.refused") == []
+
+
 def test_a_reload_changes_what_is_selected_without_loss_or_doubles(rig: JournalRig) -> None:
     rig.journal.write(6)
     started(rig)
