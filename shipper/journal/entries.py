@@ -68,6 +68,7 @@ class Entries:
         self._place = ("", 0)  # what it says
         self._since_end = CAUGHT_UP  # entries since there was nothing more to read
         self._here = False  # the reader is at an entry that was not given yet
+        self._vacant = False  # neither the last entry nor any after it was there when it was sought
         self.at_end = False
 
     # --- where to begin ----------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ class Entries:
     def seek(self, cursor: str) -> None:
         """Go on after the entry at ``cursor``, at the beginning where it is ""; raises OSError."""
         self._last, self._place = cursor, order(cursor)
-        self._here = False
+        self._here = self._vacant = False
         reader = self.reader
         reader.select(())
         if not cursor:
@@ -97,6 +98,9 @@ class Entries:
             reader.select(self._terms)
             return
         reader.seek_cursor(cursor)
+        if not reader.next():
+            self._vacant = True  # what comes later tells whether it follows
+            return
         if self._is_beyond(cursor) and (after := self._cursor()):
             gap = Gap(cursor, after, between(cursor, after))
             if gap.entries != 0:  # else it was the last entry of what was removed
@@ -105,12 +109,10 @@ class Entries:
         if self._terms:
             reader.select(self._terms)
         reader.seek_cursor(cursor)
-        self._here = self._is_beyond(cursor)
+        self._here = reader.next() and self._is_beyond(cursor)
 
     def _is_beyond(self, cursor: str) -> bool:
-        """Go to the first entry from ``cursor`` on; whether that is another one."""
-        if not self.reader.next():
-            return False
+        """Whether the first entry from ``cursor`` on, which it is at, is another one."""
         try:
             return not self.reader.at(cursor)
         except OSError:  # it is damaged: that which was sent, or one that is to be passed over
@@ -129,6 +131,12 @@ class Entries:
 
         Raises OSError where it cannot go on.
         """
+        if self._vacant:
+            self.seek(self._last)
+            if self._vacant:
+                self.at_end = True
+                self._since_end = 0
+                return None
         reader = self.reader
         self.at_end = False
         stays = 0

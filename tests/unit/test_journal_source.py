@@ -508,6 +508,28 @@ def test_entries_that_were_removed_unread_are_a_gap(rig: JournalRig) -> None:
     assert len(rig.told_of("journal.gap")) == 1
 
 
+@pytest.mark.parametrize("keys", [{}, {"units": ("app1",)}])
+@pytest.mark.parametrize("unread", [0, 5])
+def test_where_nothing_was_left_what_comes_later_tells_whether_there_was_a_gap(
+    rig: JournalRig, unread: int, keys: dict[str, Any]
+) -> None:
+    rig.journal.write(10)
+    started(rig, **keys)
+    rig.stop()
+    rig.journal.write(unread)
+    rig.journal.remove(10 + unread)
+    started(rig, **keys)
+    assert rig.reader.why_idle == "idle: everything has been read"
+    before = rig.lines
+    rig.write(6)
+    rig.pass_time(1)
+    assert [gap["entries_at_most"] for gap in rig.told_of("journal.gap")] == ([unread] if unread else [])
+    assert rig.told_of("journal.entries_damaged") == []
+    assert len(rig.lines) - len(before) == (2 if keys else 6)
+    rig.again()
+    assert len(rig.told_of("journal.gap")) == bool(unread)
+
+
 @pytest.mark.parametrize("keys", [{}, {"units": ("app1", "app2", "app0")}])
 def test_it_is_no_gap_where_only_what_was_read_was_removed(rig: JournalRig, keys: dict[str, Any]) -> None:
     rig.journal.write(10)
