@@ -21,6 +21,14 @@ class FileId(NamedTuple):
     ino: int
 
 
+_DEVICES: dict[int, int] = {}
+
+
+def file_id_of(dev: int, ino: int) -> FileId:
+    """Return an id that is kept: all of one device share one number, for there may be very many."""
+    return FileId(_DEVICES.setdefault(dev, dev), ino)
+
+
 class Fingerprint(NamedTuple):
     """Content that verifies a file id: digests of the file's head and of the bytes just before an offset.
 

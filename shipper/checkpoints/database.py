@@ -17,6 +17,7 @@ import gc
 import os
 import sqlite3
 import stat
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 from shipper.checkpoints.statedir import sync_directory
 from shipper.errors import StateError
-from shipper.model import Checkpoint, Edit, FileId, FileState, Fingerprint, SourceState, show_path
+from shipper.model import Checkpoint, Edit, FileState, Fingerprint, SourceState, file_id_of, show_path
 
 NAME = "checkpoints.sqlite3"
 DAMAGED = ".damaged"  # what follows NAME where a store was set aside, and then its time
@@ -477,12 +478,14 @@ def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
     source, uid, path, seen_as, file_id, generation, offset, *rest = row
     *fingerprint, size, state, packed, revision, start, cursor = rest
     dev, _, ino = file_id.partition(":")
+    if seen_as == path:
+        seen_as = path  # there may be very many rows, and what they give is kept
     return Checkpoint(
         uid=uid,
-        source=source,
+        source=sys.intern(source),
         path=path,
         seen_as=seen_as,
-        file_id=FileId(int(dev), int(ino)),
+        file_id=file_id_of(int(dev), int(ino)),
         generation=generation,
         offset=offset,
         fingerprint=Fingerprint(*fingerprint),

@@ -15,7 +15,7 @@ import sys
 from typing import NamedTuple
 
 from shipper import paths
-from shipper.model import FileId
+from shipper.model import FileId, file_id_of
 from shipper.paths import MAX_HOPS, Foreign
 
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -27,7 +27,6 @@ NETWORK = frozenset(
     {"9p", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "fuse", "fuseblk", "gfs2", "glusterfs", "gpfs", "lustre"}
     | {"ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
 )
-_DEVICES: dict[int, int] = {}  # one number for all files of a device, instead of one for each file
 
 
 class Found(NamedTuple):
@@ -208,9 +207,9 @@ def network_devices(mountinfo: str = "/proc/self/mountinfo") -> frozenset[int]:
 
 
 def _found(found: os.stat_result, link: bool, foreign: Foreign | None) -> Found:  # noqa: FBT001 - called for every file
-    mode, device = found.st_mode, found.st_dev
+    mode = found.st_mode
     return Found(
-        FileId(_DEVICES.setdefault(device, device), found.st_ino),
+        file_id_of(found.st_dev, found.st_ino),
         found.st_size,
         found.st_mtime_ns,
         stat.S_ISREG(mode),

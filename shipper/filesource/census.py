@@ -229,6 +229,17 @@ class Census:
             tailer.event(FileEvent.GREW)
             self._schedule.now(tailer)
 
+    def check(self, tailer: Tailer) -> None:
+        """Let a file be verified that is as large as it was when the last daemon ended, after all that have grown.
+
+        Not where another one may wait for it.
+        """
+        alone = len(self.lineages[tailer.path].gens) == 1
+        if alone and tailer.state is File.READING and not (tailer.unread or tailer.compression):
+            self._schedule.sometime(tailer)
+        else:
+            self.grew(tailer)
+
     def retire(self, lineage: Lineage) -> None:
         """Put away what is finished and settled."""
         for tailer in lineage.retire():

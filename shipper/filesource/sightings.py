@@ -84,8 +84,9 @@ class Sightings:
                 census.part(left)
                 left = None
             if tailer is not None:
-                if census.sighted(tailer, one) or not self.started:
-                    census.grew(tailer)
+                changed = census.sighted(tailer, one)
+                if changed or not self.started:
+                    (census.grew if changed else census.check)(tailer)
                     if tailer.finished:
                         doubtful.append(tailer)  # late lines, or another file under the same inode
             elif left is not None:

@@ -33,6 +33,7 @@ from shipper.tailer import BLOCK, ContentChanged, Tailer
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.2  # the same, while too many files are open
 GLANCES = 64  # files that are looked into at once
+LOOKS = 64  # files that are read in one turn while nothing is found in them
 QUIET_TRIES = 20  # looks for which a generation waits before it begins, where names never come to rest
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
 
@@ -145,10 +146,12 @@ class FileSource(BaseSource[Tailer]):
         if not self._sightings.started or self._sending.rate.waits:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
-        while not self.delivery.held and not self._looks_first and (tailer := self._next()) is not None:
+        for _ in range(LOOKS):
+            if self.delivery.held or self._looks_first or (tailer := self._next()) is None:
+                return False
             if self._read(tailer):
                 return True
-        return False
+        return self.hungry
 
     def pin(self) -> None:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.

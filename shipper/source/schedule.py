@@ -1,4 +1,7 @@
-"""Which stream is to be looked at next: at once, at a time, or when its topic is there. Pure; pump thread only."""
+"""Which stream is to be looked at next: at once, at a time, when its topic is there, or when all others have been.
+
+Pure; pump thread only.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ T = TypeVar("T", bound=Hashable)
 class Schedule(Generic[T]):
     """The streams of one source that somebody has to look at; each at most once in each list."""
 
-    __slots__ = ("_blocked", "_ready", "_turns", "_waiting")
+    __slots__ = ("_blocked", "_ready", "_sometime", "_turns", "_waiting")
 
     def __init__(self) -> None:
         self._ready: set[T] = set()
         self._turns: deque[T] = deque()  # the same in turn; what is not ready any more is passed over
+        self._sometime: dict[T, None] = {}  # when none is ready; all of them in any order
         self._waiting: dict[T, float] = {}  # until a time, whatever the events say
         self._blocked: dict[str, dict[T, None]] = {}  # by topic
 
@@ -25,6 +29,12 @@ class Schedule(Generic[T]):
         if stream not in self._ready:
             self._ready.add(stream)
             self._turns.append(stream)
+            self._sometime.pop(stream, None)
+
+    def sometime(self, stream: T) -> None:
+        """Look at ``stream`` when it is nobody's turn."""
+        if stream not in self._ready:
+            self._sometime[stream] = None
 
     def later(self, stream: T, due: float) -> None:
         """Look at ``stream`` at ``due``."""
@@ -37,6 +47,7 @@ class Schedule(Generic[T]):
     def drop(self, stream: T) -> None:
         """Forget ``stream``."""
         self._ready.discard(stream)
+        self._sometime.pop(stream, None)
         self._waiting.pop(stream, None)
         for blocked in self._blocked.values():
             blocked.pop(stream, None)
@@ -56,7 +67,10 @@ class Schedule(Generic[T]):
             if stream in self._ready:
                 self._ready.remove(stream)
                 return stream
-        self._ready.clear()  # it is empty, and lets go of the room that very many have taken
+        if self._sometime:
+            return self._sometime.popitem()[0]
+        self._ready.clear()  # both are empty, and let go of the room that very many have taken
+        self._sometime.clear()
         return None
 
     def ripen(self, now: float, topic_ready: Callable[[str], bool]) -> None:
@@ -70,8 +84,8 @@ class Schedule(Generic[T]):
 
     @property
     def hungry(self) -> bool:
-        """Whether it is anybody's turn."""
-        return bool(self._ready)
+        """Whether anybody may be looked at now."""
+        return bool(self._ready or self._sometime)
 
     @property
     def blocked_on(self) -> str | None:

@@ -155,6 +155,20 @@ def test_a_late_line_of_a_finished_file_is_shipped_and_counted(bench: Bench, log
     assert len(bench.told.named("file.late")) == 1
 
 
+def test_after_a_restart_what_has_grown_is_read_before_the_others_are_verified(bench: Bench) -> None:
+    first, second, third = (bench.root / f"{name}.log" for name in "abc")
+    for log in (first, second, third):
+        append(log, f"this is {log.name}")
+    bench.calm()
+    bench.stop()
+    with open(first, "r+b") as same:
+        same.write(b"THIS")
+    append(third, "more")
+    bench.start()
+    bench.calm()
+    assert bench.lines[3:] == ["more", "THIS is a.log"]
+
+
 # --- rotation by copying, truncation, replacement ---
 
 

@@ -107,3 +107,27 @@ def test_some_may_have_their_turn_before_others(three: list[Tailer]) -> None:
     assert [schedule.has(one) for one in three] == [True, True, False]
     assert turns(schedule) == ["a", "b"]
     assert schedule.next([a, b]) is None
+
+
+def test_those_who_may_wait_come_when_it_is_nobodys_turn(three: list[Tailer]) -> None:
+    schedule: Schedule[Tailer] = Schedule()
+    first, second, third = three
+    for one in (first, second, first):
+        schedule.sometime(one)
+    hungry = [schedule.hungry]
+    schedule.now(third)
+    schedule.now(second)
+    schedule.sometime(second)
+    assert turns(schedule) == ["c", "b", "a"]
+    schedule.sometime(first)
+    schedule.drop(first)
+    assert [*hungry, schedule.hungry] == [True, False]
+
+
+def test_who_was_dropped_and_comes_again_has_one_turn(three: list[Tailer]) -> None:
+    schedule: Schedule[Tailer] = Schedule()
+    for one in three:
+        schedule.now(one)
+    schedule.drop(three[0])
+    schedule.now(three[0])
+    assert sorted(turns(schedule)) == ["a", "b", "c"]
