@@ -138,7 +138,7 @@ class Census:
             self._number([tailer, *after], [*after, tailer])
         lineage.add(tailer, before=before)
         for hold in lineage.holds.values():
-            if one.path == one.base or one.rank > hold.rank:
+            if one.path == one.base or () < hold.rank < one.rank:
                 hold.after.add(tailer)
         self.bind(tailer, one.file_id, one.path)
         self.changed(tailer)
@@ -173,10 +173,13 @@ class Census:
         self.advance(lineage)
 
     def hold(self, path: bytes, one: Seen) -> None:
-        """Let the generations of ``path`` after a rotated file wait until something can be said of that."""
+        """Let the generations of ``path`` after a rotated file wait until something can be said of that.
+
+        To be called again when it has another name: by that what is found beside it is older or younger.
+        """
         lineage = self.lineage(path)
-        if one.file_id not in lineage.holds:
-            lineage.hold(one.file_id, Hold(one.rank, self._after(lineage, one)))
+        before = lineage.holds.get(one.file_id)
+        lineage.hold(one.file_id, Hold(one.rank, before.after if before is not None else self._after(lineage, one)))
 
     def release(self, path: bytes, file_id: FileId) -> None:
         """Let no generation of ``path`` wait for a file any more."""

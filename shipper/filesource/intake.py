@@ -203,6 +203,8 @@ class Intake:
             case = None
         if case is not None and case.one.path != one.path:
             self._census.also[one.file_id] = case.one.path  # it may have both
+            for path in case.held:
+                self._census.hold(path, one)
         if one.file_id in self._census.by_id:
             self._drop(one.file_id)
             return True  # it was decided already, before what is a copy of it

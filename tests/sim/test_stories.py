@@ -985,3 +985,34 @@ def test_what_is_deleted_while_the_start_waits_for_brokers_comes_after_what_was_
         ("start", 0),
         ("replace", 1, 0),
     )
+
+
+def test_a_rotated_file_that_no_descriptor_is_left_for_is_older_than_what_has_the_name_that_it_had() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("faults",),
+        ("exhaust", 1),
+        ("rotate_chain", 0, 3),
+        ("look",),
+        ("write", 1, 0, 0),
+        ("race", 14, "rotate", 0, 0),
+        ("look",),
+    )
+
+
+def test_no_rotated_file_comes_after_the_one_of_its_path_that_no_descriptor_is_left_for() -> None:
+    holds(
+        ("deep",),
+        ("faults",),
+        ("rotate", 0, 1),
+        ("write", 1, 0, 0),
+        ("look",),
+        ("exhaust", 0),
+        ("rotate", 1, 0),
+        ("race", 0, "compress", 1, 1, 0),
+        ("write", 1, 0, 0),
+        ("stop",),
+        ("rotate_chain", 0, 1),
+        ("rotate", 1, 1),
+        ("start", 1),
+    )
