@@ -135,6 +135,11 @@ class Commits:
         return self.opening or self._committing or self._aborting
 
     @property
+    def committing(self) -> bool:
+        """Whether it is not known yet how a commit has ended."""
+        return self._committing
+
+    @property
     def ending(self) -> bool:
         """Whether what was sent is being given up, or its client is gone: what is reported of it then says nothing."""
         return self.opening or self._aborting

@@ -49,13 +49,16 @@ class Saving:
             self._hand_over(changed, removed)
 
     def finish(self, deadline: float) -> bool:
-        """Hand over the rest, and wait until it is durable, a second at least; whether it is."""
+        """Hand over the rest, and wait until it is durable, a second at least; whether it is.
+
+        Nothing is where nobody knows how the last commit has ended: the next start will be told.
+        """
         self.save()
         saved = self._store.flush(max(1.0, deadline - self._clock()))
         if not saved and self._store.renewals != self._renewals:
             self.save()
             saved = self._store.flush(max(1.0, deadline - self._clock()))
-        return saved
+        return saved and not (self._commits is not None and self._commits.committing)
 
     def _hand_over(
         self, changed: list[Checkpoint], removed: list[tuple[str, str]], *, whole: str | None = None

@@ -1016,3 +1016,19 @@ def test_no_rotated_file_comes_after_the_one_of_its_path_that_no_descriptor_is_l
         ("rotate", 1, 1),
         ("start", 1),
     )
+
+
+def test_a_stop_that_does_not_learn_how_the_last_commit_ended_has_saved_nothing() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("exactly_once",),
+        ("deep",),
+        ("write", 1, 0, 0),
+        ("commit_unknown", 0),
+        ("look",),
+        ("stop",),
+        ("rotate", 1, 0),
+        ("deny", 1, 1),
+        ("rotate_chain", 1, 1),
+        ("start", 1),
+    )
