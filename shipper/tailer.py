@@ -252,7 +252,7 @@ class Tailer:
             generation=self.generation,
             offset=acked.offset,
             fingerprint=self.fingerprint(acked),
-            size=self.size,
+            size=self.sure,  # the next process cannot know that what was seen beyond it may be another file's
             state=FileState.FINISHED if finished else FileState.OPEN,
             compression=self.compression,
             revision=revision,

@@ -142,6 +142,7 @@ class Endings:
                     why = "truncated before it was read to its end"
                     self._events.file_lost(self.name, tailer.path, tailer.generation, lost, why)
                 tailer.size = stat.size
+                tailer.sure = min(tailer.sure, tailer.size)  # what is gone has been told
         if tailer.size != tailer.quiet_size:
             tailer.quiet_size = tailer.size
             tailer.grew_at = now

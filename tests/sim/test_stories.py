@@ -1032,3 +1032,20 @@ def test_a_stop_that_does_not_learn_how_the_last_commit_ended_has_saved_nothing(
         ("rotate_chain", 1, 1),
         ("start", 1),
     )
+
+
+def test_what_a_truncated_file_was_seen_to_hold_before_a_kill_is_not_lost_by_the_file_that_it_was() -> None:
+    holds(
+        ("setup", 0, 2, 0),
+        ("write", 1, 0, 0),
+        ("wait", 0),
+        ("rotate", 0, 1),
+        ("stop",),
+        ("copytruncate", 1, 0, 1),
+        ("race", 0, "rotate", 1, 1),
+        ("start", 0),
+        ("kill_at", 76),
+        ("delete", 1, 1),
+        ("race", 14, "rotate", 1, 0),
+        ("look",),
+    )
