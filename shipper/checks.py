@@ -42,8 +42,9 @@ def journals(config: Config) -> Iterator[str]:
             continue
         found = Survey(source, try_file).look()
         if found.denied:
-            what = f"{counted(len(found.denied), 'file')} of the journal, as {min(found.denied)}"
-            yield f'source "{name}": {what}: not readable by this user; the group systemd-journal is'
+            more = f" and {len(found.denied) - 1:,} more" if len(found.denied) > 1 else ""
+            what = f"{min(found.denied)}{more} of the journal"
+            yield f'source "{name}": {what}: not readable by this user; add them to the group systemd-journal'
         elif not found.readable:
             yield f'source "{name}": there is no file of a journal now'
         for path, why in found.damaged.items():

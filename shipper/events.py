@@ -315,10 +315,11 @@ class Events(Teller):
         """Tell which entries go to the client now, by their numbers, and the cursor of the last one."""
         self.emit("debug", "journal.read", source=source, start=start, end=end, cursor=cursor, records=records)
 
-    def journal_unreadable(self, source: str, directory: str, reason: str) -> None:
-        """Tell once that the journal cannot be read; it is tried again."""
+    def journal_unreadable(self, source: str, directory: str, reason: str, *, denied: bool = False) -> None:
+        """Tell once that the journal cannot be read, as this user may not (``denied``) perhaps; it is tried again."""
         self.count("journal.unreadable", source)
-        then = "it is tried again until it can be read"
+        advice = "add the daemon's user to the group systemd-journal, and restart it; " if denied else ""
+        then = f"{advice}it is tried again until it can be read"
         where = directory or None
         self.emit("warning", "journal.unreadable", source=source, directory=where, reason=reason, then=then)
 

@@ -36,7 +36,8 @@ LOOK = 30.0  # seconds between looks that no event asks for ...
 LOOK_UNRELIABLE = 2.0  # ... and on file systems that tell of nothing
 STALE = 10.0  # seconds after which events that were not looked at may have been too many for the kernel to keep
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-REMEDY = "add the daemon's user to the group systemd-journal; docs: the journal"
+REMEDY = "it is tried again; docs: the journal"
+REMEDY_DENIED = "add the daemon's user to the group systemd-journal, and restart it; docs: the journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,13 @@ class JournalSource(BaseSource[Journal]):
         )
         self._survey = Survey(config, library.try_file, tools.wall)
         self._found = Found()
-        self._told: Found | None = None
+        self._told: frozenset[str] = frozenset()  # the files that this user may not read, as far as that was told
         self._revision = first.revision
         self._dirty = self._given = False
         self._unsaved = False  # where it begins could not be recorded
         self._opened = False  # once, in this run
         self._trouble = ""  # why the journal cannot be read, in words
+        self._denied = False  # as this user may not
         self._retry_at = 0.0
         self._retry_delay = 0.0
         self._look_at = 0.0
@@ -106,9 +108,14 @@ class JournalSource(BaseSource[Journal]):
         try:
             reader = library.open_journal(self._config)
         except OSError as error:
-            self._cannot_read(error)
+            self._look_around()
+            if not self._is_denied():
+                self._cannot_read(error)
             return
         self._look_around()
+        if self._is_denied():
+            reader.close()
+            return
         entries = Entries(
             reader,
             terms(self._config, _boot_id()),
@@ -137,9 +144,6 @@ class JournalSource(BaseSource[Journal]):
 
     def _begin(self, entries: Entries) -> bool:
         """Record durably where the source begins, before anything is sent; whether that was done. Raises OSError."""
-        if not self._found.readable and self._found.denied:
-            self._wait("this user may not read any of the journal's files")
-            return False
         cursor = ""
         if self._reread:
             pass  # of what was read nothing is known any more: all of it is (I8)
@@ -158,6 +162,15 @@ class JournalSource(BaseSource[Journal]):
         self._unsaved = False
         self.scanned = True
         self._journal.restart(first)
+        return True
+
+    def _is_denied(self) -> bool:
+        """Whether this user may read nothing of the journal, and waits until that is otherwise; says so once."""
+        denied = self._found.denied
+        if self._found.readable or not denied:
+            return False
+        path = min(denied)
+        self._wait(f"this user may not read any of it, as {path}: {denied[path]}", denied=True)
         return True
 
     def _close(self) -> None:
@@ -183,10 +196,10 @@ class JournalSource(BaseSource[Journal]):
             self._trouble = ""
             self._events.journal_readable(self.name, self._config.directory)
 
-    def _wait(self, why: str) -> None:
+    def _wait(self, why: str, *, denied: bool = False) -> None:
         if why != self._trouble:
-            self._trouble = why
-            self._events.journal_unreadable(self.name, self._config.directory, why)
+            self._trouble, self._denied = why, denied
+            self._events.journal_unreadable(self.name, self._config.directory, why, denied=denied)
         self._retry_delay = min(RETRY_LAST, max(RETRY_FIRST, self._retry_delay * 2))
         self._retry_at = self._clock() + self._retry_delay
 
@@ -200,9 +213,12 @@ class JournalSource(BaseSource[Journal]):
         for path in found.damaged.keys() - before.damaged.keys():
             self.damaged += 1
             self._events.journal_damaged(self.name, path, found.damaged[path])
-        if found.denied.keys() - before.denied.keys():
+        if not found.readable:
+            return  # that is what it waits for, perhaps
+        if found.denied.keys() - self._told:
             path = min(found.denied)
             self._events.journal_denied(self.name, path, found.denied[path], len(found.denied))
+        self._told = frozenset(found.denied)
 
     def _gap(self, gap: Gap) -> None:
         if gap.before != self._gap_at:  # else it is read again
@@ -357,7 +373,9 @@ class JournalSource(BaseSource[Journal]):
         """What keeps it from reading the journal."""
         if self._unsaved:
             return UNSAVED
-        return Problem(f"the journal cannot be read: {self._trouble}", REMEDY) if self._trouble else None
+        if not self._trouble:
+            return None
+        return Problem(f"the journal cannot be read: {self._trouble}", REMEDY_DENIED if self._denied else REMEDY)
 
     @property
     def _why_stuck(self) -> str:

@@ -27,7 +27,7 @@ class Found:
 
     readable: int = 0
     young: int = 0  # not read, and written to just now: being made, perhaps
-    denied: dict[str, str] = field(default_factory=dict)  # this user may not
+    denied: dict[str, str] = field(default_factory=dict)  # this user may not; directories among them
     damaged: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,7 +46,7 @@ class Survey:
         """Look at the files that are there now."""
         found = Found()
         good: set[tuple[str, int]] = set()
-        for path, inode in self._files():
+        for path, inode in self._files(found):
             if (path, inode) not in self._good and (error := self._trial(path)) is not None:
                 if error.errno in (errno.EACCES, errno.EPERM):
                     found.denied[path] = error.strerror or str(error)
@@ -68,12 +68,14 @@ class Survey:
         except OSError:
             return True
 
-    def _files(self) -> Iterator[tuple[str, int]]:
+    def _files(self, found: Found) -> Iterator[tuple[str, int]]:
         for pattern in self._directories:
             for directory in glob.iglob(pattern):
                 try:
                     with os.scandir(directory) as entries:
                         yield from ((e.path, e.inode()) for e in entries if e.name.endswith(ENDINGS))
+                except PermissionError as error:
+                    found.denied[directory] = error.strerror or str(error)
                 except OSError:
                     continue  # gone meanwhile, or no directory
 

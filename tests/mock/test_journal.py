@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
+import pytest
+
+from tests.harness.daemon import UNPRIVILEGED
 from tests.harness.journal import JournalFiles, needed
 from tests.harness.rig import Rig
 
@@ -47,3 +52,27 @@ def test_kills_restarts_rotation_a_vacuum_and_damage(rig: Rig) -> None:
     rig.daemon.stop()
     rig.reader.read_to_end()
     assert [record.value.decode() for record in rig.reader.records[count:]] == [last]  # a clean stop doubles nothing
+
+
+@pytest.mark.parametrize("denied", ["the files", "the directory"])
+def test_a_user_who_may_read_nothing_of_the_journal_is_told_so_in_one_sentence(rig: Rig, denied: str) -> None:
+    needed()
+    files = JournalFiles(rig.root / "journal")
+    rig.source = {"type": "journald", "directory": str(files.directory), "topic": rig.topic, "key": "journal"}
+    (line,) = files.write(1)
+    what = files.path() if denied == "the files" else files.directory
+    mode = what.stat().st_mode
+    what.chmod(0)
+    daemon = rig.launch(UNPRIVILEGED)
+    told = daemon.wait_for("journal.unreadable", source="logs")
+    assert told.fields["reason"] == f"this user may not read any of it, as {what}: Permission denied"
+    assert told.fields["then"].startswith("add the daemon's user to the group systemd-journal")
+    ran = [*UNPRIVILEGED, sys.executable, "-m", "shipper", "check", "-c", str(rig.config)]
+    checked = subprocess.run(ran, capture_output=True, text=True, timeout=60, check=False)
+    assert f"{what} of the journal: not readable by this user; add them to the group systemd-journal" in checked.stderr
+    daemon.wait_for("service.ready")
+    assert [event.name for event in daemon.events if event.level in ("WARN", "ERROR")] == ["journal.unreadable"]
+    what.chmod(mode)
+    daemon.wait_for("journal.readable")
+    assert not rig.reader.read_until([line.encode()])
+    daemon.stop()

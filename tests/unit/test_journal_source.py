@@ -449,9 +449,15 @@ def test_a_first_start_waits_until_something_of_the_journal_may_be_read(rig: Jou
     started(rig, start_at="end")
     rig.journal.write(3)
     assert rig.reader.problem is not None
-    assert rig.told_of("journal.denied")[0]["files"] == 1
-    rig.tried.clear()
+    (told,) = rig.told_of("journal.unreadable")
+    assert told["reason"] == f"this user may not read any of it, as {file}: Permission denied"
+    assert "group systemd-journal" in told["then"]
+    assert rig.told_of("journal.denied") == []  # that would be the same once more
+    rig.tried[str(rig.directory / "user-0.journal")] = rig.tried[str(file)]
+    (rig.directory / "user-0.journal").touch()
+    del rig.tried[str(file)]
     rig.pass_time(31)
+    assert [told["path"] for told in rig.told_of("journal.denied")] == [str(rig.directory / "user-0.journal")]
     assert rig.lines == []  # that is where its end is, now that it can be seen
     rig.write(1)
     rig.pass_time(1)
