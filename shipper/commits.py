@@ -29,7 +29,6 @@ CALL = 0.1  # seconds to wait for the end of a transaction, after which the pump
 MOST = 128 << 20  # bytes of a transaction
 ENOUGH = 8 << 20  # bytes that are worth a commit as soon as there is nothing more to be read
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
-CAREFUL = 30.0  # seconds without an abort after which one report for each chunk is enough again
 MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
 IN_A_ROW = 3  # aborts after which a new client is tried
 
@@ -73,7 +72,6 @@ class Commits:
         self._committing = False
         self._aborting = False
         self._waits = False  # a commit is due, and waits for the rest of a line or a report
-        self._careful_until = 0.0
         self._aborts = 0
         self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
         self._prepared: dict[Key, Checkpoint | None] = {}  # what the commit that is on its way makes true
@@ -197,7 +195,7 @@ class Commits:
         if self._committing:
             outcome = self._sink.commit(CALL)
             if outcome is Outcome.COMMITTED:
-                return self._committed(sources)
+                return self._committed()
             if outcome is Outcome.REFUSED:
                 self._take_back(sources)
                 self._give_up(self._sink.reason, sources)
@@ -231,7 +229,7 @@ class Commits:
         )
         self._committing = True
 
-    def _committed(self, sources: Mapping[str, Source]) -> list[Track]:
+    def _committed(self) -> list[Track]:
         self._committing = False
         self._aborts = 0
         self._events.transaction_committed(self._ledger.records, len(self._prepared))
@@ -242,8 +240,6 @@ class Commits:
             [key for key, c in self._prepared.items() if c is None],
         )
         self._prepared = {}
-        narrow = any(source.delivery.pace.limit for source in sources.values())
-        self._be_careful(careful=narrow or self._clock() < self._careful_until)
         return self._ledger.confirm()
 
     def _take_back(self, sources: Mapping[str, Source]) -> None:
@@ -257,22 +253,15 @@ class Commits:
         self._aborting = True
         if not any(source.delivery.rewinding for source in sources.values()):
             self._aborts += 1  # nobody knows which record it was
-        self._careful_until = self._clock() + CAREFUL
         if self._aborts >= IN_A_ROW:
             self._aborts = 0
             raise ProducerFatal(f"{IN_A_ROW} transactions in a row were given up: {reason}")
 
     def _aborted(self, sources: Mapping[str, Source]) -> None:
         self._aborting = False
-        self._be_careful(careful=True)
         for source in sources.values():
             source.delivery.aborted()
         self._ledger.settle()  # the reports of what the abort has purged say nothing
-
-    def _be_careful(self, *, careful: bool) -> None:
-        """Have every record reported: so it is found which one was refused."""
-        assert self._sink is not None
-        self._ledger.each = self._sink.each = careful
 
     def _accept(self, found: Recovered) -> None:
         """Refuse to go on where another daemon has delivered meanwhile; on the thread that opens a client."""
@@ -294,12 +283,11 @@ class Commits:
             return []
         last = found.last
         self.opening = False
-        self._be_careful(careful=self._clock() < self._careful_until)
         if self._committing:
             committed = last is not None and (last.run, last.number) == (self._run, self._number)
             self._events.transaction_outcome(committed=committed)
             if committed:
-                return self._committed(sources)
+                return self._committed()
             self._take_back(sources)
         for source in sources.values():
             source.delivery.aborted()

@@ -438,9 +438,9 @@ class Events(Teller):
         self.count("deadletters.set_aside")
         self.emit("error", "deadletters.set_aside", file=file, moved_to=moved_to, reason=reason)
 
-    def record_not_taken(self, source: str, reason: str, meaning: str) -> None:
+    def record_not_taken(self, source: str, records: int, reason: str, meaning: str) -> None:
         """Tell that records were given back although nothing is wrong with them; they are sent again."""
-        self.count("record.not_taken", source)
+        self.count("record.not_taken", source, records)
         self.emit(
             "warning", "record.not_taken", every=60, key=(source, reason), source=source, reason=reason, meaning=meaning
         )

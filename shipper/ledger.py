@@ -3,11 +3,10 @@
 A :class:`Track` holds the chunks of one file generation in the order in which they were read. Chunks resolve in any
 order; the acked position is the end of the longest resolved prefix (I1). A chunk with a refused record does not
 resolve: it stays until its source rewinds or the record is safe in the dead letters, and everything after it waits
-(I2). A :class:`Chunk` is itself the delivery report callback of its records, so that a report costs one call and no
-lookup.
+(I2). A :class:`Chunk` is itself what the client reports its records to.
 
 With transactions a report only says that the client's memory is free again: what resolves is the commit, all chunks at
-once (:meth:`Ledger.confirm`), and one report for the last record of a chunk is enough.
+once (:meth:`Ledger.confirm`).
 
 The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
 """
@@ -32,15 +31,12 @@ class Position(NamedTuple):
 
 
 class Nack(NamedTuple):
-    """One record that was not taken, as the client reported it.
-
-    ``error`` is None where the client says that it was taken and no broker has said so: it concludes that from the
-    success of a later one (docs/decisions/one-request-at-a-time.md).
-    """
+    """So many records of a chunk that were not taken, as ``model.DeliveryReport`` was told of them."""
 
     chunk: Chunk
     error: Any
     topic: str
+    records: int
 
 
 class Alone(NamedTuple):
@@ -62,7 +58,7 @@ class Alone(NamedTuple):
 
 
 class Chunk:
-    """The complete lines of one read, in flight. Calling it takes one record's delivery report."""
+    """The complete lines of one read, in flight; a ``model.DeliveryReport``."""
 
     __slots__ = ("_ledger", "alone", "booked", "end", "failed", "left", "records", "size", "track")
 
@@ -73,7 +69,6 @@ class Chunk:
         end: Position,
         records: int,
         size: int,
-        reports: int,
         alone: Alone | None,
     ) -> None:
         self._ledger = ledger
@@ -81,19 +76,23 @@ class Chunk:
         self.end = end
         self.records = records
         self.size = size
-        self.left = reports  # still to come
+        self.left = records  # still to be reported
         self.failed = False
         self.booked = True  # its size is counted as in flight
         self.alone = alone
 
-    def __call__(self, err: Any, msg: Any) -> None:
-        """Take the delivery report of one record (the client's KafkaError or None, and its Message)."""
-        if err is not None or msg.offset() is None:  # where it is in its partition, a broker has said
-            self.failed = True
-            self._ledger.nacks.append(Nack(self, err, msg.topic() or "" if msg is not None else ""))
-        self.left -= 1
+    def ack(self, count: int) -> None:
+        """Take note that ``count`` of its records have arrived."""
+        assert count <= self.left
+        self.left -= count
         if not self.left:
             self._ledger.reported.append(self)
+
+    def nack(self, error: Any, topic: str, count: int) -> None:
+        """Take note that ``count`` of its records were not taken."""
+        self.failed = True
+        self._ledger.nacks.append(Nack(self, error, topic, count))
+        self.ack(count)
 
 
 # What a track holds of which nothing is in flight: one object for all, for many files rest. Nothing is put into it.
@@ -165,8 +164,7 @@ class Ledger:
     """Books of all chunks in flight, with a high and a low mark in bytes.
 
     ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
-    ``transactional``: chunks resolve by :meth:`confirm` only. ``each`` may change at any time: whether every record of
-    the chunks tracked from now on is reported, or only the last one.
+    ``transactional``: chunks resolve by :meth:`confirm` only.
     """
 
     def __init__(
@@ -183,7 +181,6 @@ class Ledger:
         self.high = high
         self.low = low
         self.transactional = transactional
-        self.each = not transactional
         self.in_flight = 0  # bytes that the client holds
         self.records = 0  # not acknowledged, or not committed
         self.paused = False
@@ -194,12 +191,11 @@ class Ledger:
         self._resume = resume
 
     def track(self, track: Track, end: Position, records: int, size: int, alone: Alone | None = None) -> Chunk:
-        """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; returns their report callback.
+        """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; they are reported to it.
 
         A chunk of no records is resolved at once.
         """
-        reports = records if self.each else min(records, 1)
-        chunk = Chunk(self, track, end, records, size, reports, alone)
+        chunk = Chunk(self, track, end, records, size, alone)
         if self.transactional:
             self._tracks[track] = None
         track.add(chunk)

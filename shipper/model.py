@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -191,11 +191,54 @@ class DeliveryClass(StrEnum):
     FATAL = "fatal"  # the client is finished
 
 
-class DeliveryReport(Protocol):
-    """Called by the Kafka client, once for each record, on the thread that polls: must be light."""
+Headers = list[tuple[str, bytes]]
 
-    def __call__(self, err: Any, msg: Any, /) -> None:  # KafkaError | None, Message
-        """Take one record's result."""
+
+@dataclass(slots=True)
+class Messages:
+    """Records as they are sent, in order: their values, and one key for all of them or the key of each."""
+
+    values: list[bytes]
+    keys: bytes | list[bytes]
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the key and the value of each."""
+        return zip(self.all_keys, self.values, strict=True)
+
+    @property
+    def all_keys(self) -> list[bytes]:
+        """The key of each."""
+        return [self.keys] * len(self.values) if isinstance(self.keys, bytes) else self.keys
+
+    def key(self, index: int) -> bytes:
+        """Return the key of one of them."""
+        return self.keys if isinstance(self.keys, bytes) else self.keys[index]
+
+    def cut(self, at: slice) -> Messages:
+        """Return some of them that stand together."""
+        return Messages(self.values[at], self.keys if isinstance(self.keys, bytes) else self.keys[at])
+
+    def pick(self, indexes: Sequence[int]) -> Messages:
+        """Return those at ``indexes``."""
+        return Messages([self.values[i] for i in indexes], [self.key(i) for i in indexes])
+
+
+class DeliveryReport(Protocol):
+    """Is told what became of records, on the thread that polls: must be light. Each of them is told of once."""
+
+    def ack(self, count: int, /) -> None:
+        """Take note that ``count`` records have arrived."""
+
+    def nack(self, error: Any, topic: str, count: int, /) -> None:
+        """Take note that ``count`` records for ``topic`` were not taken, and why (``KafkaError``).
+
+        ``error`` is None where the client says that they were taken and no broker has said so: it concludes that from
+        the success of later ones (docs/decisions/one-request-at-a-time.md).
+        """
 
 
 class Sink(Protocol):
@@ -213,31 +256,18 @@ class Sink(Protocol):
     def hold(self, topic: str) -> None:
         """Forget that ``topic`` was ready: after an error it must be seen again before anything is sent to it."""
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        """Queue all of ``messages`` (dicts of value and key), in order; ``report`` is called once for each.
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
+        """Queue all of ``messages``, in order; ``report`` is told of each once.
 
         With ``alone`` each of them is the only one of its batch. Its order is then only kept against what is sent
         alone too: nothing else that it must keep in order with may be in flight.
         """
 
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        """Queue one message that has headers, in order with the others; ``report`` is called once."""
-
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,

@@ -47,7 +47,7 @@ class Refusals:
         for nack in nacks:
             stream: Stream = nack.chunk.track.owner
             if nack.error is None:
-                self._events.record_not_taken(stream.source, *IMPLIED)
+                self._events.record_not_taken(stream.source, nack.records, *IMPLIED)
                 self._sources[stream.source].delivery.refuse(RETRY_TOPIC)
                 continue
             kept = isinstance(nack.error, LongLine)
@@ -59,7 +59,7 @@ class Refusals:
                     sink.hold(topic)
                 if kind is DeliveryClass.CREDENTIALS:
                     self._events.topic_denied(topic, f"this user may not write to it: {explain(nack.error)}")
-                self._events.record_not_taken(source.name, nack.error.name(), explain(nack.error))
+                self._events.record_not_taken(source.name, nack.records, nack.error.name(), explain(nack.error))
                 source.delivery.refuse(RETRY_TOPIC)
             elif source.delivery.rewinding:
                 continue  # it is sent again anyway

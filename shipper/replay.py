@@ -21,7 +21,7 @@ from shipper.errors import ConnectError, ProducerFatal
 from shipper.events import Events
 from shipper.kafka.errors import IMPLIED, explain
 from shipper.kafka.producer import Producer
-from shipper.model import TopicState, show_path
+from shipper.model import Messages, TopicState, show_path
 
 OVERHEAD = 4096  # bytes a letter in flight may need beside its value and key
 REMOVE_AT = 1000  # letters that are removed with one write
@@ -91,6 +91,24 @@ def _time(letter: Letter) -> str:
     return datetime.fromtimestamp(letter.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class _Report(NamedTuple):
+    """What becomes of one letter; a ``model.DeliveryReport``."""
+
+    replay: _Replay
+    number: int
+    size: int
+
+    def ack(self, _count: int) -> None:
+        """Take note that it has arrived."""
+        self.replay.reported(self.size)
+        self.replay.arrived(self.number)
+
+    def nack(self, error: Any, _topic: str, _count: int) -> None:
+        """Take note that it was not taken."""
+        self.replay.reported(self.size)
+        self.replay.not_taken(error)
+
+
 class _Replay:
     """One pass over the letters that are there."""
 
@@ -139,23 +157,27 @@ class _Replay:
     def _send(self, number: int, letter: Letter) -> None:
         size = len(letter.value) + len(letter.key) + OVERHEAD
 
-        def report(err: Any, msg: Any) -> None:
-            self._in_flight -= 1
-            self._bytes -= size
-            self._news_at = time.monotonic()
-            if err is not None:
-                self._reasons[explain(err)] += 1
-            elif msg.offset() is None:
-                self._reasons[IMPLIED[1]] += 1
-            else:
-                self._arrived.append(number)
-
         self._in_flight += 1
         self._bytes += size
-        message = {"value": letter.value, "key": letter.key}
+        message = Messages([letter.value], letter.key)
         headers = [list(letter.headers)] if letter.headers else None
         times = [letter.timestamp] if letter.timestamp else None
-        self._producer.send_each(letter.topic, [message], headers, report, alone=True, timestamps=times)
+        report = _Report(self, number, size)
+        self._producer.send_each(letter.topic, message, headers, report, alone=True, timestamps=times)
+
+    def reported(self, size: int) -> None:
+        """Take note that something became of a letter."""
+        self._in_flight -= 1
+        self._bytes -= size
+        self._news_at = time.monotonic()
+
+    def arrived(self, number: int) -> None:
+        """Take note that a letter is where it belongs."""
+        self._arrived.append(number)
+
+    def not_taken(self, error: Any) -> None:
+        """Take note of why a letter stays."""
+        self._reasons[IMPLIED[1] if error is None else explain(error)] += 1
 
     def _wait(self, until: Callable[[], bool]) -> bool:
         """Serve delivery reports until that is so; False where there was no news for too long."""

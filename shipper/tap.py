@@ -22,7 +22,7 @@ import msgspec
 
 from shipper.errors import StatusError
 from shipper.events import Events
-from shipper.model import Clock, DeliveryReport, Sink, TopicState, show_path
+from shipper.model import Clock, DeliveryReport, Headers, Messages, Sink, TopicState, show_path
 
 MOST_TAPS = 8
 LEFT_ALONE = 5.0  # seconds without a question after which a tap is closed
@@ -87,8 +87,9 @@ class _Tap:
     def wants(self, source: str) -> bool:
         return self.wish.source in ("", source)
 
-    def pick(self, keys: Sequence[bytes], count: int, now: float) -> list[int]:
-        """Return which of ``count`` records that leave now are taken; spread over all of them."""
+    def pick(self, messages: Messages, now: float) -> list[int]:
+        """Return which of ``messages``, which leave now, are taken; spread over all of them."""
+        count = len(messages)
         self._passed += count
         self._credit = min(float(self.wish.rate), self._credit + (now - self._at) * self.wish.rate)
         self._at = now
@@ -97,7 +98,7 @@ class _Tap:
             return []
         step = max(1, count // (EXAMINED if self._like else most))
         some = range(random.randrange(min(step, count)), count, step)  # noqa: S311 - a sample, no secret
-        found = [i for i in some if self._like is None or self._like.match(show_path(keys[i]))][:most]
+        found = [i for i in some if self._like is None or self._like.match(show_path(messages.key(i)))][:most]
         self._credit -= len(found)
         return found
 
@@ -172,45 +173,31 @@ class Taps:
         self,
         source: str,
         report: DeliveryReport,
-        messages: Sequence[dict[str, Any]],
+        messages: Messages,
         topic_of: Callable[[int], str],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        headers: Sequence[Headers] | None,
         timestamps: Sequence[int] | None,
     ) -> None:
         now = self._clock()
-        keys = _Keys(messages)
         with self._lock:
             for tap in self._taps.values():
                 if not tap.wants(source):
                     continue
-                for i in tap.pick(keys, len(messages), now):
-                    value = messages[i]["value"]
+                for i in tap.pick(messages, now):
+                    value = messages.values[i]
                     tap.put(
                         Record(
                             time=self._wall(),
                             source=source,
                             path=_path_of(report),
                             topic=topic_of(i),
-                            key=keys[i],
+                            key=messages.key(i),
                             headers=list(headers[i]) if headers is not None else [],
                             timestamp=timestamps[i] if timestamps is not None else 0,
                             value=_beginning(value),
                             size=len(value),
                         )
                     )
-
-
-class _Keys(Sequence[bytes]):
-    """The keys of messages, looked up only where they are asked for."""
-
-    def __init__(self, messages: Sequence[dict[str, Any]]) -> None:
-        self._messages = messages
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._messages[index]["key"] or b""
 
 
 def _beginning(value: bytes) -> bytes:
@@ -244,31 +231,16 @@ class Tapped:
         self.poll = sink.poll
         self.close = sink.close
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         """Hand on, and show."""
         self._sink.send(topic, messages, report, alone=alone)
         self._offer(self._source, report, messages, lambda _: topic, None, None)
 
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        """Hand on, and show."""
-        self._sink.send_with(topic, message, headers, report, alone=alone)
-        self._offer(self._source, report, [message], lambda _: topic, [list(headers)], None)
-
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,

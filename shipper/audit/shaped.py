@@ -107,9 +107,9 @@ class Shaping:
             several = Counter(events) if shaped.events is not None else {}
             given: Counter[int] = Counter()
             found = []
-            for i, (event, message) in enumerate(zip(events, shaped.messages, strict=True)):
+            for i, (event, (key, value)) in enumerate(zip(events, shaped.messages, strict=True)):
                 given[event] += 1
                 number = given[event] if several.get(event, 1) > 1 else batch.part
                 topic = tailer.topic if shaped.topics is None else shaped.topics[i]
-                found.append(Expected(topic, message["key"], message["value"], at[event], number, batch.part))
+                found.append(Expected(topic, key, value, at[event], number, batch.part))
             yield found

@@ -4,7 +4,7 @@ The client lets such a call be given a time, and be made again when that is over
 taken for that of the next question, which at worst ends the process (docs/decisions/exactly-once.md). So no call is
 ever made again: whoever wants to know its outcome waits for that, as long and as often as it likes.
 
-While a call is under way, the client serves delivery reports on this thread too. Any thread may ask.
+A call that ends a transaction ends when another thread has taken all delivery reports. Any thread may ask.
 """
 
 from __future__ import annotations

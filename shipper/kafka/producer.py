@@ -3,9 +3,9 @@
 A topic that takes less than the client's usual batches has a client whose batches are small enough, so that none is
 refused for its size. Most often there is one client only.
 
-Called by the pump thread only (``status`` by any). Invariants: every message that ``send`` was given gets exactly one
-report, from within ``poll`` or ``close`` and never from within ``send``; nothing in Python runs for a message between
-the two. The clients' own log and errors also arrive within ``poll``.
+Called by the pump thread only (``status`` by any). Invariants: every record that ``send`` was given is reported once,
+from within ``poll`` or ``close`` and never from within ``send``; nothing in Python runs for a record between the two.
+The clients' own log and errors also arrive within ``poll``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaException
 
 from shipper.config import KafkaConfig
 from shipper.errors import ConfigError, ProducerFatal
 from shipper.events import Events
+from shipper.kafka.client import Client, Report
 from shipper.kafka.errors import broker_and_reason, explain
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
@@ -32,15 +29,11 @@ from shipper.kafka.security import not_taken
 from shipper.kafka.settings import batch_size, message_max, producer_settings, unanswered
 from shipper.kafka.stats import Latest, why_waiting
 from shipper.kafka.tls import why_untrusted
-from shipper.model import Clock, DeliveryReport, TopicState
-
-# A client that is closed after it was fenced tells of it on stderr; that was told already.
-warnings.filterwarnings("ignore", "Producer abort_transaction failed during close", RuntimeWarning)
+from shipper.model import Clock, DeliveryReport, Headers, Messages, TopicState
 
 FEW = 64  # records of a chunk that do not go to the client by themselves ...
 MANY = 4096  # ... before there are so many of them, or ``poll`` is called
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
-ANY_PARTITION = -1  # the partitioner chooses
 THROTTLED = 5.0  # seconds for which a broker that held back the client may be the reason of a wait, after it has ended
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
 
@@ -49,21 +42,15 @@ class Run(NamedTuple):
     """Records of one topic, in order; what is ``None`` no record has."""
 
     topic: str
-    messages: Sequence[dict[str, Any]]
-    headers: Sequence[list[tuple[str, bytes]]] | None
+    messages: Messages
+    headers: Sequence[Headers] | None
     timestamps: Sequence[int] | None
-
-    def cut(self, start: int, stop: int | None) -> Run:
-        """Return some of the records."""
-        at = slice(start, stop)
-        headers, timestamps = self.headers and self.headers[at], self.timestamps and self.timestamps[at]
-        return Run(self.topic, self.messages[at], headers, timestamps)
 
 
 def runs(
     topic: str,
-    messages: Sequence[dict[str, Any]],
-    headers: Sequence[list[tuple[str, bytes]]] | None,
+    messages: Messages,
+    headers: Sequence[Headers] | None,
     topics: Sequence[str] | None,
     timestamps: Sequence[int] | None,
 ) -> Iterator[Run]:
@@ -77,7 +64,7 @@ def runs(
     for one, at in sorted(places.items(), key=lambda item: item[1][-1]):
         yield Run(
             one,
-            [messages[i] for i in at],
+            messages.pick(at),
             headers and [headers[i] for i in at],
             timestamps and [timestamps[i] for i in at],
         )
@@ -103,17 +90,17 @@ class Producer:
         self._config = config
         self._events = events
         self._clock = clock
-        self._failed: deque[tuple[DeliveryReport, Any, Any]] = deque()  # what the client did not take, to be reported
         self._fatal = ""
-        self._few: list[dict[str, Any]] = []  # of small chunks, each with its own callback, for ...
-        self._few_for = ""  # ... this topic
+        self._few_values: list[bytes] = []  # of small chunks ...
+        self._few_keys: list[bytes] = []
+        self._few_reports: list[Report] = []
+        self._few_for = ""  # ... for this topic
         self._throttled_until = -math.inf  # by the clock
-        callbacks = {"error_cb": self._client_error, "throttle_cb": self._throttle}
-        self._settings = producer_settings(config) | (settings or {}) | callbacks
+        self._settings = producer_settings(config) | (settings or {})
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
         self._statistics: list[Latest] = []  # of each client
         client = self._new_client({})
-        self._clients: dict[int, Any] = {self._batch: client}  # by the size of their batches
+        self._clients: dict[int, Client] = {self._batch: client}  # by the size of their batches
         self._small: set[str] = set()  # topics that were told to take less than a usual batch
         limits, creates = TopicLimits(self._settings), config.allow_auto_create_topics
         self._probe = Probe(
@@ -150,64 +137,36 @@ class Producer:
         throttled = self._clock() < self._throttled_until + THROTTLED
         return why_waiting((latest.text for latest in self._statistics), topics, throttled=throttled)
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        """Queue ``messages`` (dicts of bytes: value and key), in order; ``report`` is called once for each.
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
+        """Queue ``messages``, in order; ``report`` is told of each once.
 
-        A few go to the client with the next ones, or with the next ``poll``; the list and its dicts are then ours.
+        A few go to the client with the next ones, or with the next ``poll``.
         What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
         it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
         """
         if alone or len(messages) > self._few_are:
             self._hand_over()
-            batch = messages if isinstance(messages, list) else list(messages)
-            if self._client(topic, alone=alone).produce_batch(topic, batch, on_delivery=report) != len(batch):
-                self._not_queued(topic, batch, report)
+            self._client(topic, alone=alone).send(topic, messages, ((report, len(messages)),))
             return
-        if topic != self._few_for or len(self._few) >= MANY:
+        if topic != self._few_for or len(self._few_values) >= MANY:
             self._hand_over()
             self._few_for = topic
-        for message in messages:
-            message["callback"] = report
-        self._few += messages
+        self._few_values += messages.values
+        self._few_keys += messages.all_keys
+        self._few_reports.append((report, len(messages)))
 
     def _hand_over(self) -> None:
         """Queue what a few calls of ``send`` had to send: the client's price is for each call."""
-        if batch := self._few:
-            self._few = []
-            topic = self._few_for
-            if self._client(topic, alone=False).produce_batch(topic, batch) != len(batch):
-                self._not_queued(topic, batch, None)
-
-    def _not_queued(self, topic: str, batch: list[dict[str, Any]], report: DeliveryReport | None) -> None:
-        """Note what the client did not take of a batch; without ``report`` each message has its own."""
-        for message in batch:
-            error = message.pop("_error", None)
-            if error is not None:
-                told = Message(topic=topic, key=message.get("key"), value=message.get("value"), error=error)
-                self._failed.append((report or message["callback"], error, told))
-
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        """Queue one message that has headers, which cost too much for every record: ``produce_batch`` has none.
-
-        What the client does not take is reported from the next ``poll``.
-        """
-        self.send_each(topic, [message], [list(headers)], report, alone=alone)
+        if self._few_reports:
+            values, keys, reports = self._few_values, self._few_keys, self._few_reports
+            self._few_values, self._few_keys, self._few_reports = [], [], []
+            self._client(self._few_for, alone=False).send(self._few_for, Messages(values, keys), reports)
 
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
@@ -220,26 +179,8 @@ class Producer:
             if one.headers is None and one.timestamps is None:
                 self.send(one.topic, one.messages, report, alone=alone)
             else:
-                self._produce(self._client(one.topic, alone=alone), one, report)
-
-    def _produce(self, client: Any, run: Run, report: DeliveryReport | None) -> None:
-        """Give messages to ``client`` one by one, which is what headers and times take; note what it does not take."""
-        produce, topic = client.produce, run.topic
-        headers = run.headers or repeat(None, len(run.messages))
-        times = run.timestamps or repeat(0, len(run.messages))
-        for message, named, at in zip(run.messages, headers, times, strict=True):
-            try:
-                # By position: a third less time than by names. Its callback has two of them.
-                produce(topic, message["value"], message["key"], ANY_PARTITION, report, report, at, named)
-            except KafkaException as raised:
-                self._refused(topic, message, report, raised.args[0])
-            except BufferError:
-                # The public name of that code.
-                self._refused(topic, message, report, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001
-
-    def _refused(self, topic: str, message: dict[str, Any], report: DeliveryReport | None, error: Any) -> None:
-        told = Message(topic=topic, key=message["key"], value=message["value"], error=error)
-        self._failed.append((_nobody if report is None else report, error, told))
+                client = self._client(one.topic, alone=alone)
+                client.send_each(one.topic, one.messages, one.headers, one.timestamps, report)
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events.
@@ -265,11 +206,11 @@ class Producer:
         if not drained:
             # Not blocking: a client's thread may hang in the resolver.
             for client in self._clients.values():
-                client.purge(in_queue=True, in_flight=True, blocking=False)
+                client.purge()
             drained = self._drain(LET_GO)
         clients, users = list(self._clients.values()), self._users()
         self._clients.clear()
-        closer = threading.Thread(target=_let_go, args=(clients, users, drained), name="kafka-close", daemon=True)
+        closer = threading.Thread(target=_let_go, args=(clients, users), name="kafka-close", daemon=True)
         del clients
         closer.start()
         closer.join(LET_GO)
@@ -282,22 +223,10 @@ class Producer:
 
     def _poll(self, timeout: float) -> int:
         self._hand_over()
-        served = len(self._failed)
-        while self._failed:
-            report, error, message = self._failed.popleft()
-            report(error, message)
-        try:
-            for client in self._clients.values():
-                served += int(client.poll(0))
-            if served or not timeout:
-                return served
-            return int(max(self._clients.values(), key=len).poll(timeout))  # the one that owes most
-        except KafkaException as raised:
-            error = raised.args[0]
-            if not error.fatal():
-                raise
-            self._give_up(error)
+        served = sum(client.poll(0) for client in self._clients.values())
+        if served or not timeout:
             return served
+        return max(self._clients.values(), key=len).poll(timeout)  # the one that owes most
 
     def _give_up(self, error: Any) -> None:
         if not self._fatal:
@@ -317,9 +246,9 @@ class Producer:
 
     def _owes(self) -> bool:
         """Whether a report is still to come."""
-        return bool(self._failed) or any(map(len, self._clients.values()))
+        return any(map(len, self._clients.values()))
 
-    def _client(self, topic: str, *, alone: bool) -> Any:
+    def _client(self, topic: str, *, alone: bool) -> Client:
         """Return the client whose batches are small enough for ``topic``; ``alone``: of one record each."""
         size = 1 if alone else self._batch
         limit = self._probe.limit(topic)
@@ -335,23 +264,33 @@ class Producer:
             client = self._clients[size] = self._new_client({"batch.size": size})
         return client
 
-    def _new_client(self, settings: dict[str, Any]) -> Any:
+    def _new_client(self, settings: dict[str, Any]) -> Client:
         latest = Latest()
         self._statistics.append(latest)
-        return new_client(self._config, self._settings | settings | {"stats_cb": latest}, self._events)
+        return new_client(
+            self._config,
+            self._settings | settings,
+            self._events,
+            on_error=self._client_error,
+            on_statistics=latest,
+            on_throttle=self._throttle,
+        )
 
-    def _throttle(self, event: Any) -> None:
+    def _throttle(self, seconds: float) -> None:
         # Another connection of the same broker may not be held back.
-        self._throttled_until = max(self._throttled_until, self._clock() + event.throttle_time)
+        self._throttled_until = max(self._throttled_until, self._clock() + seconds)
 
     def _client_error(self, error: Any) -> None:
-        self._probe.client_error(error)
+        if error.fatal():
+            self._give_up(error)
+        else:
+            self._probe.client_error(error)
 
 
-def new_client(config: KafkaConfig, settings: dict[str, Any], events: Events) -> Any:
-    """Return a ``confluent_kafka.Producer``; raises ConfigError for one of ``settings`` that it does not take."""
+def new_client(config: KafkaConfig, settings: Mapping[str, Any], events: Events, **callbacks: Any) -> Client:
+    """Return a client with ``callbacks`` but for its log; raises ConfigError for a setting that it does not take."""
     try:
-        return confluent_kafka.Producer(settings, logger=_ClientLog(events))
+        return Client(settings, on_log=_log_of(events), **callbacks)
     except KafkaException as raised:
         raise ConfigError([": ".join(not_taken(raised.args[0].str(), config, settings))]) from None
 
@@ -364,10 +303,6 @@ def try_settings(config: KafkaConfig, events: Events) -> None:
     new_client(config, settings, events).close()
 
 
-def _nobody(err: Any, msg: Any, /) -> None:
-    """Take the report of a record that nobody asked to hear of."""
-
-
 class Joinable(Protocol):
     """A thread that uses the clients."""
 
@@ -375,27 +310,23 @@ class Joinable(Protocol):
         """Wait for its end."""
 
 
-def _let_go(clients: list[Any], users: Sequence[Joinable], drained: bool) -> None:  # noqa: FBT001
+def _let_go(clients: list[Client], users: Sequence[Joinable]) -> None:
     """End the clients, once nobody uses them: destroying one under a question would crash the process."""
     for user in users:
         user.join()
-    if drained:  # else they would wait without end for what is left, and report it from this thread
-        for client in clients:
-            client.close()
+    for client in clients:
+        client.close()
 
 
-class _ClientLog:
-    """What the client takes for a ``logging.Logger``; called within ``poll``."""
+LEVELS = ((3, "error"), (4, "warning"), (6, "info"))  # of syslog, at most
 
-    LEVELS = ((40, "error"), (30, "warning"), (20, "info"))
 
-    def __init__(self, events: Events) -> None:
-        self._events = events
+def _log_of(events: Events) -> Callable[[int, str, str], None]:
+    """Return what takes a line of a client's log; a failed connection is told by the error callback already."""
 
-    def log(self, level: int, form: str, facility: str, client: str, text: str) -> None:  # noqa: ARG002 - its signature
-        """Pass a line on; a failed connection is told by the error callback already."""
-        name = next((name for least, name in self.LEVELS if level >= least), "debug")
+    def take(level: int, facility: str, text: str) -> None:
+        name = next((name for most, name in LEVELS if level <= most), "debug")
         broker, says = broker_and_reason(text)
-        self._events.client_said(
-            "debug" if facility == "FAIL" else name, facility, f"{broker}: {says}" if broker else says
-        )
+        events.client_said("debug" if facility == "FAIL" else name, facility, f"{broker}: {says}" if broker else says)
+
+    return take

@@ -10,8 +10,8 @@ looks at what it was to end, before anything is sent there, and at the checkpoin
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
 :meth:`commit` or :meth:`abort`, asked again until they are done, end it. The client's call is made once, on a thread of
-its own (``calls``), which may serve delivery reports meanwhile: they are noted there, and handed on by the pump thread,
-before it is told that the call has ended. A commit that succeeds confirms every record of the transaction: the client
+its own (``calls``); it waits for the reports of what was sent, which the pump thread takes meanwhile. A commit that
+succeeds confirms every record of the transaction: the client
 counts each one that failed and refuses the commit then (``rd_kafka_dr_msgq0``, ``rd_kafka_txn_op_commit_transaction``),
 and one that it did not even take is counted here. Invariant: after anything of which the outcome is not known
 :class:`ProducerFatal` is raised, and only a new client that reads back can tell.
@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, wait
 from enum import StrEnum
 from typing import Any
@@ -38,12 +38,13 @@ from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.calls import Call, Caller
+from shipper.kafka.client import Client
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.hanging import Found, Known, Look, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
-from shipper.kafka.producer import Joinable, Producer, runs
+from shipper.kafka.producer import Joinable, Producer, Run, runs
 from shipper.kafka.settings import shared_settings
-from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, TopicState
+from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, Headers, Messages, TopicState
 
 CALL = 1.0  # seconds for one call on the opening thread, after which it looks whether to go on
 BEAT = 0.25  # seconds between looks at a topic that is not there yet
@@ -85,13 +86,24 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # nothing of it was committed: to be aborted
 
 
+class _Awaited:
+    """A ``model.DeliveryReport`` of one record for each of ``partitions``: ``done`` when it was told of all."""
+
+    def __init__(self, partitions: Collection[Partition]) -> None:
+        self._left = len(partitions)
+        self.done = threading.Event()
+
+    def ack(self, count: int) -> None:
+        self._left -= count
+        if not self._left:
+            self.done.set()
+
+    def nack(self, _error: Any, _topic: str, count: int) -> None:
+        self.ack(count)
+
+
 class TransactionalProducer(Producer):
-    """One client, from its opening on. ``run`` and ``number`` go with each transaction.
-
-    ``each``: whether every record of what is sent from now on is reported, or only the last one of each call.
-    """
-
-    _few_are = 0  # what is in the transaction is the client's at once
+    """One client, from its opening on. ``run`` and ``number`` go with each transaction."""
 
     def __init__(
         self,
@@ -117,11 +129,9 @@ class TransactionalProducer(Producer):
         self._seen.set()
         self._given_up = False  # the client has ended the transaction, and what it was to end is not looked at yet
         settings = {"transactional.id": transactional_id(instance)}
-        self._reports: deque[tuple[DeliveryReport, Any, Any]] = deque()  # noted, by any thread, and to be handed on
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
         self._caller = Caller("kafka-commit")
         self._call: Future[None] | None = None  # the one that is under way
-        self.each = False
         self.began_at: float | None = None  # when the first record of the open transaction was sent
         self.reason = ""  # why the last attempt to commit was refused
         self.recovered: Recovered | None = None  # once it is open
@@ -153,71 +163,43 @@ class TransactionalProducer(Producer):
         return state
 
     def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        """Queue ``messages`` in order; ``report`` is called for the last one, or for each if ``self.each``.
-
-        ``alone`` is the pump's to see to: it sends nothing else then from one commit to the next.
-        """
-        if not messages:
-            return
-        self.begin()
-        self._used.add(topic)
-        self.bytes += sum(map(len, (m["value"] for m in messages)))
-        failed = len(self._failed)
-        report = self._noted(report)
-        if self.each:
-            super().send(topic, messages, report, alone=alone)
-        else:
-            rest = list(messages)
-            last = [rest.pop()]
-            if rest and self._txn.produce_batch(topic, rest) != len(rest):
-                errors = (m["_error"] for m in rest if "_error" in m)
-                self._not_taken = explain(next(errors))
-            super().send(topic, last, report, alone=alone)
-        if len(self._failed) > failed:
-            self._not_taken = explain(self._failed[-1][1])
-
-    def send_with(
         self,
         topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
+        messages: Messages,
         report: DeliveryReport,
         *,
-        alone: bool = False,
+        alone: bool = False,  # noqa: ARG002 - that is the pump's to see to: it sends nothing else until a commit
     ) -> None:
-        """Queue one message that has headers."""
-        self.send_each(topic, [message], [list(headers)], report, alone=alone)
+        """Queue ``messages``, in order; ``report`` is told of each once."""
+        self._send(Run(topic, messages, None, None), report)
 
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,  # noqa: ARG002 - see send
         topics: Sequence[str] | None = None,
         timestamps: Sequence[int] | None = None,
     ) -> None:
-        """Queue ``messages``, each with its own headers, topic and time; ``report`` as in :meth:`send`."""
-        if not messages:
+        """Queue ``messages``, each with its own headers, topic and time; otherwise as :meth:`send`."""
+        for run in runs(topic, messages, headers, topics, timestamps):
+            self._send(run, report)
+
+    def _send(self, run: Run, report: DeliveryReport) -> None:
+        if not run.messages:
             return
         self.begin()
-        self._used.update(topics or (topic,))
-        self.bytes += sum(map(len, (m["value"] for m in messages)))
-        failed = len(self._failed)
-        report = self._noted(report)
-        *first, last = runs(topic, messages, headers, topics, timestamps)
-        for run in first:
-            self._produce(self._txn, run, report if self.each else None)
-        if not self.each:
-            self._produce(self._txn, last.cut(0, -1), None)
-            last = last.cut(-1, None)
-        self._produce(self._txn, last, report)
-        if len(self._failed) > failed:
-            self._not_taken = explain(self._failed[-1][1])
+        self._used.add(run.topic)
+        self.bytes += sum(map(len, run.messages.values))
+        if run.headers is None and run.timestamps is None:
+            refused = self._txn.send(run.topic, run.messages, ((report, len(run.messages)),))
+        else:
+            refused = self._txn.send_each(run.topic, run.messages, run.headers, run.timestamps, report)
+        if refused is not None:
+            self._not_taken = explain(refused)
 
     def close(self, timeout: float) -> None:
         """End an open transaction, so that nobody waits for it, and let go of the client."""
@@ -294,34 +276,30 @@ class TransactionalProducer(Producer):
     def _has_ended(self, call: Call, timeout: float) -> bool:
         """Whether ``call`` has ended within ``timeout`` seconds, to be asked until it has; it is made once.
 
-        Raises what it raised.
+        It ends when what was sent has been reported, so reports are taken meanwhile: by the opening thread's calls the
+        pump does that. Raises what it raised.
         """
         if self._call is None:
             self._call = self._caller.ask(call)
-        if not wait([self._call], timeout).done:
+            interrupt = self._txn.interrupt
+            self._call.add_done_callback(lambda _: interrupt())
+        opening = threading.current_thread() is self._opener
+        until = time.monotonic() + timeout
+        while not self._call.done():
+            rest = until - time.monotonic()
+            if rest <= 0:
+                break
+            if opening:
+                wait([self._call], rest)
+            else:
+                self._poll(rest)
+        if not opening:
+            self._poll(0.0)  # what was reported before it ended
+        if not self._call.done():
             return False
         ended, self._call = self._call, None
-        self._hand_on()
         ended.result()
         return True
-
-    def _noted(self, report: DeliveryReport) -> DeliveryReport:
-        """Return what takes a report on whichever thread serves it; ``report`` gets it on the pump's."""
-        note = self._reports.append
-        return lambda error, message: note((report, error, message))
-
-    def _hand_on(self) -> None:
-        while self._reports:
-            report, error, message = self._reports.popleft()
-            report(error, message)
-
-    def _poll(self, timeout: float) -> int:
-        served = super()._poll(0.0 if self._reports else timeout)
-        self._hand_on()
-        return served
-
-    def _owes(self) -> bool:
-        return super()._owes() or bool(self._reports)
 
     def _look_again(self) -> None:
         """Have the opener's thread look at all that has just been aborted: brokers may have forgotten some of it."""
@@ -358,18 +336,16 @@ class TransactionalProducer(Producer):
 
     def _write(self, key: bytes, value: Any) -> None:
         data = None if value is None else msgspec.json.encode(value)
-        try:
-            self._txn.produce(self._topic, data, key, self._partition)
-        except KafkaException as raised:
-            self._not_taken = f"topic {self._topic}: {explain(raised.args[0])}"
+        if (refused := self._txn.send_one(self._topic, self._partition, key, data)) is not None:
+            self._not_taken = f"topic {self._topic}: {explain(refused)}"
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
     @property
-    def _txn(self) -> Any:
+    def _txn(self) -> Client:
         return self._clients[self._batch]
 
-    def _client(self, topic: str, *, alone: bool) -> Any:  # noqa: ARG002 - one client has the transaction
+    def _client(self, topic: str, *, alone: bool) -> Client:  # noqa: ARG002 - one client has the transaction
         return self._txn
 
     def _users(self) -> list[Joinable]:
@@ -549,29 +525,23 @@ class TransactionalProducer(Producer):
         self._events.topic_unclear(topic, why)
         self._stopping.wait(RETRY)
 
-    def _end_in(self, partitions: Iterable[Partition]) -> bool:
+    def _end_in(self, partitions: Collection[Partition]) -> bool:
         """Abort a transaction of this instance that has a record in each partition; whether it had.
 
         An empty record, since a partition has a part in a transaction only by a record that is sent to it.
         """
-        waiting, done = set(partitions), threading.Event()
-
-        def report(_error: Any, message: Any) -> None:
-            waiting.discard((message.topic(), message.partition()))
-            if not waiting:
-                done.set()
-
+        report = _Awaited(partitions)
         try:
             self._txn.begin_transaction()
-            for topic, number in tuple(waiting):
-                self._txn.produce(topic, b"", key_of(self._instance), number, on_delivery=report)
         except KafkaException as raised:
             self._give_up(raised.args[0])
             return False
+        for topic, number in partitions:
+            self._txn.send_one(topic, number, key_of(self._instance), b"", report)
         until = self._clock() + SENT
-        while not (self._stopping.is_set() or done.wait(BEAT) or self._clock() >= until):
+        while not (self._stopping.is_set() or report.done.wait(BEAT) or self._clock() >= until):
             pass  # the pump polls
-        sent = done.is_set()
+        sent = report.done.is_set()
         try:
             while not self.abort(CALL):
                 if self._stopping.is_set():

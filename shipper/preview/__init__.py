@@ -22,8 +22,8 @@ from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors, limit_from_process
-from shipper.model import Checkpoint, FileId, show_path
-from shipper.records import Headers, Naming, Stage
+from shipper.model import Checkpoint, FileId, Headers, show_path
+from shipper.records import Naming, Stage
 from shipper.records.redaction import Redactor
 from shipper.records.seams import Rest
 from shipper.source.schedule import Schedule
@@ -127,13 +127,13 @@ def _of_event(
         ahead=batch.ahead,
     )
     noted = tuple(shaped.noted)
-    for n, message in enumerate(shaped.messages):
+    for n, (key, value) in enumerate(shaped.messages):
         headers: Headers = shaped.headers[n] if shaped.headers is not None else []
         yield Preview(
             offset,
-            message["value"],
+            value,
             shaped.topics[n] if shaped.topics is not None else tailer.topic,
-            message["key"],
+            key,
             tuple(headers),
             shaped.timestamps[n] if shaped.timestamps is not None else 0,
             noted,

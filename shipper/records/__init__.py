@@ -17,7 +17,7 @@ from shipper.records.naming import (
     part_headers,
     provenance_headers,
 )
-from shipper.records.record import Given, Headers, Record
+from shipper.records.record import Given, Record
 from shipper.records.stage import Shaped, Stage
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "PROVENANCE_OVERHEAD",
     "RECORD",
     "Given",
-    "Headers",
     "Naming",
     "Record",
     "Shaped",

@@ -6,8 +6,9 @@ Pure; looks at a few records of each chunk, and says each thing once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from shipper.model import Messages
 
 STEP = 32  # one record of so many is looked at
 WINDOW = 2048  # records that are looked at before one is judged
@@ -33,7 +34,7 @@ class KeyWatch:
         self._resolves = not asks
         self._fallbacks = 0
 
-    def hot(self, messages: Sequence[dict[str, Any]]) -> Hot | None:
+    def hot(self, messages: Messages) -> Hot | None:
         """Take note of a chunk's keys; returns the one that carries nearly all, once.
 
         A source whose only file has the only key is as it has to be.
@@ -41,9 +42,9 @@ class KeyWatch:
         if self._hot_told or not messages:
             return None
         if self._asks:
-            self._seen.update(message["key"] for message in messages[::STEP])
+            self._seen.update(messages.all_keys[::STEP])
         else:
-            self._seen[messages[0]["key"]] += -(-len(messages) // STEP)
+            self._seen[messages.key(0)] += -(-len(messages) // STEP)
         total = self._total = self._total + -(-len(messages) // STEP)
         if total < WINDOW:
             return None

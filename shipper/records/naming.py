@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from shipper import template
 from shipper.config import FileConfig, SourceConfig
-from shipper.model import path_text
+from shipper.model import Headers, path_text
 from shipper.records.bound import FIELD, Fill, bind, filler, to_bytes
-from shipper.records.record import Headers
 from shipper.records.redaction import Redactor
 
 CURSOR = "shipper.cursor"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from shipper.model import Headers
+
 Fields = dict[str, Any]
-Headers = list[tuple[str, bytes]]
 Offsets = Callable[[], Sequence[int]]  # where each event of a read begins in its file; costs something
 
 

@@ -1,6 +1,6 @@
 """From the events of one read to records: every step that the source asks for, in its order (docs/design.md).
 
-Where a source asks for none, an event costs one dict and nothing else. The stage sees one read at a time and remembers
+Where a source asks for none, an event costs nothing here. The stage sees one read at a time and remembers
 nothing of it, so a read that is shaped again (it was not sent, or has to be sent once more) gives the same records.
 Pump thread only.
 """
@@ -11,10 +11,11 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from shipper.config import JournalConfig, SourceConfig
+from shipper.model import Headers, Messages
 from shipper.records import steps as steps_of
 from shipper.records.bound import Fill, to_bytes
 from shipper.records.naming import (
@@ -28,7 +29,7 @@ from shipper.records.naming import (
     provenance_headers,
     truncated_headers,
 )
-from shipper.records.record import Fields, FileValues, Given, Headers, Offsets, Record, Tally
+from shipper.records.record import Fields, FileValues, Given, Offsets, Record, Tally
 from shipper.records.seams import Rest
 from shipper.records.steps import Steps
 from shipper.records.values import ValuesOf
@@ -50,7 +51,7 @@ class Shaped(NamedTuple):
     from each. ``dropped``: events, by rule. ``noted``: what else is to be told of, and ``why``, in words.
     """
 
-    messages: list[dict[str, Any]]
+    messages: Messages
     size: int
     headers: list[Headers] | None = None
     sizes: list[int] | None = None
@@ -81,10 +82,10 @@ class Shaped(NamedTuple):
             records -= 1
         lost = len(self.messages) - records if events is None else len(set(events[records:]))
         at = slice(records)
-        sizes = self.sizes or [len(one["value"]) + len(one["key"]) for one in self.messages]
+        sizes = self.sizes or [len(key) + len(value) for key, value in self.messages]
         headers = self.headers and self.headers[at]
         return self._replace(
-            messages=self.messages[at],
+            messages=self.messages.cut(at),
             size=sum(sizes[at]) + sum(map(len, headers or ())) * HEADER_OVERHEAD,
             headers=headers,
             sizes=self.sizes and self.sizes[at],
@@ -95,8 +96,9 @@ class Shaped(NamedTuple):
         )
 
     def _bytes(self, index: int) -> int:
-        message = self.messages[index]
-        return self.sizes[index] if self.sizes is not None else len(message["key"]) + len(message["value"])
+        if self.sizes is not None:
+            return self.sizes[index]
+        return len(self.messages.key(index)) + len(self.messages.values[index])
 
     def one(self, index: int) -> Shaped:
         """Return one of the records by itself; what was dropped and noted goes with the last one."""
@@ -104,7 +106,7 @@ class Shaped(NamedTuple):
         last = index + 1 == len(self.messages)
         headers, sizes = self.headers and self.headers[at], [self._bytes(index)]
         return Shaped(
-            self.messages[at],
+            self.messages.cut(at),
             sizes[0] + sum(map(len, headers or ())) * HEADER_OVERHEAD,
             headers,
             sizes,
@@ -166,15 +168,14 @@ class Stage:
         if not self.plain:
             return self._shape(file, events, offsets, part, marks, full, ahead, given)
         key = file.key
-        messages = [{"value": event, "key": key} for event in events]
-        size += len(messages) * len(key)
+        size += len(events) * len(key)
         headers = None
         if self._provenance:
             headers = provenance_headers(file.uid, file.generation, offsets())
-            size += len(messages) * PROVENANCE_OVERHEAD
+            size += len(events) * PROVENANCE_OVERHEAD
         if marks:
             headers = [[*(headers[0] if headers else ()), *marks]]
-        return Shaped(messages, size, headers)
+        return Shaped(Messages(events, key), size, headers)
 
     def _shape(
         self,
@@ -238,7 +239,6 @@ class Stage:
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
             topics = self._chosen(named, topics, records)
             headers, beside = _added(headers, records, index if self._provenance else None), 0
-        messages = [{"value": value, "key": key} for value, key in zip(values, keys, strict=True)]
         sizes = [len(value) + len(key) + beside for value, key in zip(values, keys, strict=True)]
         if headers is not None and not beside:
             sizes = [n + _bytes_of(one) for n, one in zip(sizes, headers, strict=True)]
@@ -255,7 +255,7 @@ class Stage:
             why = {what: steps.redact_text(words) for what, words in why.items()}
         if timestamps is not None and not any(timestamps):
             timestamps = None
-        return Shaped(messages, size, headers, sizes, topics, timestamps, index, dropped, noted, why)
+        return Shaped(Messages(values, keys), size, headers, sizes, topics, timestamps, index, dropped, noted, why)
 
     def _kept(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int) -> list[int] | None:
         """Return which events are kept; all parts of one that is too long follow its first part."""

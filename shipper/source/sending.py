@@ -221,7 +221,7 @@ class Sending:
         alone = _alone(stream, batch, shaped, 0, start, 0)
         chunk = self._ledger.track(stream.track, batch.end, 1, shaped.size + RECORD_OVERHEAD, alone)
         self._delivery.sent(stream)
-        chunk(LongLine(batch.full, stream.max_line), None)
+        chunk.nack(LongLine(batch.full, stream.max_line), "", 1)
 
     def _send_one(
         self,
@@ -324,13 +324,12 @@ def _stops(topic: str, shaped: Shaped, limits: dict[str, int | None]) -> list[tu
 
 
 def _alone(stream: Stream, batch: Batch, shaped: Shaped, index: int, offset: int, part: int) -> Alone:
-    message = shaped.messages[index]
     return Alone(
         offset,
         part,
         stream.topic if shaped.topics is None else shaped.topics[index],
-        message["key"],
-        message["value"],
+        shaped.messages.key(index),
+        shaped.messages.values[index],
         tuple(shaped.headers[index]) if shaped.headers is not None else (),
         shaped.timestamps[index] if shaped.timestamps is not None else 0,
         batch.given.cursors[0] if batch.given is not None else "",

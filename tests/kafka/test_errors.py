@@ -327,20 +327,32 @@ def test_the_present_time_is_not_accepted(secure: SecureBroker, open_rig: Rig) -
 
 def test_a_record_that_the_broker_names_as_invalid(secure: SecureBroker, topic: str) -> None:
     secure.create_topic(topic, 1, **{"cleanup.policy": "compact"})
-    reports: dict[bytes, str] = {}
-
-    def report(error: Any, message: Any) -> None:
-        reports[message.value()] = error.name() if error is not None else ""
-
+    reports = [Told() for _ in range(4)]
     producer = Producer(KafkaConfig(bootstrap_servers=secure.bootstrap, linger=0.2), Events(lambda *_: None))
     try:
         poll_until(producer, "the topic", lambda: producer.topic_state(topic) is TopicState.READY)
-        keys = {b"1": b"k", b"2": None, b"3": None, b"4": b"k"}  # of a single one the client says it of all four
-        producer.send(topic, [{"value": value, "key": key} for value, key in keys.items()], report)
-        poll_until(producer, "the reports", lambda: len(reports) == len(keys))
+        client = producer._client(topic, alone=False)
+        keys = (b"k", None, None, b"k")  # of a single one the client says it of all four
+        for key, report in zip(keys, reports, strict=True):
+            client.send_one(topic, 0, key, b"v", report)
+        poll_until(producer, "the reports", lambda: all(report.names for report in reports))
     finally:
         producer.close(1.0)
-    assert reports == {v: "INVALID_RECORD" if k is None else "_INVALID_DIFFERENT_RECORD" for v, k in keys.items()}
+    names = ["INVALID_RECORD" if key is None else "_INVALID_DIFFERENT_RECORD" for key in keys]
+    assert [report.names for report in reports] == [[name] for name in names]
+
+
+class Told:
+    """What was reported of a record."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def ack(self, _count: int) -> None:
+        self.names.append("")
+
+    def nack(self, error: Any, _topic: str, _count: int) -> None:
+        self.names.append(error.name())
 
 
 def poll_until(producer: Producer, what: str, check: Callable[[], object]) -> None:

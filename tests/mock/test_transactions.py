@@ -28,7 +28,6 @@ def test_an_outcome_may_be_asked_for_at_any_moment(world: World) -> None:
     """The client's own call, made again while it is under way, ends the process with a failed assertion."""
     topic = world.topic()
     producer = opened(world.transactional())
-    producer.each = True
     ready(producer, topic)
     world.broker.slow(10)
     for number in range(1, 21):
@@ -42,7 +41,6 @@ def test_an_outcome_may_be_asked_for_at_any_moment(world: World) -> None:
 def test_what_is_reported_while_a_transaction_is_given_up_is_told_before_that_is(world: World) -> None:
     topic = world.topic()
     producer = opened(world.transactional())
-    producer.each = True
     ready(producer, topic)
     world.broker.slow(100)
     sent = [Sent(producer, topic).send() for _ in range(10)]

@@ -12,7 +12,7 @@ from shipper.events import Events
 from shipper.kafka.hanging import Known
 from shipper.kafka.producer import Producer
 from shipper.kafka.transactions import Outcome, TransactionalProducer
-from shipper.model import TopicState
+from shipper.model import Messages, TopicState
 from tests.harness.mock_errors import Api, FaultyBroker
 from tests.harness.wait import eventually
 
@@ -83,19 +83,22 @@ class World:
 
 
 class Sent:
-    """One record, and what was reported of it."""
+    """One record, and what was reported of it: ``None`` for its arrival; ``implied``: no broker has said so."""
 
     def __init__(self, producer: Producer, topic: str, value: bytes = b"v") -> None:
         self.errors: list[Any] = []
-        self.offsets: list[int | None] = []
+        self.implied = False
         self._producer, self._topic, self._value = producer, topic, value
 
-    def __call__(self, error: Any, message: Any) -> None:
-        self.errors.append(error)
-        self.offsets.append(message.offset())
+    def ack(self, count: int) -> None:
+        self.errors += [None] * count
+
+    def nack(self, error: Any, _topic: str, count: int) -> None:
+        self.errors += [error] * count
+        self.implied = error is None
 
     def send(self) -> Sent:
-        self._producer.send(self._topic, [{"value": self._value, "key": b"k"}], self)
+        self._producer.send(self._topic, Messages([self._value], b"k"), self)
         return self
 
     def result(self) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError
 
 from shipper.errors import ProducerFatal
-from shipper.model import DeliveryReport, TopicState
+from shipper.model import DeliveryReport, Headers, Messages, TopicState
 from shipper.records.naming import PART, PARTS
 
 PURGED, REFUSED, NO_TOPIC, TIMED_OUT = (
@@ -34,30 +34,13 @@ class Sent:
     report: DeliveryReport
     arrived: bool = False
     part: bool = False  # of a line that goes on with the next record
-    reported: bool = True  # False: of its chunk only the last record is
 
     def tell(self, error: KafkaError | None) -> None:
         """Report what became of it."""
-        if self.reported:
-            self.report(error, Message(self.value))
-
-
-class Message(NamedTuple):
-    """What a delivery report says of the record."""
-
-    payload: bytes
-
-    def topic(self) -> str:
-        """Return where it went; nobody here has a second topic."""
-        return ""
-
-    def offset(self) -> int | None:
-        """Return where it is in its partition: any number says that it is there."""
-        return 0
-
-    def value(self) -> bytes:
-        """Return its value."""
-        return self.payload
+        if error is None:
+            self.report.ack(1)
+        else:
+            self.report.nack(error, "", 1)  # nobody here has a second topic
 
 
 class Status(NamedTuple):
@@ -114,30 +97,17 @@ class Client:
     def fits(self, topic: str) -> int:
         return sys.maxsize
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        for message in messages:
-            sent = Sent(message["key"], message["value"], report, part=self._part)
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
+        for key, value in messages:
+            sent = Sent(key, value, report, part=self._part)
             self._sent(sent)
             self.queue.append(sent)
-
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        self.send_each(topic, [message], [list(headers)], report, alone=alone)
 
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,

@@ -17,7 +17,7 @@ from shipper.ledger import Chunk
 from shipper.source.delivery import Delivery
 from shipper.tailer import Tailer
 
-_checkpoint, _call = Tailer.checkpoint, Chunk.__call__
+_checkpoint = Tailer.checkpoint
 _prepare, _opened = Commits._prepare, Commits._opened
 
 
@@ -34,10 +34,10 @@ def save_at_read() -> AbstractContextManager[Any]:
 def skip_a_refused_record() -> AbstractContextManager[Any]:
     """A record that was not taken counts as if it had been."""
 
-    def call(self: Chunk, err: Any, msg: Any) -> None:
-        _call(self, None, msg)
+    def nack(self: Chunk, _error: Any, _topic: str, count: int) -> None:
+        self.ack(count)
 
-    return mock.patch.object(Chunk, "__call__", call)
+    return mock.patch.object(Chunk, "nack", nack)
 
 
 def forget_a_rename() -> AbstractContextManager[Any]:

@@ -8,13 +8,12 @@ told, and a history may have any commit end with an outcome that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from shipper.errors import ProducerFatal
 from shipper.kafka.offsets import Entry, Recovered, Transaction
 from shipper.kafka.transactions import Outcome
-from shipper.model import Checkpoint, Clock, DeliveryReport, TopicState
+from shipper.model import Checkpoint, Clock, DeliveryReport, Messages, TopicState
 from tests.sim.brokers import PURGED, Brokers, Client, Sent
 
 Key = tuple[str, str]  # source, uid
@@ -76,7 +75,6 @@ class TransactionalClient(Client):
         self._run = run
         self._accept = accept
         self._clock = clock
-        self.each = False
         self.began_at: float | None = None
         self.reason = ""
         self.recovered: Recovered | None = None
@@ -96,16 +94,10 @@ class TransactionalClient(Client):
         state = super().topic_state(topic)
         return state if self.recovered is not None else TopicState.UNKNOWN
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         self.begin()
-        first = len(self.queue)
-        self.bytes += sum(len(message["value"]) for message in messages)
+        self.bytes += sum(map(len, messages.values))
         super().send(topic, messages, report, alone=alone)
-        if not self.each:
-            for sent in self.queue[first:-1]:
-                sent.reported = False
 
     def poll(self, timeout: float) -> int:
         self._called()

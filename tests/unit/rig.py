@@ -18,7 +18,7 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource
 from shipper.filesource.holding import Holding
-from shipper.model import Checkpoint, DeliveryReport, TopicState
+from shipper.model import Checkpoint, DeliveryReport, Headers, Messages, TopicState
 from shipper.pump import Pump
 
 BEAT = 0.25  # seconds of the rig's clock between two rounds
@@ -32,22 +32,6 @@ class Status(NamedTuple):
     brokers: int = 1
 
 
-class Message(NamedTuple):
-    """What a delivery report is about."""
-
-    payload: bytes
-    where: str
-
-    def topic(self) -> str:
-        return self.where
-
-    def offset(self) -> int | None:
-        return 0
-
-    def value(self) -> bytes:
-        return self.payload
-
-
 class Sent(NamedTuple):
     """One record in the sink's hands."""
 
@@ -55,6 +39,13 @@ class Sent(NamedTuple):
     key: bytes
     value: bytes
     report: DeliveryReport
+
+    def tell(self, code: int | None) -> None:
+        """Report that it has arrived, or the error of that code."""
+        if code is None:
+            self.report.ack(1)
+        else:
+            self.report.nack(KafkaError(code), self.topic, 1)
 
 
 class FakeSink:
@@ -89,28 +80,14 @@ class FakeSink:
     def fits(self, topic: str) -> int:
         return self.most
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
-        self.queue += [Sent(topic, message["key"], message["value"], report) for message in messages]
-
-    def send_with(
-        self,
-        topic: str,
-        message: dict[str, Any],
-        headers: Sequence[tuple[str, bytes]],
-        report: DeliveryReport,
-        *,
-        alone: bool = False,
-    ) -> None:
-        self.headers.append(headers)
-        self.send(topic, [message], report)
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
+        self.queue += [Sent(topic, key, value, report) for key, value in messages]
 
     def send_each(
         self,
         topic: str,
-        messages: Sequence[dict[str, Any]],
-        headers: Sequence[list[tuple[str, bytes]]] | None,
+        messages: Messages,
+        headers: Sequence[Headers] | None,
         report: DeliveryReport,
         *,
         alone: bool = False,
@@ -119,8 +96,8 @@ class FakeSink:
     ) -> None:
         self.headers += headers or ()
         self.timestamps += timestamps or ()
-        for message, one in zip(messages, topics or [topic] * len(messages), strict=True):
-            self.send(one, [message], report)
+        for n, one in enumerate(topics or [topic] * len(messages)):
+            self.send(one, messages.pick([n]), report)
 
     def poll(self, timeout: float) -> int:
         self.on_poll()
@@ -136,14 +113,14 @@ class FakeSink:
         queue, self.queue = self.queue, []
         for sent in queue:
             self.arrived.append(sent.value)
-            sent.report(None, Message(sent.value, sent.topic))
+            sent.tell(None)
         return len(queue)
 
     def refuse(self, code: int = KafkaError._PURGE_QUEUE) -> None:
         """Report all that is in the queue as not taken."""
         queue, self.queue = self.queue, []
         for sent in queue:
-            sent.report(KafkaError(code), Message(sent.value, sent.topic))
+            sent.tell(code)
 
 
 class PumpRig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from shipper.config.framing import MultilineConfig
 from shipper.deadletters import Letter, Letters, open_letters
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome
-from shipper.model import Checkpoint, DeliveryReport
+from shipper.model import Checkpoint, DeliveryReport, Messages
 from shipper.records import Record
 from tests.harness.wait import eventually
-from tests.unit.rig import FakeSink, Message, PumpRig
+from tests.unit.rig import FakeSink, PumpRig
 
 
 class FakeTransactions(FakeSink):
@@ -29,7 +29,6 @@ class FakeTransactions(FakeSink):
 
     def __init__(self) -> None:
         super().__init__()
-        self.each = False
         self.began_at: float | None = None
         self.reason = "refused"
         self.recovered: Recovered | None = Recovered(None, {})
@@ -52,17 +51,12 @@ class FakeTransactions(FakeSink):
         if self.began_at is None:
             self.began_at = self.clock()
 
-    def send(
-        self, topic: str, messages: Sequence[dict[str, Any]], report: DeliveryReport, *, alone: bool = False
-    ) -> None:
+    def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         self.begin()
         if alone:
             assert not self.queue, "it is not alone in its batch"
-        first = len(self.queue)
-        self.bytes += sum(len(message["value"]) for message in messages)
+        self.bytes += sum(map(len, messages.values))
         super().send(topic, messages, report)
-        if not self.each:  # only the last one is reported
-            self.queue[first:-1] = [sent._replace(report=lambda *_: None) for sent in self.queue[first:-1]]
 
     def deliver(self) -> int:
         queue, self.queue = self.queue, []
@@ -72,7 +66,7 @@ class FakeTransactions(FakeSink):
         self.failed |= refused
         for sent in queue:
             self.open += [] if refused else [sent.value]
-            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, Message(b"", ""))
+            sent.tell(KafkaError.INVALID_RECORD if refused else None)
         return len(queue)
 
     def prepare(
@@ -192,7 +186,7 @@ def test_a_commit_waits_for_the_rest_of_a_line_and_does_not_ask_for_it_on_and_on
     rig.start()
     send = rig.client.send
 
-    def breaks_off(topic: str, messages: Sequence[dict[str, Any]], *report: Any, **how: Any) -> None:
+    def breaks_off(topic: str, messages: Messages, *report: Any, **how: Any) -> None:
         send(topic, messages, *report, **how)
         rig.faults["log.read"] = OSError(errno.EIO, os.strerror(errno.EIO))
 

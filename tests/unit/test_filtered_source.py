@@ -14,7 +14,7 @@ from shipper.config.rules import RateLimit, Redaction
 from shipper.config.types import ParseConfig
 from shipper.deadletters import open_letters
 from shipper.patterns import Expression
-from tests.unit.rig import Message, PumpRig, Sent
+from tests.unit.rig import PumpRig, Sent
 from tests.unit.test_pump import dead, pass_until
 from tests.unit.test_sending import counted
 
@@ -142,7 +142,7 @@ class TestSecrets:
                 seen.extend(queue)
                 refused = any(b"refused" in one.value for one in queue)
                 for one in queue:
-                    one.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, Message(b"", ""))
+                    one.tell(KafkaError.INVALID_RECORD if refused else None)
 
             rig.sink.on_poll = answer
             pass_until(rig, "the last line", lambda: any(b"last" in one.value for one in seen) and dead(rig))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shipper import patterns
+from shipper.model import Messages
 from shipper.patterns import Expression
 from tests.unit.rig import FakeSink, PumpRig
 from tests.unit.test_filtered_source import add_source
@@ -62,8 +63,8 @@ def test_a_source_whose_lines_take_long_has_small_turns(tmp_path: Path, monkeypa
         batches: list[int] = []
         plain = FakeSink.send
 
-        def send(sink: FakeSink, topic: str, messages: list[dict[str, bytes]], *rest: Any, **more: Any) -> None:
-            if messages[0]["key"] == b"app.log":
+        def send(sink: FakeSink, topic: str, messages: Messages, *rest: Any, **more: Any) -> None:
+            if messages.key(0) == b"app.log":
                 batches.append(len(messages))
                 rig.cpu += 0.1 * len(messages)
             plain(sink, topic, messages, *rest, **more)

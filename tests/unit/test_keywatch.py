@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shipper.config import ParseConfig
+from shipper.model import Messages
 from shipper.records.keywatch import STEP, UNRESOLVED, WINDOW, KeyWatch
 from tests.unit.rig import PumpRig
 
 
-def chunk(*keys: bytes) -> list[dict[str, Any]]:
-    return [{"key": key, "value": b""} for key in keys]
+def chunk(*keys: bytes) -> Messages:
+    return Messages([b""] * len(keys), list(keys))
 
 
 def test_one_key_that_carries_nearly_all_is_told_once() -> None:
@@ -31,7 +31,7 @@ def test_keys_that_spread_are_not(count: int) -> None:
 
 def test_one_file_with_one_key_is_as_it_has_to_be() -> None:
     watch = KeyWatch(asks=False)
-    assert all(watch.hot(chunk(b"file") * STEP) is None for _ in range(3 * WINDOW))
+    assert all(watch.hot(Messages([b""] * STEP, b"file")) is None for _ in range(3 * WINDOW))
 
 
 def test_one_file_of_several_that_carries_nearly_all_is_told() -> None:

@@ -13,20 +13,6 @@ from shipper.ledger import Chunk, Ledger, Position, Track
 START = Position(0, b"")
 
 
-class Message:
-    def __init__(self, offset: int | None = 0) -> None:
-        self._offset = offset
-
-    def offset(self) -> int | None:
-        return self._offset
-
-    def topic(self) -> str:
-        return "t"
-
-    def value(self) -> bytes:
-        return b"the record"
-
-
 def ledger(high: int = 1 << 30, low: int = 0, calls: list[str] | None = None) -> Ledger:
     told = [] if calls is None else calls
     return Ledger(high, low, lambda: told.append("pause"), lambda: told.append("resume"))
@@ -37,13 +23,16 @@ def chunk(books: Ledger, track: Track, end: int, records: int = 1, size: int = 1
 
 
 def report(one: Chunk, error: Any = None) -> None:
-    one(error, Message())
+    if error is None:
+        one.ack(1)
+    else:
+        one.nack(error, "t", 1)
 
 
 def test_what_is_delivered_and_nowhere_is_not_delivered() -> None:
     books, track = ledger(), Track(START)
     one = chunk(books, track, 10)
-    one(None, Message(offset=None))
+    one.nack(None, "t", 1)
     moved, (nack,) = books.settle()
     assert (moved, nack.chunk, nack.error) == ([], one, None)
     assert track.acked == START
@@ -105,6 +94,17 @@ def test_a_chunk_with_one_refused_record_of_many_does_not_resolve() -> None:
     assert books.settle()[0] == []
     assert track.acked == START
     assert books.records == 0
+
+
+def test_records_are_reported_in_any_numbers_and_never_more_than_there_are() -> None:
+    books, track = ledger(), Track(START)
+    one = chunk(books, track, 10, records=9)
+    one.ack(4)
+    one.nack("refused", "t", 3)
+    assert books.settle()[1] == [(one, "refused", "t", 3)]
+    with pytest.raises(AssertionError):
+        one.ack(3)
+    assert one.left == 2
 
 
 def test_a_chunk_without_records_is_resolved_at_once_but_not_before_its_turn() -> None:
@@ -182,8 +182,8 @@ def test_a_report_frees_memory_and_only_a_commit_resolves() -> None:
     books, track = transactional(high=20), Track(START)
     first, second = chunk(books, track, 10, records=3), chunk(books, track, 20, records=2)
     assert books.paused
-    report(first)  # one report answers for the memory of all three
-    report(second)
+    first.ack(3)
+    second.ack(2)
     assert books.settle() == ([], [])
     assert (books.in_flight, books.paused, books.records) == (0, False, 5)
     assert (track.acked.offset, track.ahead.offset) == (0, 20)
@@ -211,11 +211,3 @@ def test_what_an_abort_gives_up_is_confirmed_by_no_later_commit() -> None:
     assert (books.in_flight, books.records) == (two.size, 1)
     assert books.confirm() == [other]
     assert (track.acked, other.acked.offset, books.records) == (START, 30, 0)
-
-
-def test_every_record_is_reported_when_it_is_asked_for() -> None:
-    books, track = transactional(), Track(START)
-    assert chunk(books, track, 10, records=3).left == 1
-    books.each = True
-    assert chunk(books, track, 20, records=3).left == 3
-    assert chunk(books, track, 20, records=0).left == 0

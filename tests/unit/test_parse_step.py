@@ -28,7 +28,7 @@ def shape(*lines: bytes, parse: ParseConfig | None = JSON, timestamp: TimestampC
 
 def test_a_line_that_does_not_parse_is_sent_as_it_is() -> None:
     shaped = shape(b'{"a": 1}', b"\xff no JSON", b"{}")
-    assert [message["value"] for message in shaped.messages] == [b'{"a": 1}', b"\xff no JSON", b"{}"]
+    assert shaped.messages.values == [b'{"a": 1}', b"\xff no JSON", b"{}"]
     assert shaped.headers == [[], [UNPARSED], []]
     assert shaped.noted == {"parse_error": 1}
     assert shape(b'{"a": 1}').headers is None
@@ -53,5 +53,5 @@ def test_the_format_of_a_time_is_that_of_the_parser() -> None:
 def test_a_byte_order_mark_before_the_first_line_is_nothing_to_a_parser() -> None:
     mark = b"\xef\xbb\xbf"
     shaped = shape(mark + b'{"a": 1}', b'{"a": 2}', mark + b"{}")
-    assert shaped.messages[0]["value"] == mark + b'{"a": 1}'
+    assert shaped.messages.values[0] == mark + b'{"a": 1}'
     assert shaped.headers == [[], [], [UNPARSED]]

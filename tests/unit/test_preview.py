@@ -17,6 +17,7 @@ import pytest
 from shipper import config
 from shipper.cli import main
 from shipper.errors import UnreadableFile
+from shipper.model import Messages
 from shipper.preview import Preview, preview
 from shipper.preview.owner import owners
 from shipper.preview.show import Summary, as_json, as_rows
@@ -147,8 +148,8 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def shape(_self: Stage, file: Any, events: list[bytes], *_: Any, **__: Any) -> Shaped:
         (event,) = events
         if event == b"drop":
-            return Shaped([], 0, dropped={"exclude_lines": 1})
-        return Shaped([{"value": event, "key": file.key}] * (2 if event == b"two" else 1), 0, topics=["x", "y"])
+            return Shaped(Messages([], b""), 0, dropped={"exclude_lines": 1})
+        return Shaped(Messages([event] * (2 if event == b"two" else 1), file.key), 0, topics=["x", "y"])
 
     monkeypatch.setattr(Stage, "shape", shape)
     return iter(())

@@ -18,7 +18,7 @@ from shipper.lifecycle import Service
 from shipper.model import TopicState
 from shipper.tailer import MAX_LINES
 from tests.harness.wait import DEADLINE, eventually
-from tests.unit.rig import FakeSink, Message, PumpRig, Status
+from tests.unit.rig import FakeSink, PumpRig, Status
 
 
 def write(rig: PumpRig, *lines: str, name: str = "app.log") -> None:
@@ -212,17 +212,13 @@ def test_what_is_not_taken_is_sent_again_in_order_before_anything_newer(tmp_path
 
 
 def test_what_no_broker_has_acknowledged_is_sent_again(tmp_path: Path) -> None:
-    class Nowhere(Message):
-        def offset(self) -> int | None:
-            return None
-
     with PumpRig(tmp_path) as rig:
         (rig.logs / "a.log").write_bytes(b"one\ntwo\n")
         rig.start(up=False)
         first, second = rig.sink.queue
         rig.sink.queue = []
-        first.report(None, Nowhere(b"one", "t"))
-        second.report(None, Message(b"two", "t"))
+        first.report.nack(None, "t", 1)
+        second.report.ack(1)
         rig.sink.up = True
         rig.pass_time(10)
         assert rig.lines == ["one", "two"]
@@ -238,7 +234,7 @@ def refuse_batches_with(rig: PumpRig, *bad: bytes) -> None:
         for sent in queue:
             if not refused:
                 rig.sink.arrived.append(sent.value)
-            sent.report(KafkaError(KafkaError.INVALID_RECORD) if refused else None, Message(b"", ""))
+            sent.tell(KafkaError.INVALID_RECORD if refused else None)
 
     rig.sink.on_poll = answer
 

@@ -129,7 +129,7 @@ def records(path: Path, config: FileConfig, *, twice: bool = False) -> list[byte
                 full=batch.full,
                 ahead=batch.ahead,
             )
-        values += [message["value"] for message in shaped.messages]
+        values += shaped.messages.values
     tailer.close()
     return values
 

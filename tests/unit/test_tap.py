@@ -14,6 +14,7 @@ from shipper.cli.tap import as_line, as_object
 from shipper.config.rules import Redaction
 from shipper.errors import StatusError
 from shipper.events import Events
+from shipper.model import Messages
 from shipper.tap import (
     LEFT_ALONE,
     MOST_BYTES,
@@ -40,7 +41,7 @@ class Bench:
         self.sink = FakeSink()
 
     def send(self, *values: bytes, key: bytes = b"k", source: str = "s", **given: Any) -> None:
-        messages = [{"key": key, "value": value} for value in values]
+        messages = Messages(list(values), key)
         self.taps.through(source, self.sink).send_each("t", messages, None, Chunk(), **given)
 
     def fetch(self, name: str = "one") -> Gathered:
@@ -57,7 +58,10 @@ class Chunk:
         self.owner = self
         self.path = b"/log/a\x1b.log"
 
-    def __call__(self, err: object, msg: object, /) -> None:
+    def ack(self, count: int, /) -> None:
+        pass
+
+    def nack(self, error: object, topic: str, count: int, /) -> None:
         pass
 
 
@@ -80,8 +84,8 @@ def test_what_is_shown_is_what_the_sink_gets(bench: Bench) -> None:
     bench.taps.open("one", Wish())
     bench.send(b"v", key=b"a", topics=["other"], timestamps=[5])
     tapped = bench.taps.through("s", bench.sink)
-    tapped.send_with("u", {"key": None, "value": b"w"}, [("h", b"x")], Chunk())
-    tapped.send("v", [{"key": b"b", "value": b"y"}], Chunk())
+    tapped.send_each("u", Messages([b"w"], b""), [[("h", b"x")]], Chunk())
+    tapped.send("v", Messages([b"y"], b"b"), Chunk())
     assert [sent.value for sent in bench.sink.queue] == [b"v", b"w", b"y"]
     first, second, third = bench.fetch().records
     assert first == Record(1000.0, "s", "/log/a\\x1b.log", "other", b"a", [], 5, b"v", 1)
