@@ -279,6 +279,12 @@ class Sink(Protocol):
         A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
         """
 
+    def push(self) -> float:
+        """Let what was sent go now, as no more comes for a while; returns when to call it again, infinite: not needed.
+
+        Otherwise it waits for its batches to be full, for a while.
+        """
+
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events; raises ProducerFatal."""
 

@@ -6,6 +6,7 @@ of them has a lock. Others only set flags and wake it: :meth:`Pump.wake`, :meth:
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -368,20 +369,23 @@ class Pump(Inquiries):
             if self._commits.opening:
                 return OPEN_BEAT
             if any(s.delivery.on_trial and s.delivery.reports_due for s in self._sources.values()):
+                self._client.push()
                 return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
             if now >= self._commits.due():
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
             return 0.0
+        push = math.inf if self._ledger.paused else self._client.push()  # when there is room again, more is read
         if (rest := self._pulse.due - now) < REPORT_BEAT * 10 and not self._ledger.paused:
             # What was found by then is sent together, and so may what is reported be taken in together.
+            rest = min(rest, push - now)
             if self._commits is not None:
                 rest = min(rest, self._commits.due() - now)
             if rest > 0 and not self._halt.is_set():
                 self._woken.wait(rest)
             return 0.0
         if self._ledger.records:
-            beat = REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
+            beat = min(REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT, push - now)
             return beat if self._commits is None else min(beat, self._commits.due() - now)
         due = min((s.due() for s in self._sources.values()), default=float("inf"))
         due = min(due, self._discovery.next_due(), now + IDLE_BEAT)
@@ -461,6 +465,7 @@ class Pump(Inquiries):
             self.rounds += 1
             if reads:
                 self._turns.take()
+            self._client.push()
             self._answer_all(self._client.status(), self._clock())
             # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
             ending = self._commits is not None and self._commits.busy and not self._commits.opening

@@ -228,6 +228,7 @@ class Tapped:
         self.topic_state: Callable[[str], TopicState] = sink.topic_state
         self.fits = sink.fits
         self.hold = sink.hold
+        self.push = sink.push
         self.poll = sink.poll
         self.close = sink.close
 

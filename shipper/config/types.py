@@ -131,8 +131,10 @@ class KafkaConfig(msgspec.Struct, frozen=True):
     ] = "snappy"
     linger: Annotated[
         float,
-        Key(Duration(most=900), "How long a batch waits for more records before it is sent."),
-    ] = 0.001
+        Key(
+            Duration(most=900), "How long records wait for more of them, where there is nothing more to read just now."
+        ),
+    ] = 0.0
     max_in_flight: Annotated[
         int,
         Key(

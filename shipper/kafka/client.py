@@ -203,6 +203,13 @@ class Client:
             wait = 0
         return served
 
+    def push(self, timeout: float) -> None:
+        """Have what is queued go, though its batches are not full; returns at the latest after ``timeout`` seconds.
+
+        The client's threads have to see it within that time.
+        """
+        c.flush(self._rk, round(timeout * 1000))
+
     def interrupt(self) -> None:
         """Let a ``poll`` that waits return, or the next one; from any thread."""
         c.queue_yield(self._queue)

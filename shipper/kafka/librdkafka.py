@@ -147,6 +147,7 @@ set_log_queue = _at_once("set_log_queue", c_int, c_void_p, c_void_p)
 sasl_background_callbacks_enable = _waiting("sasl_background_callbacks_enable", c_void_p, c_void_p)
 outq_len = _at_once("outq_len", c_int, c_void_p)
 purge = _waiting("purge", c_int, c_void_p, c_int)
+flush = _waiting("flush", c_int, c_void_p, c_int)
 last_error = _at_once("last_error", c_int)
 
 # Sending. ``produce_batch`` takes an array of Message, ``produceva`` one of Argument.

@@ -33,6 +33,9 @@ from shipper.model import Clock, DeliveryReport, Headers, Messages, TopicState
 
 FEW = 64  # records of a chunk that do not go to the client by themselves ...
 MANY = 4096  # ... before there are so many of them, or ``poll`` is called
+PUSH = 0.001  # seconds in which the client's threads notice that a batch is to go
+AGAIN = 0.02  # seconds after which they are told again ...
+PATIENCE = 0.1  # ... at most, and after which a batch is to go though more comes: it may be of another file
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 THROTTLED = 5.0  # seconds for which a broker that held back the client may be the reason of a wait, after it has ended
 LET_GO = 1.0  # how long close() waits for a client that has nothing left to do
@@ -95,6 +98,9 @@ class Producer:
         self._few_keys: list[bytes] = []
         self._few_reports: list[Report] = []
         self._few_for = ""  # ... for this topic
+        self._linger = math.inf if "linger.ms" in config.properties else config.linger
+        self._push_at = math.inf  # when batches are to go that are not full
+        self._again = AGAIN
         self._throttled_until = -math.inf  # by the clock
         self._settings = producer_settings(config) | (settings or {})
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
@@ -144,6 +150,7 @@ class Producer:
         What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
         it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
         """
+        self._waits()
         if alone or len(messages) > self._few_are:
             self._hand_over()
             self._client(topic, alone=alone).send(topic, messages, ((report, len(messages)),))
@@ -174,6 +181,7 @@ class Producer:
         timestamps: Sequence[int] | None = None,
     ) -> None:
         """Queue ``messages``, each with its own headers, topic and time; otherwise as :meth:`send`."""
+        self._waits()
         self._hand_over()
         for one in runs(topic, messages, headers, topics, timestamps):
             if one.headers is None and one.timestamps is None:
@@ -181,6 +189,27 @@ class Producer:
             else:
                 client = self._client(one.topic, alone=alone)
                 client.send_each(one.topic, one.messages, one.headers, one.timestamps, report)
+
+    def _waits(self) -> None:
+        """Note that something waits for its batch to be full."""
+        self._push_at = min(self._push_at, self._clock() + self._linger)
+        self._again = AGAIN
+
+    def push(self) -> float:
+        """Let what was sent go now, once it has waited for ``linger``; returns when to call it again.
+
+        On a busy machine the client may not notice, so it is told again while something was not reported.
+        """
+        if (now := self._clock()) < self._push_at:
+            return self._push_at
+        self._hand_over()
+        self._push_at = math.inf
+        for client in self._clients.values():
+            if len(client):
+                client.push(PUSH)
+                self._push_at = now + self._again
+        self._again = min(2 * self._again, PATIENCE)
+        return self._push_at
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events.
@@ -223,6 +252,8 @@ class Producer:
 
     def _poll(self, timeout: float) -> int:
         self._hand_over()
+        if self._clock() - self._push_at >= PATIENCE:
+            self.push()
         served = sum(client.poll(0) for client in self._clients.values())
         if served or not timeout:
             return served
@@ -236,7 +267,7 @@ class Producer:
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
         end = self._clock() + timeout
-        self._hand_over()
+        self.push()
         while self._owes():
             remaining = end - self._clock()
             if remaining <= 0:

@@ -14,6 +14,7 @@ from shipper.config.properties import MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES_DEFAU
 from shipper.kafka.security import security_settings
 
 STATISTICS = 5000  # milliseconds between two: half of the time after which a stall is told (see stats.py)
+FILLS = 1.0  # seconds for which a batch may wait to be full
 BATCH_SIZE = 1_000_000  # the client's default of batch.size
 
 PRODUCER_ONLY = (  # how the names of properties begin that only a producer that sends understands
@@ -50,7 +51,10 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         # never full, however small the records are.
         "queue.buffering.max.messages": 0,
         "queue.buffering.max.kbytes": 2147483647,
-        "linger.ms": config.linger * 1000,
+        # A batch waits until it is full, or until it is told to go (Producer.push). While one waits for its answer,
+        # the thread of an idempotent client goes round without end as soon as what is queued has waited for longer
+        # than this (docs/decisions/pushing.md).
+        "linger.ms": FILLS * 1000,
         "compression.type": config.compression,
         "partitioner": config.partitioner,
         # A producer's own default is to create topics by asking for them; this decides it for every request it makes.

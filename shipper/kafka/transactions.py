@@ -192,6 +192,7 @@ class TransactionalProducer(Producer):
         if not run.messages:
             return
         self.begin()
+        self._waits()
         self._used.add(run.topic)
         self.bytes += sum(map(len, run.messages.values))
         if run.headers is None and run.timestamps is None:

@@ -148,7 +148,7 @@ def by_closing(world: World, name: str) -> str:
 
 def by_the_message_timeout(world: World, name: str) -> str:
     topic = world.topic()
-    producer = world.producer(**{"message.timeout.ms": "1000", "socket.timeout.ms": "500"})
+    producer = world.producer(**{"message.timeout.ms": "1000", "linger.ms": "5", "socket.timeout.ms": "500"})
     assert send(producer, topic) == ""
     world.broker.down()
     try:

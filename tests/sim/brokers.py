@@ -6,6 +6,7 @@ record has arrived; records that arrived and were never reported are sent again 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,9 @@ class Client:
 
     def status(self) -> Status:
         return Status(self.brokers.up, "", 1)
+
+    def push(self) -> float:
+        return math.inf
 
     def poll(self, timeout: float) -> int:
         if self.fatal:

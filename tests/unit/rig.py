@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -98,6 +99,9 @@ class FakeSink:
         self.timestamps += timestamps or ()
         for n, one in enumerate(topics or [topic] * len(messages)):
             self.send(one, messages.pick([n]), report)
+
+    def push(self) -> float:
+        return math.inf
 
     def poll(self, timeout: float) -> int:
         self.on_poll()

@@ -59,7 +59,7 @@ def test_the_shortest_configuration_has_every_default(write: Write) -> None:
     assert load(path, {}) == Config(
         shipper=ShipperConfig(Path("/var/lib/shipper"), 30.0, "info", "auto", 0, 30.0),
         kafka=KafkaConfig(
-            "127.0.0.1:9092", "snappy", 0.001, 24 << 20, "murmur2_random", allow_auto_create_topics=False, properties={}
+            "127.0.0.1:9092", "snappy", 0.0, 24 << 20, "murmur2_random", allow_auto_create_topics=False, properties={}
         ),
         sources={
             "app": FileConfig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from shipper.events import Events
 from shipper.kafka.consumer import read_from
 from shipper.kafka.errors import classify
 from shipper.kafka.limits import TopicLimits
-from shipper.kafka.producer import RESERVE, Producer
+from shipper.kafka.producer import AGAIN, PUSH, RESERVE, Producer
 from shipper.model import DeliveryClass, Messages, TopicState
 from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
 from tests.harness.wait import DEADLINE, eventually
@@ -507,3 +508,62 @@ def test_brokers_that_were_never_there(make: Callable[..., Producer], log: Log, 
     poll_until(producer, "the reason", lambda: reason in producer.status().reason)
     poll_until(producer, "brokers.away", lambda: "brokers.away" in log.names())
     assert producer.topic_state(TOPIC) is TopicState.UNKNOWN
+
+
+# --- what waits for its batch to be full ---
+
+
+def test_what_was_sent_goes_when_it_is_told_that_no_more_comes(
+    broker: FaultyBroker, make: Callable[..., Producer]
+) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(), Reports()
+    ready(producer)
+    assert producer.push() == math.inf  # nothing waits
+    producer.send(TOPIC, messages(b"1"), reports)
+    assert producer.push() < math.inf
+    poll_until(producer, "the report", lambda: producer.push() and reports)
+    assert reports.arrived == 1
+    poll_until(producer, "its end", lambda: producer.push() == math.inf)
+
+
+def test_with_linger_it_waits_so_long_and_says_until_when(broker: FaultyBroker, log: Log) -> None:
+    broker.make(TOPIC)
+    now = 100.0
+    config = KafkaConfig(bootstrap_servers=broker.bootstrap, linger=30.0)
+    producer, reports = Producer(config, Events(log), clock=lambda: now), Reports()
+    try:
+        ready(producer)
+        pushed: list[float] = []
+        for client in producer._clients.values():
+            client.push = pushed.append  # type: ignore[assignment]
+        producer.send(TOPIC, messages(b"1"), reports)
+        now = 120.0
+        producer.send(TOPIC, messages(b"2"), reports)
+        assert (producer.push(), pushed) == (130.0, [])
+        now = 130.0
+        assert (producer.push(), pushed) == (130.0 + AGAIN, [PUSH])
+    finally:
+        producer.close(0)
+
+
+def test_it_goes_after_a_while_though_more_comes(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, first = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"first"), first)
+    began = time.monotonic()
+    while not first and time.monotonic() < began + DEADLINE:
+        producer.send(TOPIC, messages(b"more"), Reports())
+        producer.poll(0)
+    assert first.arrived == 1
+
+
+def test_a_linger_among_the_properties_is_the_clients_own(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, reports = make(properties={"linger.ms": "60000"}), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"1"), reports)
+    assert producer.push() == math.inf
+    producer.poll(0.5)
+    assert not reports
