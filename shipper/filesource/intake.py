@@ -652,6 +652,7 @@ class Intake:
     def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         """Go on with a generation in another file that holds the same bytes."""
         census = self._census
+        had_its_path = tailer.seen_as == tailer.path
         if not tailer.detached and (own := _now(_named(tailer))) is not None:
             self._parted.append(own)  # it is there, and cannot be read: what it is now is another question
         census.unbind(tailer)
@@ -674,7 +675,8 @@ class Intake:
                 tailer.event(FileEvent.REPLACED)
             else:
                 census.let_be_newest(tailer)
-        census.reorder(lineage, tailer)
+        if had_its_path:  # else its age was known
+            census.reorder(lineage, tailer)
         census.changed(tailer)
         offset = tailer.read.offset
         self._events.file_continued(census.source, tailer.path, one.path, tailer.generation, offset)

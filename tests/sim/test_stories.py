@@ -1049,3 +1049,15 @@ def test_what_a_truncated_file_was_seen_to_hold_before_a_kill_is_not_lost_by_the
         ("race", 14, "rotate", 1, 0),
         ("look",),
     )
+
+
+def test_a_name_that_a_younger_file_is_given_by_hand_does_not_change_the_order_in_which_files_were_rotated() -> None:
+    holds(
+        ("no_topic", 0),
+        ("stop",),
+        ("rotate_chain", 1, 2),
+        ("start", 1),
+        ("move_out", 1, 0),
+        ("compress", 1, 0, 0),
+        ("move_back", 1, 0),
+    )
