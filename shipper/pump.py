@@ -6,6 +6,7 @@ of them has a lock. Others only set flags and wake it: :meth:`Pump.wake`, :meth:
 
 from __future__ import annotations
 
+import gc
 import math
 import socket
 import threading
@@ -300,6 +301,7 @@ class Pump(Inquiries):
         """Let sources come and go, as far as they can now."""
         if not (self._commits is not None and self._commits.busy) and self._roster.step():
             self._watch()
+            gc.collect()  # a source refers to itself, and what is old is hardly ever looked at otherwise
 
     def _watch(self) -> None:
         """Have discovery look for the files of the sources that run now."""

@@ -159,6 +159,7 @@ class _Service:
                 self._pump = Pump(
                     self._in_force.config, self._store, self._events, kept=self._pump.kept, taps=self._taps
                 )
+                gc.collect()  # the old one refers to itself, and what is old is hardly ever looked at otherwise
         finally:
             admin.close()
 

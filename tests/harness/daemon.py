@@ -130,10 +130,21 @@ class Daemon:
 
     def peak_memory(self) -> int:
         """Return the most memory that the process has held at once, in bytes."""
+        return self._status("VmHWM") * 1024
+
+    def memory(self) -> int:
+        """Return how much memory of its own the process holds, in bytes."""
+        return self._status("RssAnon") * 1024
+
+    def threads(self) -> int:
+        """Return how many threads the process has."""
+        return self._status("Threads")
+
+    def _status(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"VmHWM:\s+(\d+) kB", status)
+        match = re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)
         assert match is not None, status
-        return int(match[1]) * 1024
+        return int(match[1])
 
     def wait(self, timeout: float = DEADLINE) -> int:
         """Return the exit status when it has ended."""
