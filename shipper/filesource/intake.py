@@ -437,7 +437,8 @@ class Intake:
                 census.part(left)
         for path in dict.fromkeys(one.base for one in found.values()):
             for tailer in census.lineages[path].gens if path in census.lineages else ():
-                if tailer.file_id not in found and os.path.dirname(tailer.seen_as) in directories:
+                there = found.get(tailer.file_id)  # by a name that is none of its path's, perhaps
+                if (there is None or there.base != path) and os.path.dirname(tailer.seen_as) in directories:
                     tailer.away = True
         return found
 

@@ -1061,3 +1061,19 @@ def test_a_name_that_a_younger_file_is_given_by_hand_does_not_change_the_order_i
         ("compress", 1, 0, 0),
         ("move_back", 1, 0),
     )
+
+
+def test_a_file_that_has_only_a_second_name_left_is_older_than_what_was_rotated_after_it() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("race", 4, "write", 0, 0, 0),
+        ("look",),
+        ("race", 4, "copytruncate", 1, 0, 0),
+        ("link", 0),
+        ("race", 5, "rotate", 0, 0),
+        ("look",),
+        ("race", 3, "replace", 0, 1),
+        ("look",),
+        ("write", 0, 3, 0),
+        ("wait", 1),
+    )
