@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.options import config_option
-from shipper.errors import Exit
+from shipper.errors import Exit, UnreadableFile
+from shipper.model import show_path
 
 if TYPE_CHECKING:
-    from shipper.config import Config, FileConfig
+    from shipper.config import Config, FileConfig, JournalConfig
     from shipper.preview import Preview
 
 STYLES = {"record": {"fg": "green"}, "dropped": {"fg": "yellow"}, "note": {"fg": "yellow"}}
@@ -51,13 +52,20 @@ def test(
     """Show the records that the lines of PATH would become: topic, key, headers, time and value.
 
     Without PATH, of what comes on stdin. Nothing is sent, and nothing that was sent counts. Of a line that a rule drops
-    it says which one.
+    it says which one. For a source of the journal the lines are entries as `journalctl -o json --all` prints them.
     """
     from shipper import config
     from shipper.preview import preview
+    from shipper.preview.entries import preview_entries
 
     loaded = config.load(config_file)
     file = None if path in (None, b"-") or lines else os.path.abspath(path or b"")
+    if (journal := _journal(loaded, source)) is not None:
+        if path_as is not None:
+            raise click.UsageError(f'--as names a file, and source "{journal.name}" reads the journal')
+        with _lines(file, lines) as entries:
+            _print(islice(preview_entries(journal, socket.gethostname(), entries), most), as_json=as_json)
+        return Exit.DONE
     shipped_by, name = _owner(loaded, source, path_as and os.path.abspath(path_as), file)
     with _input(file, lines) as read_from:
         found = preview(shipped_by, socket.gethostname(), read_from, name)
@@ -65,17 +73,23 @@ def test(
     return Exit.DONE
 
 
+def _journal(loaded: Config, source: str | None) -> JournalConfig | None:
+    """Return the source of the journal that is meant: that of this name, or the only source of all."""
+    from shipper.config import JournalConfig
+
+    name = source or (next(iter(loaded.sources)) if len(loaded.sources) == 1 else "")
+    found = loaded.sources.get(name)
+    return found if isinstance(found, JournalConfig) else None
+
+
 def _owner(loaded: Config, source: str | None, path_as: bytes | None, file: bytes | None) -> tuple[FileConfig, bytes]:
     """Return the source that is meant, and the path under which it would have found the lines."""
-    from shipper.model import show_path
     from shipper.preview.owner import owners
 
     named = path_as or file
-    known = ", ".join(loaded.of_files)
+    known = ", ".join(loaded.sources)
     if source is not None and source not in loaded.sources:
         raise click.UsageError(f'there is no source "{source}"; those that there are: {known}')
-    if source is not None and source not in loaded.of_files:
-        raise click.UsageError(f'source "{source}" reads the journal; `shipper test` shows what becomes of files')
     found = [one for one in owners(loaded, named) if source in (None, one.source.name)] if named else []
     if len(found) == 1:
         return found[0]
@@ -86,6 +100,22 @@ def _owner(loaded: Config, source: str | None, path_as: bytes | None, file: byte
         whose = f"no source ships {show_path(named)}" if named else "a line by itself tells no source"
         raise click.UsageError(f"{whose}; say which one is meant: --source NAME ({known})")
     return loaded.of_files[source or next(iter(loaded.of_files))], named or STDIN
+
+
+@contextmanager
+def _lines(file: bytes | None, lines: tuple[str, ...]) -> Iterator[Iterable[bytes]]:
+    """Give what is to be read line by line. Raises UnreadableFile."""
+    if lines:
+        yield map(os.fsencode, lines)
+    elif file is None:
+        yield sys.stdin.buffer
+    else:
+        try:
+            opened = Path(os.fsdecode(file)).open("rb")  # noqa: SIM115 - below; its own errors only
+        except OSError as error:
+            raise UnreadableFile(f"{show_path(file)} cannot be read: {error.strerror}") from error
+        with opened:
+            yield opened
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 - ``stream``: its read position, in batches; what is put back, or goes in parts
 - ``entries``: entry after entry, over damaged ones and over gaps
 - ``selection``, ``cursor``: what is asked of the library, and what a cursor says; pure
+- ``exported``: entries as ``journalctl -o json`` prints them
 - ``survey``: which of the journal's files are not read, and why
 - ``watching``: the thread that wakes the pump
 - ``reader``: the seam to systemd's library

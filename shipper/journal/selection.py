@@ -6,7 +6,7 @@ where several values of one field are enough by one. So has journalctl, whose ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shipper.config import JournalConfig
 from shipper.config.journald import OR, PRIORITIES
@@ -20,6 +20,24 @@ COREDUMP = "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1"  # systemd-coredump tel
 def terms(config: JournalConfig, boot: str) -> tuple[Term, ...]:
     """Return what an entry must have to be one of the source's; ``boot`` is the id of the boot that runs."""
     return tuple(term for term in _terms(config, boot) if term)
+
+
+def selects(terms: Sequence[Term], fields: Mapping[str, bytes | list[bytes]]) -> bool:
+    """Return whether an entry with these fields has all of ``terms``, as the library judges it."""
+    return all(any(_fits(alternative, fields) for alternative in term) for term in terms)
+
+
+def _fits(alternative: Alternative, fields: Mapping[str, bytes | list[bytes]]) -> bool:
+    wanted: dict[str, list[bytes]] = {}
+    for match in alternative:
+        name, _, value = match.partition("=")
+        wanted.setdefault(name, []).append(value.encode())
+    return all(not set(values).isdisjoint(_values(fields, name)) for name, values in wanted.items())
+
+
+def _values(fields: Mapping[str, bytes | list[bytes]], name: str) -> list[bytes]:
+    found = fields.get(name, [])
+    return found if isinstance(found, list) else [found]
 
 
 def _terms(config: JournalConfig, boot: str) -> Iterator[Term]:

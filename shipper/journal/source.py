@@ -118,7 +118,7 @@ class JournalSource(BaseSource[Journal]):
             return
         entries = Entries(
             reader,
-            terms(self._config, _boot_id()),
+            terms(self._config, boot_id()),
             self._stage.wanted,
             self._gap,
             self._damage,
@@ -403,7 +403,8 @@ class JournalSource(BaseSource[Journal]):
         return 0
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return the id of the boot that runs, as the journal writes it; "" where nobody can tell."""
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             return file.read().strip().replace("-", "")

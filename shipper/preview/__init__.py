@@ -1,9 +1,10 @@
-"""The records that a file would become, without sending them: ``shipper test``.
+"""The records that a file, or entries of the journal, would become, without sending them: ``shipper test``.
 
+- ``entries``: the same of entries of the journal
 - ``owner``: which source ships a path, and under which name
 - ``show``: a record as text and as JSON
 
-The file is read by the daemon's own tailer and goes through its record stage, one event at a time, so that it is known
+A file is read by the daemon's own tailer and goes through its record stage, one event at a time, so that it is known
 of each event which records it became or which rule dropped it. Nothing is saved, watched or sent. One thread.
 """
 
@@ -26,8 +27,10 @@ from shipper.model import Checkpoint, FileId, Headers, show_path
 from shipper.records import Naming, Stage
 from shipper.records.redaction import Redactor
 from shipper.records.seams import Rest
+from shipper.source import Batch, Stream
 from shipper.source.schedule import Schedule
-from shipper.tailer import Batch, ContentChanged, Tailer
+from shipper.tailer import Batch as TailerBatch
+from shipper.tailer import ContentChanged, Tailer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Preview:
     """One record, or an event that becomes none: then ``dropped`` names the rule, and ``value`` is the event.
 
     ``offset`` is where the event begins in the file. ``timestamp``: milliseconds since 1970, 0: the time of sending.
+    Of an entry of the journal, ``offset`` is its place among those that were read, from 0, and ``cursor`` its own.
     ``noted``: what the daemon would count of it, as ``parse_error``, and ``why``, in words, where more is known.
     """
 
@@ -47,6 +51,7 @@ class Preview:
     noted: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     dropped: str = ""
+    cursor: str = ""
 
 
 def preview(source: FileConfig, host: str, file: bytes, path: bytes) -> Iterator[Preview]:
@@ -82,14 +87,14 @@ def preview(source: FileConfig, host: str, file: bytes, path: bytes) -> Iterator
         for batch, start in _batches(tailer, files):
             for event, offset in zip(batch.lines, batch.offsets(start), strict=True):
                 if batch.full and source.on_long_line == "deadletter":
-                    yield Preview(offset, _shown(redactor, event, batch), dropped="on_long_line")
+                    yield Preview(offset, shown(redactor, event, batch), dropped="on_long_line")
                 else:
-                    yield from _of_event(stage, tailer, redactor, event, offset, batch)
+                    yield from of_event(stage, tailer, redactor, event, offset, batch)
     finally:
         tailer.close()
 
 
-def _batches(tailer: Tailer, files: Files) -> Iterator[tuple[Batch, int]]:
+def _batches(tailer: Tailer, files: Files) -> Iterator[tuple[TailerBatch, int]]:
     """Yield what the tailer reads, with the offset where it begins; ends at the end of the file."""
     try:
         tailer.open(files)
@@ -113,11 +118,12 @@ def _unreadable(file: bytes, error: Exception) -> UnreadableFile:
     return UnreadableFile(f"{show_path(file)} cannot be read: {reason or type(error).__name__}")
 
 
-def _of_event(
-    stage: Stage, tailer: Tailer, redactor: Redactor, event: bytes, offset: int, batch: Batch
+def of_event(
+    stage: Stage, stream: Stream, redactor: Redactor, event: bytes, offset: int, batch: Batch, cursor: str = ""
 ) -> Iterator[Preview]:
+    """Yield the records of one event, the only one that ``batch`` is asked for."""
     shaped = stage.shape(
-        tailer,
+        stream,
         [event],
         lambda: [offset],
         len(event),
@@ -125,6 +131,7 @@ def _of_event(
         last=batch.last,
         full=batch.full,
         ahead=batch.ahead,
+        given=batch.given,
     )
     noted = tuple(shaped.noted)
     for n, (key, value) in enumerate(shaped.messages):
@@ -132,18 +139,19 @@ def _of_event(
         yield Preview(
             offset,
             value,
-            shaped.topics[n] if shaped.topics is not None else tailer.topic,
+            shaped.topics[n] if shaped.topics is not None else stream.topic,
             key,
             tuple(headers),
             shaped.timestamps[n] if shaped.timestamps is not None else 0,
             noted,
             tuple(shaped.why.values()),
+            cursor=cursor,
         )
     for rule in shaped.dropped:
-        yield Preview(offset, _shown(redactor, event, batch), noted=noted, dropped=rule)
+        yield Preview(offset, shown(redactor, event, batch), noted=noted, dropped=rule, cursor=cursor)
 
 
-def _shown(redactor: Redactor, event: bytes, batch: Batch) -> bytes:
+def shown(redactor: Redactor, event: bytes, batch: Batch) -> bytes:
     """Return an event that is dropped without what must not leave: what is shown here is passed on, too."""
     if batch.part > 1:
         return b""  # as its first part shows; what is kept of a dropped line is nothing

@@ -29,6 +29,8 @@ def as_json(record: Preview) -> str:
     A value or key that is not UTF-8 is there in base64, under another name.
     """
     found: dict[str, object] = {"offset": record.offset}
+    if record.cursor:
+        found["cursor"] = record.cursor
     if record.dropped:
         found["dropped"] = record.dropped
     else:
@@ -46,10 +48,10 @@ def as_json(record: Preview) -> str:
 def as_rows(record: Preview) -> Iterator[tuple[str, str]]:
     """Yield what is to be said of it as labels and texts, the first of them saying what becomes of it."""
     if record.dropped:
-        yield "dropped", f"by {record.dropped}: the line at {record.offset:,}"
-        yield "line", show_path(record.value)
+        yield "dropped", f"by {record.dropped}: {_where(record)}"
+        yield "entry" if record.cursor else "line", show_path(record.value)
         return
-    yield "record", f"to {record.topic}: the line at {record.offset:,}"
+    yield "record", f"to {record.topic}: {_where(record)}"
     yield "key", show_path(record.key)
     for name, value in record.headers:
         yield "header", f"{show_path(name.encode())}: {show_path(value)}"
@@ -59,6 +61,10 @@ def as_rows(record: Preview) -> Iterator[tuple[str, str]]:
         yield "note", NOTES.get(what) or _words(what)
     for words in record.why:
         yield "note", show_path(words.encode("utf-8", "surrogateescape"))
+
+
+def _where(record: Preview) -> str:
+    return f"entry {record.offset + 1:,}" if record.cursor else f"the line at {record.offset:,}"
 
 
 class Summary:

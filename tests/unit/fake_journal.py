@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from shipper.config import JournalConfig
 from shipper.journal.reader import Change, Reader
-from shipper.journal.selection import Term
+from shipper.journal.selection import Term, selects
 
 FIRST = 1_764_000_000_000_000
 STREAM = "ab" * 16
@@ -181,13 +181,4 @@ class FakeReader:
         return entry
 
     def _selected(self, entry: Entry) -> bool:
-        def has(match: str) -> bool:
-            name, _, value = match.partition("=")
-            found = entry.fields.get(name, [])
-            return value.encode() in (found if isinstance(found, list) else [found])
-
-        def fits(alternative: tuple[str, ...]) -> bool:
-            names = {match.partition("=")[0] for match in alternative}
-            return all(any(has(m) for m in alternative if m.startswith(f"{name}=")) for name in names)
-
-        return all(any(fits(alternative) for alternative in term) for term in self._terms)
+        return selects(self._terms, entry.fields)

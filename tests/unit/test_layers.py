@@ -134,7 +134,7 @@ TABLE = {
         "asks the daemon's own rules",
     ),
     "preview": Row(
-        f"{CORE} source tailer discovery checkpoints filesource checks",
+        f"{CORE} source tailer discovery checkpoints filesource journal checks",
         "",
         "reads and shapes as the daemon does: sends nothing, and has no rules of its own",
     ),

@@ -32,7 +32,9 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
 
     def ask(*options: str, **sources: str) -> tuple[int, str, str]:
         tables = "\n".join(
-            f'[sources.{name}]\npaths = ["{tmp_path}/{name}*.log"]\ntopic = "t.{{source}}"\n{text}'
+            f'[sources.{name}]\ntopic = "t.{{source}}"\n'
+            + ("" if "journald" in text else f'paths = ["{tmp_path}/{name}*.log"]\n')
+            + text
             for name, text in (sources or {"a": ""}).items()
         )
         (tmp_path / "c.toml").write_text(
@@ -128,6 +130,84 @@ def test_which_source_is_meant(ask: Ask, tmp_path: Path) -> None:
     assert (status, "a line by itself tells no source" in err) == (2, True)
     status, _, err = ask(file, "-s", "z")
     assert (status, 'there is no source "z"' in err) == (2, True)
+
+
+ENTRIES = [
+    {"__CURSOR": "c1", "__REALTIME_TIMESTAMP": "1764000000001000", "MESSAGE": "a", "_SYSTEMD_UNIT": "x.service"},
+    {
+        "__CURSOR": "c2",
+        "__REALTIME_TIMESTAMP": "1764000000002000",
+        "MESSAGE": [255, 0],
+        "_PID": "1",
+        "UNIT": "x.service",
+    },
+    {"MESSAGE": "other", "_SYSTEMD_UNIT": "y.service"},
+    {"__CURSOR": "c4", "_SYSTEMD_UNIT": "x.service", "TAG": ["t", "u"], "__SEQNUM": "7"},
+]
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> str:
+    file = tmp_path / "entries.json"
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in ENTRIES))
+    return str(file)
+
+
+JOURNAL = 'type = "journald"\nkey = "{field._SYSTEMD_UNIT|field.UNIT}"\n'
+UNIT = 'units = ["x"]'
+
+
+def test_entries_of_the_journal_as_journalctl_prints_them(ask: Ask, entries: str) -> None:
+    records = found(ask, entries, "-s", "j", j=JOURNAL + UNIT, a="")
+    assert [(r["offset"], r["cursor"], r.get("dropped")) for r in records] == [
+        (0, "c1", None),
+        (1, "c2", None),
+        (2, "entry 3", "selection"),
+        (3, "c4", "no_message"),
+    ]
+    first, second, *_ = records
+    assert (first["topic"], first["key"], first["value"]) == ("t.j", "x.service", "a")
+    assert first["timestamp"] == "2025-11-24T16:00:00.001Z"
+    assert (second["key"], second["value_base64"]) == ("x.service", "/wA=")
+    status, out, _ = ask(entries, "-s", "j", j=JOURNAL + UNIT, a="")
+    assert status == 0
+    assert out.splitlines()[0] == "record   to t.j: entry 1"
+    assert "dropped  by selection: entry 3" in out
+    assert out.splitlines()[-1] == "2 records, 1 dropped by selection, 1 dropped by no_message."
+
+
+def test_entries_of_the_journal_as_json_and_in_parts(ask: Ask, entries: str) -> None:
+    keys = JOURNAL + 'value = "json"\nmax_line = "1KiB"'
+    *_, last = found(ask, entries, j=keys)  # it is the only source
+    value = json.loads(last["value"])
+    assert (value["message"], value["TAG"], value["__CURSOR"]) == ("", ["t", "u"], "c4")
+    assert "__SEQNUM" not in value
+    parts = found(ask, "-l", json.dumps({"MESSAGE": "x" * 2500}), j=JOURNAL + 'max_line = "1KiB"')
+    assert [(len(part["value"]), part["offset"]) for part in parts] == [(1024, 0), (1024, 0), (452, 0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("a line", "it is no JSON (Expecting value: line 1 column 1 (char 0))"),
+        ('["MESSAGE"]', "it is no JSON object"),
+        ('{"MESSAGE": null}', "its MESSAGE was left out for its size: give journalctl the option --all"),
+        ('{"MESSAGE": [256]}', "MESSAGE is neither text nor bytes"),
+        ('{"A": {"b": 1}}', "A is neither text nor bytes"),
+        ("[" * 100_000, "it is no JSON that journalctl prints: it is nested too deep"),
+    ],
+)
+def test_what_is_no_entry_of_the_journal(ask: Ask, line: str, why: str) -> None:
+    status, out, err = ask("-l", '{"MESSAGE": "good", "_SYSTEMD_UNIT": "x.service"}', "-l", line, j=JOURNAL)
+    assert (status, "good" in out) == (1, True)
+    assert err == f"shipper: line 2 is no entry as `journalctl -o json` prints it: {why}\n"
+
+
+def test_what_does_not_go_with_a_source_of_the_journal(ask: Ask, tmp_path: Path) -> None:
+    status, _, err = ask("--as", "/x", "-l", "{}", j=JOURNAL)
+    assert (status, '--as names a file, and source "j" reads the journal' in err) == (2, True)
+    none = tmp_path / "none"
+    assert ask(str(none), j=JOURNAL)[2] == f"shipper: {none} cannot be read: No such file or directory\n"
 
 
 def test_what_cannot_be_read(ask: Ask, tmp_path: Path) -> None:
