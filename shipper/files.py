@@ -65,6 +65,11 @@ class Stat(NamedTuple):
     mtime_ns: int
     links: int
 
+    @classmethod
+    def of(cls, found: os.stat_result) -> Stat:
+        """Return what matters of what was found."""
+        return cls(FileId(found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns, found.st_nlink)
+
 
 def digest(data: bytes) -> bytes:
     """Return the digest that fingerprints are made of."""
@@ -115,11 +120,14 @@ class Files:
             place.close()
 
     def fstat(self, fd: int, op: str = "log.fstat") -> Stat:
-        """Return what is known of an open file."""
+        """Return what matters of an open file."""
+        return Stat.of(self.glance(fd, op))
+
+    def glance(self, fd: int, op: str = "log.fstat") -> os.stat_result:
+        """Return all that is known of an open file: for who looks often, and finds it unchanged most often."""
         if self._fault:
             self._fault(op)
-        s = os.fstat(fd)
-        return Stat(FileId(s.st_dev, s.st_ino), s.st_size, s.st_mtime_ns, s.st_nlink)
+        return os.fstat(fd)
 
     def pread(self, fd: int, size: int, offset: int, op: str = "log.read") -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file.
@@ -199,6 +207,10 @@ class PlainReader:
     def stat(self) -> Stat:
         """Return what the operating system says of the file."""
         return self._files.fstat(self.fd)
+
+    def glance(self) -> os.stat_result:
+        """Return the same as it comes."""
+        return self._files.glance(self.fd)
 
     def close(self) -> None:
         """Let go of the descriptor."""

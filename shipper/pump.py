@@ -314,7 +314,7 @@ class Pump(Inquiries):
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
-        self._pulse.beat(self._clock())
+        sent = self._pulse.beat(self._clock())
         if self._refusals.bury():
             self._progress_at = self._clock()
         for source in self._sources.values():
@@ -323,6 +323,8 @@ class Pump(Inquiries):
             files.pin()
         worked = self._turns.take()
         self._pulse.worked()
+        if sent:
+            self._poll(0.0)  # it goes on its way before anything is waited for
         self._poll(0.0 if worked else self._patience())
         self._settle()
         self._move()

@@ -4,6 +4,7 @@ What all kinds of sources do alike is in ``shipper.source``.
 
 - ``source``: whose turn it is to be read; reads and sends
 - ``sightings``: what discovery saw, taken in
+- ``hot``, ``brisk``: files that grow all the time, looked at on a beat and read at once
 - ``endings``: how a file ends
 - ``keeping``: what follows for a generation from what became of what was sent of it
 - ``census``: the files that are known, under which id and name, and what of that is saved

@@ -203,6 +203,11 @@ class Descriptors:
         tailer.reader = tailer.stat = tailer.glimpse = None  # how that file is says nothing of the next one
         return reader
 
+    @property
+    def full(self) -> bool:
+        """Whether as many files are open as may be."""
+        return len(self._open) >= self.limit
+
     def touch(self, tailer: Tailer) -> None:
         """Take note that ``tailer`` was read just now."""
         if tailer in self._open:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shipper.files import PlainReader, Stat
 from shipper.filesource.census import Census
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -19,10 +20,10 @@ LOOKS = 300  # without growth, after which it is not
 class Hot:
     """The hot files of one source. ``on``: there may be any; a file that is read is one from then on."""
 
-    def __init__(self, census: Census, clock: Clock, tell: Callable[[list[Tailer]], None]) -> None:
+    def __init__(self, census: Census, clock: Clock, tell: Callable[[list[Tailer]], list[Tailer]]) -> None:
         self.on = False
         self._census = census
-        self._tell = tell  # of those that have grown
+        self._tell = tell  # of those that have grown; returns which of them were read at once
         self._clock = clock
         self._files: dict[Tailer, int] = {}  # with the look at which each had grown last
         self._looks = 0
@@ -49,28 +50,32 @@ class Hot:
                 if tailer.grew_at >= since and tailer.reader is not None:
                     self._files[tailer] = self._looks
 
-    def look(self) -> None:
-        """Have those read that have grown."""
-        self._looks += 1
+    def look(self) -> bool:
+        """Have those read that have grown; returns whether any were read at once."""
+        looks = self._looks = self._looks + 1
         cold, grown = [], []
         for tailer, at in self._files.items():
             reader = tailer.reader
-            if reader is None or self._looks - at > LOOKS:
+            if not isinstance(reader, PlainReader) or looks - at > LOOKS:
                 cold.append(tailer)
                 continue
             try:
-                stat = reader.stat()
+                found = reader.glance()
             except OSError:
                 cold.append(tailer)  # told when it is read
                 continue
-            if stat.size != tailer.size and not tailer.compression:
-                tailer.glimpse = stat
+            if found.st_size != tailer.size:
+                tailer.glimpse = Stat.of(found)
                 grown.append(tailer)
         for tailer in cold:
             del self._files[tailer]
-        if grown:
-            self._grown += grown
-            self._tell(grown)
+        if not grown:
+            return False
+        self._grown += grown
+        read = self._tell(grown)
+        for tailer in read:
+            self._files[tailer] = looks
+        return bool(read)
 
     def rest(self) -> None:
         """Take note that a round has ended: what was seen in it is old by the next one."""

@@ -13,6 +13,7 @@ from shipper.config import FileConfig
 from shipper.discovery.rules import Watched, trust
 from shipper.files import BROKEN
 from shipper.filesource import framers
+from shipper.filesource.brisk import Brisk
 from shipper.filesource.census import Census
 from shipper.filesource.deleted import Deleted
 from shipper.filesource.endings import Endings
@@ -71,6 +72,7 @@ class FileSource(BaseSource[Tailer]):
             tools.clock,
             BLOCK,
         )
+        self._brisk = Brisk(census, self._sending, self.delivery, tools.ledger, tools.clock)
         self._endings = Endings(
             census,
             schedule,
@@ -102,8 +104,15 @@ class FileSource(BaseSource[Tailer]):
         """Let go of what is kept open; its generations' files are closed with those of all sources."""
         self._intake.close()
 
-    def _grown(self, tailers: list[Tailer]) -> None:
-        self._sightings.grown(tailers)
+    def _grown(self, tailers: list[Tailer]) -> list[Tailer]:
+        """Have files read that have grown; returns those that were read at once."""
+        read, others = ([], tailers) if self._leaving else self._brisk.read(tailers)
+        if read and self._descriptors.full:
+            for tailer in read:
+                self._descriptors.touch(tailer)
+        if others:
+            self._sightings.grown(others)
+        return read
 
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""

@@ -138,14 +138,19 @@ class Delivery:
             self._keeper.changed(stream)
         self._backoff = 0.0
         self.blocked = ""
-        for place in [p for p in self._buried if p[:2] == (stream.uid, stream.generation)]:
-            if place[2] < stream.track.acked.offset:
-                del self._buried[place]
+        if self._buried:
+            self._unbury(stream)
         if stream.settled:
             self.unsettled.pop(stream, None)
             if not self.unsettled:
                 self._trial = False
             self._keeper.settled(stream)
+
+    def _unbury(self, stream: Stream) -> None:
+        """Forget which parts were safe in the dead letters of what is acknowledged."""
+        for place in [p for p in self._buried if p[:2] == (stream.uid, stream.generation)]:
+            if place[2] < stream.track.acked.offset:
+                del self._buried[place]
 
     def refuse(self, delay: float) -> None:
         """Stop, as something was not taken; rewind when nothing is in flight any more, after a growing pause."""

@@ -61,14 +61,14 @@ class Sending:
         self._keeps_long = config.on_long_line == "deadletter"
         self._beside = PROVENANCE_BYTES if config.provenance == "headers" else 0  # of a record, besides key and line
         # Nothing is asked of a record but to be sent with its file's key: see _is_plain.
-        self._plain = stage.plain and not self._beside and not self._chooses and not self.rate.limited
+        self.plain = stage.plain and not self._beside and not self._chooses and not self.rate.limited
         self._fits: dict[str, int] = {}  # by topic: what was known to fit when it was last sent to
 
     def most(self, stream: Stream) -> int | None:
         """Return how many bytes of a line go with others; ``None`` where ``stream`` waits until it may be read."""
         if self._chooses:
             return sys.maxsize  # decided for each record
-        fits = self._limit(stream.topic)
+        fits = self.limit(stream.topic)
         if fits is None:
             self._wait(stream, stream.topic)
             return None
@@ -126,7 +126,7 @@ class Sending:
     def _is_plain(self, stream: Stream, batch: Batch) -> bool:
         """Whether ``batch`` goes as it is, as nearly all do: nothing in it may have to go alone, or be passed over."""
         noted = batch.part or batch.full or batch.replaced or stream.record
-        if not self._plain or noted or self._delivery.careful:
+        if not self.plain or noted or self._delivery.careful:
             return False
         return len(batch.lines) > 1 or len(batch.lines[0]) + len(stream.key) <= self._fits.get(stream.topic, 0)
 
@@ -166,8 +166,8 @@ class Sending:
 
     # --- what goes together ------------------------------------------------------------------------------------------
 
-    def _limit(self, topic: str) -> int | None:
-        """Return how many bytes of a record fit ``topic``; ``None`` where it cannot be sent to now."""
+    def limit(self, topic: str) -> int | None:
+        """Return how many bytes of a record go with others to ``topic``; ``None`` where it cannot be sent to now."""
         if self.sink.topic_state(topic) is not TopicState.READY:
             return None
         fits = self.sink.fits(topic)
@@ -198,7 +198,7 @@ class Sending:
             limit = self._fits.get(stream.topic, 0) - len(stream.key) - self._beside
             return count, "", count == 1 and len(batch.lines[0]) > limit
         topics = {stream.topic} if shaped.topics is None else set(shaped.topics)
-        limits = {topic: self._limit(topic) for topic in topics}
+        limits = {topic: self.limit(topic) for topic in topics}
         stops = _stops(stream.topic, shaped, limits)
         if not stops or (first := min(stops))[0] >= count:
             return count, "", False

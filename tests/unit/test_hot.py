@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import cast
 
 import pytest
 
-from shipper.files import PlainReader, Stat
+from shipper.files import PlainReader
 from shipper.filesource.census import Census
 from shipper.filesource.hot import LOOKS, WARM, Hot
 from shipper.model import Checkpoint, FileId
@@ -15,17 +16,17 @@ from shipper.tailer import Tailer
 FILE = FileId(1, 1)
 
 
-class Reader:
+class Reader(PlainReader):
     """An open file of some size, or one that cannot be looked at."""
 
     def __init__(self) -> None:
         self.size = 0
         self.error: OSError | None = None
 
-    def stat(self) -> Stat:
+    def glance(self) -> os.stat_result:
         if self.error is not None:
             raise self.error
-        return Stat(FILE, self.size, 0, 1)
+        return os.stat_result((0, FILE.ino, FILE.dev, 1, 0, 0, self.size, 0, 0, 0))
 
 
 class Names:
@@ -44,10 +45,15 @@ class Rig:
         self.now = 100.0
         self.tailer = Tailer(Checkpoint("a", "s", b"/a", b"/a", FILE, 0, 0), 1000, "t", b"key")
         self.reader = Reader()
-        self.tailer.reader = cast("PlainReader", self.reader)
+        self.tailer.reader = self.reader
         self.names = Names(self.tailer)
-        self.hot = Hot(cast("Census", self.names), lambda: self.now, self.names.grown.extend)
+        self.at_once: list[Tailer] = []
+        self.hot = Hot(cast("Census", self.names), lambda: self.now, self._tell)
         self.hot.turn(on=True)
+
+    def _tell(self, grown: list[Tailer]) -> list[Tailer]:
+        self.names.grown += grown
+        return self.at_once
 
     def look(self) -> bool:
         """Look once; whether the file is to be read."""
@@ -118,3 +124,12 @@ def test_nothing_is_hot_while_the_kernel_tells_of_everything(rig: Rig) -> None:
     rig.hot.modified({b"/a"})
     rig.reader.size = 5
     assert not rig.look()
+
+
+def test_what_is_read_at_once_stays_hot_and_is_told(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    for size in range(1, 2 * LOOKS):
+        rig.reader.size = size
+        rig.at_once = [rig.tailer] if size <= LOOKS else []
+        assert rig.hot.look() is (size <= LOOKS)
+        rig.tailer.size = size

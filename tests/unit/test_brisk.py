@@ -1,0 +1,117 @@
+"""The short way of files that grow all the time: what goes it, and what is left to its turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.tailer import Tailer
+from tests.unit.bench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    one = Bench(tmp_path)
+    append(tmp_path / "app.log", "a")
+    one.start()
+    one.calm()
+    one.source.hot.turn(on=True)
+    one.source.hot.read(tailer_of(one))
+    yield one
+    one.close()
+
+
+def append(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def tailer_of(bench: Bench) -> Tailer:
+    (tailer,) = bench.source.generations()
+    return tailer
+
+
+def test_what_was_added_is_sent_at_once_and_booked_as_ever(bench: Bench) -> None:
+    tailer = tailer_of(bench)
+    bench.now += 10
+    append(bench.root / "app.log", "b", "c")
+    assert bench.source.hot.look()
+    assert not bench.source.hungry
+    size = (bench.root / "app.log").stat().st_size
+    assert (bench.ledger.records, tailer.read.offset, tailer.unread) == (2, size, 0)
+    assert tailer.track.acked.offset < size
+    assert tailer.fresh.since(tailer.track.acked.offset) == bench.now
+    assert not bench.source.hot.look()
+    bench.calm()
+    assert bench.lines == ["a", "b", "c"]
+    assert bench.offsets() == {"app.log": size}
+
+
+def unended(bench: Bench) -> None:
+    with open(bench.root / "app.log", "ab") as log:
+        log.write(b"b")
+
+
+def written_anew(bench: Bench) -> None:
+    (bench.root / "app.log").write_bytes(b"b, which is another beginning\n")
+
+
+def shorter(bench: Bench) -> None:
+    os.truncate(bench.root / "app.log", 0)
+
+
+def succeeded(bench: Bench) -> None:
+    append(bench.root / "app.log", "b")
+    os.rename(bench.root / "app.log", bench.root / "app.log.1")
+    append(bench.root / "app.log", "c")
+    bench.beat()
+    bench.discovery.rescan()
+    for observation in bench.discovery.collect().observations:
+        bench.source.observe(observation)
+
+
+def held_up(bench: Bench) -> None:
+    append(bench.root / "app.log", "b")
+    bench.ledger.paused = True
+
+
+def leaving(bench: Bench) -> None:
+    append(bench.root / "app.log", "b")
+    bench.source.leave()
+
+
+def sent_again(bench: Bench) -> None:
+    append(bench.root / "app.log", "b")
+    bench.source.delivery.rewinding = True
+
+
+@pytest.mark.parametrize("happens", [unended, written_anew, shorter, succeeded, held_up, leaving, sent_again])
+def test_all_else_is_left_to_its_turn(bench: Bench, happens: Callable[[Bench], None]) -> None:
+    tailer = tailer_of(bench)
+    happens(bench)
+    before = tailer.read
+    assert not bench.source.hot.look()
+    assert (bench.ledger.records, tailer.read) == (0, before)
+    bench.ledger.paused = bench.source.delivery.rewinding = False
+    bench.source.leave(leaving=False)
+    bench.calm()
+    expected: dict[Callable[[Bench], None], list[str]] = {
+        unended: ["a"],
+        shorter: ["a"],
+        succeeded: ["a", "b", "c"],
+        written_anew: ["a", "b, which is another beginning"],
+    }
+    assert bench.lines == expected.get(happens, ["a", "b"])
+
+
+def test_what_is_more_than_a_block_goes_on_in_its_turn(bench: Bench) -> None:
+    lines = [f"{number:099d}" for number in range(4000)]
+    append(bench.root / "app.log", *lines)
+    assert bench.source.hot.look()
+    assert bench.source.hungry
+    assert 0 < bench.ledger.records < len(lines)
+    bench.calm()
+    assert bench.lines == ["a", *lines]
