@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from ctypes import addressof, sizeof
+from ctypes import sizeof
 from itertools import groupby, repeat
 from typing import Any
 
@@ -43,42 +43,42 @@ def sizes(values: Sequence[bytes]) -> array[int]:
 
 
 class Array:
-    """So many copies of one structure, in a row: ``buffer`` is what librdkafka is called with."""
+    """So many copies of one structure, in a row, from ``address`` on; they live as long as this does."""
 
     def __init__(self, structure: Any, count: int) -> None:
         self.count = count
         self.stride = sizeof(structure)
-        self._bytes = bytearray(bytes(structure)) * count
-        self.buffer = (ctypes.c_char * len(self._bytes)).from_buffer(self._bytes)
+        self._words = array("L", bytes(structure)) * count
+        self._view = memoryview(self._words)
+        self.address = self._words.buffer_info()[0]
 
-    def fill(self, offset: int, column: Any, start: int = 0, stop: int | None = None) -> None:
-        """Set the word at ``offset`` of the structures from ``start`` to ``stop``."""
-        step = self.stride // WORD
-        end = self.count if stop is None else stop
-        memoryview(self._bytes).cast("L")[start * step + offset // WORD : end * step : step] = column
+    def fill(self, offset: int, column: Any) -> None:
+        """Set the word at ``offset`` of each structure."""
+        self._view[offset // WORD :: self.stride // WORD] = column
 
     def fill_long(self, offset: int, column: Iterable[int]) -> None:
         """Set the eight bytes at ``offset`` of each structure."""
-        memoryview(self._bytes).cast("q")[offset // 8 :: self.stride // 8] = array("q", column)
+        self._view.cast("B").cast("q")[offset // 8 :: self.stride // 8] = array("q", column)
 
     def words(self, offset: int) -> list[int]:
         """Return the word at ``offset`` of each structure."""
-        return memoryview(self._bytes).cast("L")[offset // WORD :: self.stride // WORD].tolist()
+        return self._view[offset // WORD :: self.stride // WORD].tolist()
 
     def ints(self, offset: int) -> list[int]:
         """Return the ``int`` at ``offset`` of each structure."""
-        return memoryview(self._bytes).cast("i")[offset // 4 :: self.stride // 4].tolist()
+        return self._view.cast("B").cast("i")[offset // 4 :: self.stride // 4].tolist()
 
     def places(self) -> range:
         """Return the address of each structure."""
-        first = addressof(self.buffer)
-        return range(first, first + self.count * self.stride, self.stride)
+        return range(self.address, self.address + self.count * self.stride, self.stride)
 
 
-def batch(messages: Messages, numbers: Iterable[tuple[int, int]]) -> Array:
-    """Return records for ``produce_batch``; ``numbers``: what is reported, and of how many records in a row."""
+def batch(messages: Messages, numbers: int | Sequence[int]) -> Array:
+    """Return records for ``produce_batch``; ``numbers``: what is reported, for all of them or of each."""
     values, keys = messages.values, messages.keys
     record = c.Message(partition=c.PARTITION_UA)
+    if isinstance(numbers, int):
+        record.private = numbers
     if isinstance(keys, bytes):
         record.key, record.key_len = addresses((keys,))[0], len(keys)
     made = Array(record, len(values))
@@ -87,10 +87,8 @@ def batch(messages: Messages, numbers: Iterable[tuple[int, int]]) -> Array:
     if not isinstance(keys, bytes):
         made.fill(c.Message.key.offset, addresses(keys))
         made.fill(c.Message.key_len.offset, sizes(keys))
-    start = 0
-    for number, count in numbers:
-        made.fill(c.Message.private.offset, array("L", (number,)) * count, start, start + count)
-        start += count
+    if not isinstance(numbers, int):
+        made.fill(c.Message.private.offset, array("L", numbers))
     return made
 
 

@@ -32,6 +32,7 @@ Report = tuple[DeliveryReport | None, int]  # who is told of so many records; No
 
 TEXT = 512  # bytes of an error's text
 EVENTS = c.EVENT_DR | c.EVENT_LOG | c.EVENT_ERROR | c.EVENT_STATS
+PRIVATE = c.Message.private.offset
 INVALID = KafkaError._INVALID_ARG  # noqa: SLF001 - public, in spite of its name
 
 
@@ -56,22 +57,28 @@ class Metadata(NamedTuple):
 
 
 def runs(count: int, number: Callable[[int], int]) -> Iterator[tuple[int, int]]:
-    """Yield each number of ``count`` places, and in how many it is, where the places of a number stand together.
+    """Yield each number of ``count`` places (one at least), and in how many it is; those of a number stand together.
 
     A long run takes as many looks as its length has bits, twice.
     """
-    start = 0
-    while start < count:
-        found = number(start)
-        last, step = start, 1  # the last place that is known to have it
-        while last + step < count and number(last + step) == found:
-            last += step
-            step *= 2
-        while step := step // 2:
-            if last + step < count and number(last + step) == found:
+    start, found = 0, number(0)
+    while True:
+        end = start + 1
+        behind = number(end) if end < count else None
+        if behind == found:
+            last, step = end, 1
+            while last + step < count and number(last + step) == found:
                 last += step
-        yield found, last + 1 - start
-        start = last + 1
+                step *= 2
+            while step := step // 2:
+                if last + step < count and number(last + step) == found:
+                    last += step
+            end = last + 1
+            behind = number(end) if end < count else None
+        yield found, end - start
+        if behind is None:
+            return
+        start, found = end, behind
 
 
 class Client:
@@ -94,7 +101,7 @@ class Client:
         self._on_log = on_log
         self._on_statistics = on_statistics
         self._throttle = c.THROTTLE_CB(lambda _rk, _name, _id, milliseconds, _opaque: on_throttle(milliseconds / 1000))
-        self._owed: dict[int, tuple[DeliveryReport, list[int]]] = {}  # who is told, and of how many records still
+        self._owed: dict[int, tuple[DeliveryReport, int]] = {}  # who is told, and of how many records still
         self._number = 0  # the last one of these
         self._failed: deque[tuple[DeliveryReport, KafkaError, str]] = deque()  # what was not taken, to be reported
         self._places = (ctypes.c_size_t * 16)()  # of an event's records
@@ -115,9 +122,15 @@ class Client:
         Returns why the first one was not taken of those that were not; they are reported by ``poll``.
         """
         reports = list(reports)
-        made = batch(messages, [(self._owe(report, count), count) for report, count in reports])
+        if len(reports) == 1:
+            made = batch(messages, self._owe(*reports[0]))
+        else:
+            numbers: list[int] = []
+            for report, count in reports:
+                numbers += [self._owe(report, count)] * count
+            made = batch(messages, numbers)
         with _Handle(self._rk, topic) as handle:
-            queued = c.produce_batch(handle, c.PARTITION_UA, c.MSG_F_COPY, made.buffer, made.count)
+            queued = c.produce_batch(handle, c.PARTITION_UA, c.MSG_F_COPY, made.address, made.count)
         if queued == made.count:
             return None
         first, at = None, 0
@@ -169,7 +182,7 @@ class Client:
         if report is None or not count:
             return 0
         self._number = self._number % sys.maxsize + 1
-        self._owed[self._number] = report, [count]
+        self._owed[self._number] = report, count
         return self._number
 
     def _fail(self, report: DeliveryReport | None, number: int, error: KafkaError, topic: str) -> None:
@@ -180,9 +193,10 @@ class Client:
     def _settle(self, number: int, count: int) -> DeliveryReport:
         """Count off some of what is owed under ``number``."""
         report, left = self._owed[number]
-        left[0] -= count
-        if not left[0]:
+        if left == count:
             del self._owed[number]
+        else:
+            self._owed[number] = report, left - count
         return report
 
     # --- what it has to say ------------------------------------------------------------------------------------------
@@ -237,7 +251,8 @@ class Client:
         record = c.Message.from_address
         # The first one's offset: those after it count on from there, even from that which says that there is none.
         if c.event_error(event) == 0 and record(places[0]).offset >= 0:
-            for number, taken in runs(count, lambda n: record(places[n]).private):
+            number_at = ctypes.c_size_t.from_address
+            for number, taken in runs(count, lambda n: number_at(places[n] + PRIVATE).value):
                 if number:
                     self._settle(number, taken).ack(taken)
             return

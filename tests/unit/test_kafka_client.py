@@ -71,7 +71,7 @@ def poll_until(client: Client, what: str, check: Callable[[], object]) -> None:
     eventually(what, step)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 70)), max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 70)), min_size=1, max_size=30))
 def test_runs_are_found_as_one_by_one(given: list[tuple[int, int]]) -> None:
     wanted: list[tuple[int, int]] = []
     for number, (_, count) in enumerate(given):
