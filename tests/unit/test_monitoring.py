@@ -19,6 +19,7 @@ from tests.unit.test_admin import FINE
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 RULES = PACKAGING / "prometheus" / "shipper.rules.yml"
+CASES = RULES.with_name("shipper.test.yml")
 DASHBOARD = PACKAGING / "grafana" / "shipper.json"
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -55,11 +56,18 @@ def test_every_alert_is_in_the_docs() -> None:
     assert {rule["alert"] for rule in rules()} == set(re.findall(r"^\| `(Shipper\w+)` \|", text, re.M))
 
 
+def test_every_alert_is_seen_to_come_and_to_stay_away() -> None:
+    cases = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
+    alerts = {rule["alert"] for rule in rules()}
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == alerts
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == alerts
+
+
 def test_the_rules_are_what_prometheus_takes() -> None:
     try:
         promtool = shutil.which("promtool") or f"{unpacked('promtool', 'prometheus')}/usr/bin/promtool"
     except NotHere as why:
         pytest.skip(f"no promtool: {why}")
-    for command in (["check", "rules", RULES.name], ["test", "rules", "shipper.test.yml"]):
+    for command in (["check", "rules", RULES.name], ["test", "rules", CASES.name]):
         done = subprocess.run([promtool, *command], cwd=RULES.parent, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
