@@ -298,7 +298,9 @@ class Pump(Inquiries):
             self._watch()
 
     def _move(self) -> None:
-        """Let sources come and go, as far as they can now."""
+        """Let sources come and go, as far as they can now: not before all that was reported is in the books."""
+        if self._ledger.reported or self._ledger.nacks:
+            return
         if not (self._commits is not None and self._commits.busy) and self._roster.step():
             self._watch()
             gc.collect()  # a source refers to itself, and what is old is hardly ever looked at otherwise

@@ -1077,3 +1077,14 @@ def test_a_file_that_has_only_a_second_name_left_is_older_than_what_was_rotated_
         ("write", 0, 3, 0),
         ("wait", 1),
     )
+
+
+def test_what_was_reported_is_in_the_books_before_a_source_ends() -> None:
+    holds(
+        ("brokers_away",),
+        ("write", 0, 0, 0),
+        ("reload", 0),
+        ("beat",),
+        ("reload", 0),
+        ("report", 0, 0),
+    )
