@@ -523,6 +523,7 @@ class Intake:
         census = self._census
         if not one.adoptable and not any(begins_as(reader, t) for r in relatives for t in r.gens if t.detached):
             return False  # the directory may be full of such files, and it takes long to decompress them
+        before = reader.stat()
         size = length(reader)
         for tailer in [t for r in relatives for t in r.gens if self._is_mounted_over(t, one, reader, size)]:
             census.unbind(tailer)  # nothing comes to it any more
@@ -551,7 +552,10 @@ class Intake:
             case = self._undecided.cases.get(one.file_id)
             if case is not None and case.why is Why.OVERWRITTEN and not case.ready:
                 raise _Unsure(Why.OVERWRITTEN)
+            # What has been written over meanwhile is judged by what it holds when it is its turn.
+            changed = one.path != one.base and reader.stat() != before
             self._new(one, reader)
+            census.by_id[one.file_id].unseen |= changed
             return True
         return False
 

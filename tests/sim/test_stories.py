@@ -1088,3 +1088,14 @@ def test_what_was_reported_is_in_the_books_before_a_source_ends() -> None:
         ("reload", 0),
         ("report", 0, 0),
     )
+
+
+def test_a_rotated_file_that_is_written_over_while_it_is_judged_is_judged_once_more() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("copytruncate", 0, 0, 0),
+        ("race", 0, "restore", 0, 0),
+        ("race", 20, "copytruncate", 0, 0, 0),
+        ("write", 0, 0, 0),
+        ("look",),
+    )
