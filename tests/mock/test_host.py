@@ -278,3 +278,30 @@ def test_no_descriptor_left_is_no_file_deleted(rig: Rig) -> None:
     rig.delivered()
     assert not daemon.told("file.lost"), daemon.log()
     rig.verify()
+
+
+# Deleted files.
+
+
+def test_deleted_files_are_held_open_while_brokers_are_away_up_to_the_cap(rig: Rig) -> None:
+    """Of what is beyond it, the oldest gives way, and is told as lost; what is kept arrives later."""
+    rig.shipper["deleted_max"] = "13KiB"  # two of the files below, and not three
+    bootstrap, rig.kafka["bootstrap_servers"] = rig.kafka["bootstrap_servers"], "127.0.0.1:1"
+    daemon = rig.start()
+    for number in range(5):
+        if number == 3:
+            rig.truth.excuse()  # the first three are beyond the cap when all are there
+        log = rig.log(f"{number}.log")
+        log.write(100, size=100)
+        daemon.wait_open(log.path)
+        log.path.unlink()
+    for lost in (daemon.wait_for("file.lost", count) for count in (1, 2, 3)):
+        assert lost.level == "ERROR"
+        assert "more than shipper.deleted_max of deleted files was held open" in lost.fields["why"]
+    assert len([path for path in daemon.open_paths() if path.endswith(".log (deleted)")]) == 2
+    rig.kafka["bootstrap_servers"] = bootstrap
+    rig.configure()
+    daemon.reload()
+    rig.verify()
+    assert {record.key for record in rig.reader.records} == {b"3.log", b"4.log", b"~end1.log"}
+    assert len(daemon.told("file.lost")) == 3
