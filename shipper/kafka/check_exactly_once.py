@@ -16,10 +16,11 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]  # 
 
 from shipper.config import KafkaConfig
 from shipper.kafka.check import Facts, Finding, Level
+from shipper.kafka.checkpoint_topic import PARTITIONS, SETTINGS, keeps, new_topic
 from shipper.kafka.errors import explain
 from shipper.kafka.probe import judge
 from shipper.kafka.settings import producer_settings
-from shipper.kafka.transactions import PARTITIONS, TOPIC_SETTINGS, keeps, new_topic, transactional_id
+from shipper.kafka.transactions import transactional_id
 from shipper.model import TopicState
 
 STAND_IN = ":check"  # holds what no instance's name may
@@ -76,7 +77,7 @@ def _not_there(config: KafkaConfig, subject: str, refused: str, brokers: int) ->
     if not refused:
         text = "not found; is created at the first start. Ask again then whether this user may read and write it"
         return Finding(Level.OK, subject, text)
-    wanted = " ".join(f"--config {name}={value}" for name, value in TOPIC_SETTINGS.items())
+    wanted = " ".join(f"--config {name}={value}" for name, value in SETTINGS.items())
     create = (
         f"kafka-topics.sh --bootstrap-server {config.bootstrap_servers} --create --topic {config.checkpoint_topic} "
         f"--partitions {PARTITIONS} --replication-factor {min(3, brokers)} {wanted}"

@@ -31,13 +31,13 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin import AdminClient
 
 from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.calls import Call, Caller
+from shipper.kafka.checkpoint_topic import PARTITIONS, create, when_unfit
 from shipper.kafka.client import Client
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.hanging import Found, Known, Look, Partition
@@ -49,33 +49,15 @@ from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, Head
 CALL = 1.0  # seconds for one call on the opening thread, after which it looks whether to go on
 BEAT = 0.25  # seconds between looks at a topic that is not there yet
 RETRY = 1.0  # seconds before something is tried again that failed
-ADMIN = 10.0  # seconds for an answer of the admin client
 ANSWER = 2.0  # seconds to wait until it is known of every topic whether it is there
 KEEP = 30.0  # seconds that the connection for looks is kept: aborts seldom come alone
 TRIES = 2  # transactions to end what hangs in a partition; what is open then is another producer's
 SENT = 10.0  # seconds for the records of such a transaction
-PARTITIONS = 12  # of a topic that is created here
-TOPIC_SETTINGS = {
-    "cleanup.policy": "compact",
-    # Small segments, often compacted: reading back then takes no longer than the checkpoints are many.
-    "segment.bytes": "16777216",
-    "min.cleanable.dirty.ratio": "0.1",
-}
 
 
 def transactional_id(instance: str) -> str:
     """Return the id under which an instance's transactions go."""
     return f"shipper-{instance}"
-
-
-def new_topic(name: str) -> NewTopic:
-    """Return the topic of the checkpoints as it is created."""
-    return NewTopic(name, num_partitions=PARTITIONS, config=TOPIC_SETTINGS)
-
-
-def keeps(policy: str) -> bool:
-    """Whether a topic of this ``cleanup.policy`` keeps what was written last, however long ago."""
-    return policy == "compact"  # "compact,delete" removes it with its segment
 
 
 class Outcome(StrEnum):
@@ -368,7 +350,8 @@ class TransactionalProducer(Producer):
             self.error = error
         self._wake()
         if self.recovered is not None:
-            self._look_at_policy()
+            unfit = self._events.checkpoint_topic_unfit
+            when_unfit(self._ask_admin(), self._topic, lambda policy: unfit(self._topic, policy))
             self._clear_later()
 
     def _find_topic(self) -> int:
@@ -381,8 +364,8 @@ class TransactionalProducer(Producer):
                     found = self._txn.list_topics(self._topic, CALL).topics[self._topic]
                     if found.error is None and found.partitions:
                         return len(found.partitions)
-                elif state is TopicState.MISSING:
-                    self._create()
+                elif state is TopicState.MISSING and create(self._ask_admin(), self._topic):
+                    self._events.checkpoint_topic_created(self._topic, PARTITIONS)
             except KafkaException as raised:
                 self._events.checkpoint_topic_missing(self._topic, explain(raised.args[0]))
                 self._stopping.wait(RETRY)
@@ -397,28 +380,6 @@ class TransactionalProducer(Producer):
             # A new client tries its second connection after half of the backoff.
             self._admin = AdminClient(shared_settings(self._settings) | {"log_level": 0, "reconnect.backoff.ms": 40})
         return self._admin
-
-    def _create(self) -> None:
-        try:
-            self._ask_admin().create_topics([new_topic(self._topic)])[self._topic].result(ADMIN)
-        except KafkaException as raised:
-            if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
-        else:
-            self._events.checkpoint_topic_created(self._topic, PARTITIONS)
-
-    def _look_at_policy(self) -> None:
-        """Warn where the topic does not keep what was written last; who may not ask is not told.
-
-        Nothing waits for it: the daemon is delivering already.
-        """
-
-        def judge(answer: Future[Any]) -> None:
-            if answer.exception() is None and not keeps(policy := answer.result()["cleanup.policy"].value):
-                self._events.checkpoint_topic_unfit(self._topic, policy)
-
-        resource = ConfigResource(ResourceType.TOPIC, self._topic)
-        self._ask_admin().describe_configs([resource], request_timeout=ADMIN)[resource].add_done_callback(judge)
 
     def _init(self) -> bool:
         while not self._stopping.is_set():
