@@ -279,10 +279,11 @@ class Sink(Protocol):
         A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
         """
 
-    def push(self) -> float:
+    def push(self, *, at_once: bool = False) -> float:
         """Let what was sent go now, as no more comes for a while; returns when to call it again, infinite: not needed.
 
-        Otherwise it waits for its batches to be full, for a while.
+        Otherwise it waits for its batches to be full, for a while. ``at_once``: it has gathered already, and goes
+        without waiting for ``linger``.
         """
 
     def poll(self, timeout: float) -> int:

@@ -325,9 +325,7 @@ class Pump(Inquiries):
             files.pin()
         worked = self._turns.take()
         self._pulse.worked()
-        if sent:
-            self._poll(0.0)  # it goes on its way before anything is waited for
-        self._poll(0.0 if worked else self._patience())
+        self._poll(0.0 if worked else self._patience(gathered=sent))
         self._settle()
         self._move()
         now = self._clock()
@@ -368,8 +366,11 @@ class Pump(Inquiries):
             for source in self._of_files.values():
                 source.modified(collected.modified)
 
-    def _patience(self) -> float:
-        """Return how long delivery reports may be waited for now; waits by itself when none can come."""
+    def _patience(self, *, gathered: bool) -> float:
+        """Return how long delivery reports may be waited for now; waits by itself when none can come.
+
+        ``gathered``: what was sent in this round has gathered for a beat, and waits for nothing more.
+        """
         now = self._clock()
         if self._commits is not None:
             if self._commits.opening:
@@ -381,7 +382,9 @@ class Pump(Inquiries):
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
             return 0.0
-        push = math.inf if self._ledger.paused else self._client.push()  # when there is room again, more is read
+        push = math.inf  # when there is room again, more is read
+        if not self._ledger.paused:
+            push = self._client.push(at_once=gathered)
         if (rest := self._pulse.due - now) < REPORT_BEAT * 10 and not self._ledger.paused:
             # What was found by then is sent together, and so may what is reported be taken in together.
             rest = min(rest, push - now)

@@ -195,12 +195,12 @@ class Producer:
         self._push_at = min(self._push_at, self._clock() + self._linger)
         self._again = AGAIN
 
-    def push(self) -> float:
-        """Let what was sent go now, once it has waited for ``linger``; returns when to call it again.
+    def push(self, *, at_once: bool = False) -> float:
+        """Let what was sent go now, once it has waited for ``linger`` or ``at_once``; returns when to call it again.
 
         On a busy machine the client may not notice, so it is told again while something was not reported.
         """
-        if (now := self._clock()) < self._push_at:
+        if (now := self._clock()) < self._push_at and (not at_once or math.isinf(self._push_at)):
             return self._push_at
         self._hand_over()
         self._push_at = math.inf
