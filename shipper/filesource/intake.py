@@ -66,6 +66,7 @@ class Intake:
         self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self._outlived: list[Tailer] = []  # whose ids are other files' now, which only a look around has told
+        self._grown: list[Tailer] = []  # that are finished, and were seen to have changed when something was searched for
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self._kept: list[Seen] = []  # files that were held open since before it was known what is known of them
         self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
@@ -78,7 +79,8 @@ class Intake:
         Before that it is made sure that the generations which they may belong to, and those in ``doubtful``, still
         hold what was read of them: what holds other bytes is an unknown file too, and has its place among the others.
         """
-        waiting = [*self._released(doubtful), *unknown, *self._take_parted()]
+        grown, self._grown = self._grown, []
+        waiting = [*self._released([*doubtful, *grown]), *unknown, *self._take_parted()]
         relatives = {lineage.path: lineage for one in waiting for lineage in self._relatives(one)}
         for lineage in relatives.values():
             opened = (t for t in lineage.past if t.reader is not None)
@@ -432,6 +434,8 @@ class Intake:
                 self._outlived.append(tailer)
             elif tailer is not None and tailer.path == one.base and census.sighted(tailer, one):
                 census.grew(tailer)
+                if tailer.finished:
+                    self._grown.append(tailer)
             left = census.left.get(file_id)
             if left is not None and not is_still_left(self._files, left, one):
                 census.part(left)

@@ -22,8 +22,8 @@ def is_still(files: Files, descriptors: Descriptors, tailer: Tailer, one: Seen) 
         return True
     if not tailer.head_len:  # nothing is known of its bytes; of a finished one, as it had none or they are gone
         same = (one.base, one.compression) == (tailer.path, tailer.compression)
-        if one.path == tailer.path and not tailer.size:
-            return False  # it was rotated without a byte: what has the name now is younger
+        if one.path == tailer.path:
+            return False  # it was rotated away: what has the name now is younger
         return same and tailer.state not in (File.FINISHED, File.LOST)
 
     def rescue(reader: PlainReader | PackedReader) -> bool:

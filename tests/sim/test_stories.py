@@ -1099,3 +1099,31 @@ def test_a_rotated_file_that_is_written_over_while_it_is_judged_is_judged_once_m
         ("write", 0, 0, 0),
         ("look",),
     )
+
+
+def test_what_has_the_name_of_a_path_is_not_an_unreadable_file_that_was_rotated_away() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("break", 0, 0),
+        ("look",),
+        ("rotate", 0, 1),
+        ("wait", 0),
+        ("rotate_chain", 0, 3),
+    )
+
+
+def test_a_finished_file_that_was_copied_over_holds_what_is_searched_for() -> None:
+    holds(
+        ("setup", 2, 0, 0),
+        ("few_open", 0),
+        ("kill",),
+        ("race", 13, "restore", 0, 2),
+        ("write", 0, 0, 0),
+        ("rotate_chain", 1, 1),
+        ("unwanted", 1),
+        ("write", 0, 0, 0),
+        ("race", 0, "write_half", 0),
+        ("rotate", 0, 1),
+        ("start", 1),
+        ("copytruncate", 0, 0, 0),
+    )
