@@ -406,6 +406,8 @@ class Intake:
         if tailer.state not in DONE and self._may_be_in_what_is_undecided(tailer):
             self._schedule.drop(tailer)  # whatever has been seen during the search, it was not found
             self._schedule.later(tailer, now + BEAT)
+        elif tailer.finished and not tailer.settled:
+            self._census.gone(tailer, now)  # it is searched for once more if it has to be sent again
         else:
             self._census.lose(tailer, why, now)
 

@@ -1127,3 +1127,13 @@ def test_a_finished_file_that_was_copied_over_holds_what_is_searched_for() -> No
         ("start", 1),
         ("copytruncate", 0, 0, 0),
     )
+
+
+def test_what_was_read_and_is_being_compressed_is_waited_for_when_it_has_to_be_sent_again() -> None:
+    holds(
+        ("exactly_once",),
+        ("few_open", 0),
+        ("rotate_chain", 1, 2),
+        ("compress", 1, 0, 1),
+        ("outlive",),
+    )
