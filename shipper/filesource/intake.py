@@ -66,7 +66,9 @@ class Intake:
         self._current: dict[bytes, Seen] = {}  # while some are being decided: those of them that have their path's name
         self._held: dict[FileId, PlainReader] = {}  # open, and parted from the generations that had them
         self._outlived: list[Tailer] = []  # whose ids are other files' now, which only a look around has told
-        self._grown: list[Tailer] = []  # that are finished, and were seen to have changed when something was searched for
+        self._grown: list[
+            Tailer
+        ] = []  # that are finished, and were seen to have changed when something was searched for
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self._kept: list[Seen] = []  # files that were held open since before it was known what is known of them
         self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
@@ -85,6 +87,7 @@ class Intake:
         for lineage in relatives.values():
             opened = (t for t in lineage.past if t.reader is not None)
             waiting = self._released([*lineage.gens, *opened]) + waiting
+        waiting += self._filled(waiting)
         for _ in range(MOVES):
             waiting = [*self._decide_all(waiting), *self._take_parted()]
             if not waiting:
@@ -102,6 +105,16 @@ class Intake:
                 self.search(tailer, why=DELETED)
             else:
                 self.vanished(tailer)
+
+    def _filled(self, waiting: list[Seen]) -> list[Seen]:
+        """Return files that were empty and are not any more, of those paths of which one waits to be begun anew.
+
+        What was in that one may have been copied over them before it was truncated.
+        """
+        bases, ids = {one.base for one in waiting if one.path == one.base}, {one.file_id for one in waiting}
+        cases = [c for c in self._undecided.cases.values() if c.why is Why.EMPTY and c.one.base in bases]
+        now = (_now(case.one) for case in cases if case.one.file_id not in ids)
+        return [one for one in now if one is not None and one.size]
 
     def keep(self, one: Seen, reader: PlainReader, elders: set[FileId]) -> None:
         """Keep a file open until what is there at the start is taken in: it may have no name any more by then.
@@ -256,6 +269,12 @@ class Intake:
             if not kept:
                 reader.close()
         return True
+
+    def look_at_empty(self, base: bytes) -> None:
+        """Look again at files of a path that were empty."""
+        for case in list(self._undecided.cases.values()):
+            if case.why is Why.EMPTY and case.one.base == base:
+                self._look_at(case)
 
     def again(self, paths: set[bytes]) -> None:
         """Look again at files of which nothing could be said, or that were copies, and that have changed."""

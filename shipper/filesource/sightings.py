@@ -120,6 +120,7 @@ class Sightings:
                 continue
             names.add(tailer.seen_as)
             if not tailer.head_len:  # it was empty, and what was in it may have been copied over a finished file
+                self._intake.look_at_empty(tailer.path)
                 known = self._census.lineages[tailer.path].members()
                 names |= {t.seen_as for t in known if t.finished and by_name.get(t.seen_as) is t}
         self._look_into(names)

@@ -1137,3 +1137,15 @@ def test_what_was_read_and_is_being_compressed_is_waited_for_when_it_has_to_be_s
         ("compress", 1, 0, 1),
         ("outlive",),
     )
+
+
+def test_a_rotated_file_that_was_empty_is_looked_at_before_the_next_file_of_its_path_begins() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("race", 6, "write", 0, 0, 0),
+        ("copytruncate", 0, 0, 0),
+        ("rotate", 0, 1),
+        ("look",),
+        ("replace", 0, 1),
+        ("copytruncate", 0, 0, 1),
+    )
