@@ -9,7 +9,6 @@ it is confirmed; otherwise nothing of it is. A run of another daemon there means
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
@@ -22,7 +21,7 @@ from shipper.kafka.hanging import Known
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome, TransactionalProducer
 from shipper.ledger import Ledger, Track
-from shipper.model import Checkpoint, Clock, SourceState
+from shipper.model import Checkpoint, Clock, SourceState, new_uid
 from shipper.source import Source
 
 CALL = 0.1  # seconds to wait for the end of a transaction, after which the pump has its turn
@@ -61,7 +60,7 @@ class Commits:
         self._clock = clock
         self._wake = wake
         self._known = Known(set(topics))  # over all clients
-        self._run = secrets.token_hex(8)
+        self._run = new_uid()
         self._run_found = ""  # the one that was there at the start
         self._begun = False
         self._epoch = 0

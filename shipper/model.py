@@ -7,10 +7,10 @@ record sees it (:func:`show_path`, :func:`path_text`). Durations are seconds (fl
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from os import urandom
 from typing import Any, NamedTuple, Protocol
 
 
@@ -301,8 +301,8 @@ class Clock(Protocol):
 
 
 def new_uid() -> str:
-    """Return an identity for a file generation or a journal, which it keeps for ever."""
-    return secrets.token_hex(8)
+    """Return an identity that nothing else has: of a file generation or a journal, for ever, or of a run."""
+    return urandom(8).hex()
 
 
 def path_text(path: bytes) -> str:

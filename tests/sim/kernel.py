@@ -15,7 +15,6 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -314,5 +313,5 @@ def booted(os_: Os, uids: Callable[[], str]) -> Iterator[None]:
         stack.enter_context(mock.patch.object(quiet, "BUSY", BUSY))
         stack.enter_context(mock.patch.object(pulse, "BEAT", BEAT))
         stack.enter_context(mock.patch.object(pulse, "LONGEST", BEAT))
-        stack.enter_context(mock.patch.object(model, "secrets", SimpleNamespace(token_hex=lambda _: uids())))
+        stack.enter_context(mock.patch.object(model, "urandom", lambda size: bytes.fromhex(uids())[:size]))
         yield
