@@ -758,6 +758,23 @@ def test_a_cursor_that_was_vacuumed_away(real: tuple[JournalRig, JournalFiles]) 
     assert len(rig.told_of("journal.gap")) == 1
 
 
+def test_a_journal_of_which_nothing_is_left(real: tuple[JournalRig, JournalFiles]) -> None:
+    rig, files = real
+    lines = files.write(20)
+    rig.start()
+    rig.until(lambda: rig.lines == lines)
+    rig.stop()
+    files.write(5)
+    files.vacuum("system")
+    rig.start()
+    rig.pass_time(1)
+    assert rig.told_of("journal.gap") == []  # nobody can tell yet
+    newer = files.write(5)
+    rig.until(lambda: rig.lines == lines + newer)
+    assert len(rig.told_of("journal.gap")) == 1
+    assert rig.told_of("journal.entries_damaged") == rig.told_of("journal.unreadable") == []
+
+
 def test_damage_in_the_middle_of_a_file(real: tuple[JournalRig, JournalFiles]) -> None:
     rig, files = real
     lines = files.write(4000)
