@@ -570,6 +570,8 @@ class Tailer:
 
     def _move(self, offset: int, window: bytes) -> Position:
         """Note that all before ``offset`` was taken; ``window`` is the bytes just before it."""
+        if offset == self.size:
+            offset = self.size  # one number for both: most files are read to their end, and there may be very many
         position = Position(offset, digest(window))
         self.read = position
         self.marks = (*self.marks[1 - MARKS :], position)

@@ -480,6 +480,8 @@ def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
     dev, _, ino = file_id.partition(":")
     if seen_as == path:
         seen_as = path  # there may be very many rows, and what they give is kept
+    if size == offset:
+        size = offset
     return Checkpoint(
         uid=uid,
         source=sys.intern(source),

@@ -37,8 +37,7 @@ class Was(NamedTuple):
     """What is remembered of a file: by it is known that it is another one now, or may hold something else."""
 
     file_id: FileId
-    size: int
-    mtime_ns: int
+    look: int  # hash of its size and the time of its last change: one number takes half of the room of two
 
 
 class Node:
@@ -346,7 +345,7 @@ class Tree:
             if not os.path.islink(path) or (at is not None and at.regular):
                 self._unfollow(node, name)
             return
-        node.files[name] = is_now = Was(at.file_id, at.size, at.mtime_ns)
+        node.files[name] = is_now = Was(at.file_id, hash((at.size, at.mtime_ns)))
         new = before is None or before.file_id != at.file_id
         if before is not None and not new:
             if before == is_now:

@@ -39,13 +39,14 @@ class KeyWatch:
 
         A source whose only file has the only key is as it has to be.
         """
-        if self._hot_told or not messages:
+        looks = 0 if self._hot_told else -(-len(messages) // STEP)
+        if not looks:
             return None
         if self._asks:
             self._seen.update(messages.all_keys[::STEP])
         else:
-            self._seen[messages.key(0)] += -(-len(messages) // STEP)
-        total = self._total = self._total + -(-len(messages) // STEP)
+            self._seen[messages.key(0)] += looks
+        total = self._total = self._total + looks
         if total < WINDOW:
             return None
         ((key, count),) = self._seen.most_common(1)
