@@ -62,6 +62,7 @@ class Census:
         self.also: dict[FileId, bytes] = {}  # another name under which a file was seen
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
+        self.unsure: dict[Tailer, None] = {}  # found while names were changing: their order is not sure
         self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
         self._namesakes = Namesakes()  # the paths of lineages
         self._max_line = config.max_line
@@ -215,6 +216,17 @@ class Census:
         if older:
             for moved in lineage.move(tailer, behind=older[-1]):
                 self.changed(moved)
+
+    def reorder_unsure(self, tailers: Iterable[Tailer]) -> None:
+        """Let those come after older ones that were found with them while names were changing: these are known now.
+
+        A name that one has lost says nothing.
+        """
+        for tailer in tailers:
+            lineage = self.lineages.get(tailer.path)
+            if lineage is not None and self.by_name.get(tailer.seen_as) is tailer:
+                self.reorder(lineage, tailer)
+                self.advance(lineage)
 
     def advance(self, lineage: Lineage) -> None:
         """Let the current generation be looked at; it has its turn if its predecessors are done."""

@@ -54,8 +54,11 @@ class Intake:
         events: Events,
         clock: Clock,
         look: Callable[[str, bytes], Observation],
+        quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self._census = census
+        self._quiet = quiet
+        self._begun: list[Tailer] = []  # since names were looked at
         self._schedule = schedule
         self._files = files
         self._descriptors = descriptors
@@ -99,6 +102,9 @@ class Intake:
         self._nameless.clear()
         self._elders.clear()
         self.close()
+        begun, self._begun = self._begun, []
+        if begun and not self._quiet():
+            self._census.unsure.update(dict.fromkeys(begun))
         outlived, self._outlived = self._outlived, []
         for tailer in outlived:
             if tailer.detached and tailer.state not in DONE:
@@ -651,6 +657,7 @@ class Intake:
         census = self._census
         census.take_up(one.file_id)
         tailer = census.new(one)
+        self._begun.append(tailer)
         if reader is None:
             reader = self._held.pop(one.file_id, None)
         if reader is None:

@@ -69,6 +69,7 @@ class Sightings:
             if seen.complete:
                 self._first_scan(seen)
             return
+        unsure, census.unsure = census.unsure, {}
         found = census.choose(seen.seen)
         unknown: list[Seen] = []
         doubtful: list[Tailer] = []
@@ -95,6 +96,7 @@ class Sightings:
             else:
                 unknown.append(one)
         missing += self._missing(seen, found)
+        census.reorder_unsure(unsure)
         self._intake.take([*unknown, *self._intake.without_name(found)], doubtful)
         now = self._clock()
         self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))

@@ -54,7 +54,9 @@ class FileSource(BaseSource[Tailer]):
         self._cpu = _untimed if stage.plain and framers.build(config).raw else tools.cpu
         schedule: Schedule[Tailer] = Schedule()
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
-        self._intake = Intake(census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look)
+        self._intake = Intake(
+            census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look, tools.quiet
+        )
         self._deleted = Deleted(census, self._intake, tools.descriptors)
         self.hot = Hot(census, tools.clock, self._grown)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)

@@ -1149,3 +1149,18 @@ def test_a_rotated_file_that_was_empty_is_looked_at_before_the_next_file_of_its_
         ("replace", 0, 1),
         ("copytruncate", 0, 0, 1),
     )
+
+
+def test_what_was_found_while_names_were_changing_has_its_place_when_they_are_known() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("rotate", 0, 0),
+        ("write", 0, 0, 0),
+        ("no_topic", 0),
+        ("look",),
+        ("copytruncate", 0, 0, 0),
+        ("write", 0, 0, 0),
+        ("race", 21, "rotate_chain", 0, 3),
+        ("look",),
+        ("wait", 5),
+    )
