@@ -90,7 +90,7 @@ class Intake:
         for lineage in relatives.values():
             opened = (t for t in lineage.past if t.reader is not None)
             waiting = self._released([*lineage.gens, *opened]) + waiting
-        waiting += self._filled(waiting)
+        waiting = [*self._written_over(waiting), *waiting, *self._filled(waiting)]
         for _ in range(MOVES):
             waiting = [*self._decide_all(waiting), *self._take_parted()]
             if not waiting:
@@ -111,6 +111,13 @@ class Intake:
                 self.search(tailer, why=DELETED)
             else:
                 self.vanished(tailer)
+
+    def _written_over(self, waiting: list[Seen]) -> list[Seen]:
+        """Part finished generations from files that others were copied over; returns these, as :meth:`_filled` does."""
+        lineages = (self._census.lineages.get(one.base) for one in waiting if one.path == one.base)
+        finished = (t for lineage in lineages if lineage for t in lineage.members() if t.finished and not t.detached)
+        closed = (t for t in finished if t.reader is None and not t.compression)
+        return self._released(t for t in closed if (now := _now(_named(t))) is not None and now.size != t.size)
 
     def _filled(self, waiting: list[Seen]) -> list[Seen]:
         """Return files that were empty and are not any more, of those paths of which one waits to be begun anew.
@@ -577,7 +584,7 @@ class Intake:
                 census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
             census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
         elif verdict is Verdict.CONTINUES and of is not None:
-            self._continue(of, one, reader)
+            self._continue(of, one, reader, size)
             return True
         else:
             case = self._undecided.cases.get(one.file_id)
@@ -686,8 +693,8 @@ class Intake:
         if tailer.linked:
             self._census.adrift[tailer] = None
 
-    def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
-        """Go on with a generation in another file that holds the same bytes."""
+    def _continue(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader, size: int) -> None:
+        """Go on with a generation in another file, which held the same bytes when it was as long as ``size`` says."""
         census = self._census
         had_its_path = tailer.seen_as == tailer.path
         if not tailer.detached and (own := _now(_named(tailer))) is not None:
@@ -695,6 +702,7 @@ class Intake:
         census.unbind(tailer)
         census.take_up(one.file_id)
         tailer.adopt(reader, one.path, one.file_id, one.compression)
+        tailer.sure = min(tailer.sure, max(size, tailer.read.offset))  # it may have other bytes since
         self._descriptors.adopted(tailer)
         census.bind(tailer, one.file_id, one.path)
         if one.file_id in self._nameless:

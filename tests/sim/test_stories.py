@@ -1164,3 +1164,27 @@ def test_what_was_found_while_names_were_changing_has_its_place_when_they_are_kn
         ("look",),
         ("wait", 5),
     )
+
+
+def test_a_finished_file_that_was_copied_over_is_looked_at_before_the_next_file_of_its_path_begins() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("few_open", 0),
+        ("race", 6, "write", 0, 0, 0),
+        ("rotate_chain", 0, 1),
+        ("rotate_chain", 0, 1),
+        ("restore", 0, 0),
+        ("look",),
+        ("replace", 0, 1),
+        ("copytruncate", 0, 0, 1),
+    )
+
+
+def test_what_a_restored_file_holds_that_is_truncated_while_it_is_judged_is_not_lost() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("race", 31, "truncate", 0, 1),
+        ("wait", 5),
+        ("restore", 0, 0),
+        ("look",),
+    )
