@@ -8,7 +8,7 @@ refused. The answers also say whether the brokers can be reached at all.
 A thread of its own, "kafka-probe", asks; all methods may be called from any thread, and none of them waits for it.
 Invariants: an answer counts only if the topic was not put on hold since the question was asked; while no broker
 answers, one topic is asked at a time; a topic that is ready is not asked about again until it is put on hold or the
-client suspects that all brokers are gone.
+client suspects that all brokers are gone, but for the first one in the first half second.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ AWAY_DELAY = 0.5  # between two questions that no broker answered
 CALM = 10.0  # a topic that was ready for so long starts again with the first delay
 FIRST_TIMEOUT = 2.0  # of a question; doubles while brokers are reached but too slow
 LAST_TIMEOUT = 16.0
+# Seconds between further questions after the first topic was ready. With each answer the client asks for its producer
+# id (rd_kafka_idemp_pid_fsm), if a broker is connected that may give one; by itself it does so half a second after its
+# start, and nothing is sent before.
+ONCE_MORE = (0.03, 0.05, 0.07, 0.08, 0.1, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,17 @@ class Probe:
         *,
         creates: bool = False,
         hint: str = "",
+        hurries: bool = False,
         untrusted: Callable[[str, float], str] = lambda *_: "",
     ) -> None:
+        """Prepare; ``hurries``: the client has to be asked a few times before it sends anything."""
         self._list_topics = list_topics
         self._limits = limits
         self._events = events
         self._wake = wake
         self._clock = clock
         self._creates = creates  # asking creates a topic: that it was not there just before is no news
+        self._once_more = list(reversed(ONCE_MORE)) if hurries else []
         self._hint = hint  # what may be wrong where brokers never answered and nothing says why
         self._untrusted = untrusted  # says why a broker's certificate is not accepted; may wait that long
         self._changed = threading.Condition()
@@ -180,6 +187,9 @@ class Probe:
             self._changed.notify()
         return known
 
+    def _next_of_ready(self) -> float:
+        return self._clock() + self._once_more.pop() if self._once_more else math.inf
+
     def _later(self, topic: _Topic) -> None:
         topic.due = self._clock() + topic.delay
         topic.delay = min(topic.delay * 2, LAST_DELAY)
@@ -196,7 +206,7 @@ class Probe:
             else:
                 self._answered(len(metadata.brokers))
                 found = judge(metadata.topics.get(topic.name))
-                if found[0] is TopicState.READY and metadata.brokers:
+                if found[0] is TopicState.READY and metadata.brokers and topic.state is not TopicState.READY:
                     self._measure(topic, next(iter(metadata.brokers)))
                 self._judge(topic, holds, *found)
             if not self._more():
@@ -277,7 +287,7 @@ class Probe:
             changed = topic.state is not state
             topic.state = state
             if state is TopicState.READY:
-                topic.due, topic.misses = math.inf, 0
+                topic.due, topic.misses = self._next_of_ready(), 0
                 if changed:
                     topic.ready_at = self._clock()
             else:

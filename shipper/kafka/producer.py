@@ -117,6 +117,7 @@ class Producer:
             clock,
             creates=creates,
             hint=unanswered(self._settings),
+            hurries="transactional.id" not in self._settings,
             untrusted=lambda address, most: why_untrusted(address, self._settings, most),
         )
         self._probe.start()

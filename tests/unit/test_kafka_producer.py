@@ -15,9 +15,11 @@ from confluent_kafka import KafkaError
 from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
+from shipper.kafka.client import Client
 from shipper.kafka.consumer import read_from
 from shipper.kafka.errors import classify
 from shipper.kafka.limits import TopicLimits
+from shipper.kafka.probe import ONCE_MORE
 from shipper.kafka.producer import AGAIN, PUSH, RESERVE, Producer
 from shipper.model import DeliveryClass, Messages, TopicState
 from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
@@ -568,3 +570,28 @@ def test_a_linger_among_the_properties_is_the_clients_own(broker: FaultyBroker, 
     assert producer.push() == producer.push(at_once=True) == math.inf
     producer.poll(0.5)
     assert not reports
+
+
+# --- the start ---
+
+
+def test_the_first_record_does_not_wait_for_the_clients_timer(
+    broker: FaultyBroker, make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked about the first topic a few times more: with each answer it may ask for its producer id."""
+    broker.make(TOPIC)
+    asked: list[float] = []
+    plain = Client.list_topics
+
+    def list_topics(client: Client, topic: str, timeout: float) -> Any:
+        asked.append(time.monotonic())
+        return plain(client, topic, timeout)
+
+    monkeypatch.setattr(Client, "list_topics", list_topics)
+    producer, reports = make(), Reports()
+    ready(producer)
+    producer.send(TOPIC, messages(b"1"), reports)
+    poll_until(producer, "the report", lambda: producer.push() and reports)
+    poll_until(producer, "all questions", lambda: len(asked) == 1 + len(ONCE_MORE))
+    known = producer._probe._topics[TOPIC]
+    poll_until(producer, "its rest", lambda: known.due == math.inf)
