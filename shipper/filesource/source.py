@@ -227,7 +227,10 @@ class FileSource(BaseSource[Tailer]):
             single = tailer.record or self.delivery.buried(tailer, before.read.offset)  # that line only
             block = 1 if single else min(self.delivery.pace.limit or BLOCK, self._stride.limit)
             began = self._cpu()
-            batch = tailer.take(block, most, whole=self._ledger.transactional)
+            # A line waits for its end, also a long one: no position stands inside of it, from which to go on after a
+            # stop. A compressed file has all that it will ever have, and to look ahead in it costs too much.
+            whole = self._ledger.transactional or not tailer.compression
+            batch = tailer.take(block, most, whole=whole)
             tailer.warned = False
             tailer.retry_delay = 0.0
             sent = batch is not None and self._sending.send(tailer, batch, before)

@@ -135,8 +135,7 @@ class Books:
         """A source goes on from its acked offsets, changed: what it had sent and was not taken comes again."""
         for value, (_, end, track) in self.sent.items():
             if track.owner.source == source and end > track.acked.offset and value not in self.may_repeat:
-                inside_line = track.owner.part  # whose end is not there yet: the line begins again
-                if not (self._brokers.failed or inside_line):
+                if not self._brokers.failed:
                     raise Broken(f"{value!r} was taken, and is not behind the acked offset when its source changes")
                 self.may_repeat.add(value)
                 if not self._once:

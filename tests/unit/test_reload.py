@@ -162,23 +162,36 @@ def test_the_rest_of_a_line_that_rate_limit_holds_back_goes_before_the_source_ch
         assert sent == [*(("t", part) for part in PARTS[1:]), ("new", "after it"), ("new", "another")]
 
 
-def test_a_line_that_nobody_ends_does_not_keep_a_source_from_changing(tmp_path: Path) -> None:
-    """Nor that others of its files are written to all the while."""
+def test_a_long_line_that_nobody_ends_waits_for_its_end_over_a_change_and_a_stop(tmp_path: Path) -> None:
+    """Nor does it matter that others of its files are written to all the while."""
     with PumpRig(tmp_path, max_line=10) as rig:
-        (tmp_path / A).write_text("".join(PARTS))
+        write(tmp_path / A, "before")
+        with (tmp_path / A).open("a") as log:
+            log.write("".join(PARTS))
         rig.start().pass_time(1)
-        assert rig.lines == PARTS[:3]
         sent = sent_to(rig)
         rig.want(s={"topic": "new", "max_line": 10})
         for number in range(4):
             write(tmp_path / "logs/z.log", f"{number}")
             rig.beat()
         rig.pass_time(1)
-        assert {topic for topic, _ in sent} == {"new"}
+        assert sent == [("new", f"{number}") for number in range(4)]
+        rig.stop()
+        rig.start().pass_time(1)
         with (tmp_path / A).open("a") as log:
             log.write("\n")
         rig.pass_time(1)
-        assert rig.lines[-1] == PARTS[3]
+        assert rig.lines == ["before", "0", "1", "2", "3", *PARTS]
+
+
+def test_a_long_line_of_a_file_that_cannot_grow_any_more_is_sent_without_its_end(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, max_line=10) as rig:
+        (tmp_path / A).write_text("".join(PARTS))
+        rig.start().pass_time(1)
+        assert rig.lines == []
+        (tmp_path / A).unlink()
+        rig.pass_time(10)
+        assert rig.lines == PARTS
 
 
 def test_the_rest_of_a_line_that_rate_limit_holds_back_goes_before_a_stop(tmp_path: Path) -> None:
