@@ -262,7 +262,10 @@ class Census:
 
     def restore(self, checkpoints: Iterable[Checkpoint]) -> None:
         """Take in what was saved; an id that two generations had belongs to the newer one."""
-        for saved in sorted(checkpoints, key=lambda c: c.generation):
+        waiting = sorted(checkpoints, key=lambda c: c.generation)
+        waiting.reverse()
+        while waiting:
+            saved = waiting.pop()  # let go of, where nobody else holds it: there may be very many
             self._revision = max(self._revision, saved.revision)
             lineage = self.lineage(saved.path)
             if saved.state in (FileState.LEFT, FileState.COPY):

@@ -169,7 +169,8 @@ class Sightings:
             return
         self._unsaved = False
         self.scanned = True
-        self._census.restore(recorded)
+        recorded.reverse()
+        self._census.restore(recorded.pop() for _ in range(len(recorded)))  # nobody else holds them any more
         for tailer in self._census.by_id.values():
             self._schedule.now(tailer)
             self._census.unpinned[tailer] = None
