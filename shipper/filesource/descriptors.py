@@ -23,8 +23,8 @@ from shipper.tailer import Tailer
 
 RISE_AFTER = 10.0  # seconds after which a limit that has fallen is raised by a step ...
 RISE = 1 / 8  # ... of this part of it, and of one file at least
-SELDOM = 8  # where none could give way, all are looked at again only after a part of their number of further questions
 FEW = 64  # of those that can give way are noted at once
+SELDOM = 8  # where there are fewer, all are looked at again only after a part of their number of further questions
 RESERVE = 64  # descriptors for all that is not a log file: sockets, the store, inotify, the standard streams
 
 
@@ -159,7 +159,7 @@ class Descriptors:
         return True
 
     def _idle(self) -> Tailer | None:
-        """Return one that may be closed; none is found for a while where a look at all of them has found none.
+        """Return one that may be closed; for a while only one read since, where a look at all found few or none.
 
         A hundred thousand files may wait for their turn, and many thousand be open: who asks for each of the former
         must not look at all of the latter.
@@ -173,8 +173,8 @@ class Descriptors:
             if self._skip:
                 self._skip -= 1
                 return None
-            self._skip = len(self._open) // SELDOM
             self._spare = dict.fromkeys(islice(filter(_may_close, self._open), FEW))
+            self._skip = len(self._open) // SELDOM if len(self._spare) < FEW else 0
             if not self._spare:
                 return None
 

@@ -14,7 +14,7 @@ import pytest
 from shipper.events import Events
 from shipper.files import Files, open_reader
 from shipper.filesource import descriptors
-from shipper.filesource.descriptors import RESERVE, RISE_AFTER, Descriptors, limit_from_process
+from shipper.filesource.descriptors import FEW, RESERVE, RISE_AFTER, Descriptors, limit_from_process
 from shipper.lifecycle import FileEvent
 from shipper.model import Checkpoint, FileId
 from shipper.tailer import Tailer
@@ -105,6 +105,16 @@ def test_a_long_queue_before_full_descriptors_does_not_look_at_all_of_them_for_e
         held.fds.rested(tailer)
         assert tailer.reader is None
     assert len(asked) < 2000
+    held.fds.close_all()
+
+
+def test_as_many_give_way_as_can(tmp_path: Path) -> None:
+    held = Held(tmp_path, 3 * FEW)
+    idle = [held.read(f"idle {number}") for number in range(3 * FEW)]
+    for number in range(2 * FEW):
+        held.backlog(f"new {number}")
+    assert [tailer.reader is None for tailer in idle] == [True] * 2 * FEW + [False] * FEW
+    assert len(held.fds) == 3 * FEW
     held.fds.close_all()
 
 
