@@ -113,8 +113,8 @@ class Census:
             trust=self._trust,
         )
 
-    def new(self, one: Seen) -> Tailer:
-        """Begin a generation at the first byte of an unknown file."""
+    def new(self, one: Seen, *, nameless: bool = False) -> Tailer:
+        """Begin a generation at the first byte of an unknown file; ``nameless``: another one may have its name now."""
         lineage = self.lineage(one.base)
         size = 0 if one.compression else one.size
         tailer = self.tailer(
@@ -131,7 +131,7 @@ class Census:
             )
         )
         hold = lineage.holds.get(one.file_id)
-        later = hold.after if hold is not None else self._after(lineage, one)
+        later = hold.after if hold is not None else self._after(lineage, one, nameless=nameless)
         before = next((t for t in lineage.gens if t in later), None)
         if before is not None:
             # A rotated file that shows up late still comes before the file that has the name now, which waits.
@@ -188,16 +188,17 @@ class Census:
         if lineage is not None and lineage.release(file_id):
             self.advance(lineage)
 
-    def _after(self, lineage: Lineage, one: Seen) -> set[Tailer]:
+    def _after(self, lineage: Lineage, one: Seen, *, nameless: bool = False) -> set[Tailer]:
         """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet.
 
         A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one.
         """
-        if one.path == one.base:
+        if one.path == one.base and not nameless:
             return set()
         named = [t for t in lineage.gens if not t.away and self.by_name.get(t.seen_as) is t]
         unread = (t for t in named if t.state not in DONE and not t.read.offset)
-        after = {t for t in unread if rank(t.seen_as, t.path) > one.rank}
+        rotated = one.path != one.base
+        after = {t for t in unread if rotated and rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
         if newest in named and newest.seen_as == lineage.path and newest.state not in DONE:
             after.add(newest)

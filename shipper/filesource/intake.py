@@ -226,6 +226,7 @@ class Intake:
     def _decide(self, one: Seen) -> bool:
         """Decide what one unknown file is, or when to look at it again; returns whether it was still there."""
         case = self._undecided.cases.get(one.file_id)
+        own = one.path == one.base or (case is not None and case.became(one))
         if case is not None and not case.concerns(one):
             self._drop(one.file_id)
             case = None
@@ -242,14 +243,14 @@ class Intake:
                 return True  # to decompress it once more would tell nothing new
         relatives = self._relatives(one)
         try:
-            there = self._try(one, relatives)
+            there = self._try(one, relatives, own=own)
         except _Unsure as unsure:
-            self._put_off(one, unsure, relatives)
+            self._put_off(one, unsure, relatives, own=own)
             return True
         self._drop(one.file_id)
         return there
 
-    def _try(self, one: Seen, relatives: list[Lineage]) -> bool:
+    def _try(self, one: Seen, relatives: list[Lineage], *, own: bool) -> bool:
         """Decide what one unknown file is; returns whether it was still there, under this name. Raises _Unsure."""
         if not one.adoptable and not any(t.detached for r in relatives for t in r.gens):
             return True  # excluded, and nothing is missing that it could continue
@@ -260,7 +261,10 @@ class Intake:
             reader = self._open(one)
         except (FileNotFoundError, NotRegularError):
             return False
-        if reader is None:
+        except _Unsure as refused:
+            if not own or refused.why is Why.CROWDED:
+                raise
+            self._new_unseen(one)
             return True
         kept = False
         try:
@@ -270,8 +274,8 @@ class Intake:
         except OSError as error:
             unsure = _unreadable(error, reader)
             nameless = unsure.why is not Why.INCOMPLETE and not leads_to(one.path, one.file_id)
-            own = one.path == one.base and unsure.why in (Why.UNREADABLE, Why.RELATED)
-            if not one.adoptable or not (own or nameless):
+            unreadable = unsure.why in (Why.UNREADABLE, Why.RELATED)
+            if not one.adoptable or not ((own and unreadable) or nameless):
                 raise unsure from None
             self._new_unseen(one)
             if kept := nameless:  # closed, it would be gone
@@ -331,7 +335,7 @@ class Intake:
                 return
         self._drop(one.file_id)  # the event of what happened to it is on its way
 
-    def _put_off(self, one: Seen, unsure: _Unsure, relatives: list[Lineage]) -> None:
+    def _put_off(self, one: Seen, unsure: _Unsure, relatives: list[Lineage], *, own: bool) -> None:
         """Keep a file of which nothing can be said yet. Where it is a generation, perhaps, those after it wait."""
         why, now = unsure.why, self._clock()
         if not one.adoptable and not one.rank:
@@ -341,7 +345,7 @@ class Intake:
         case = self._undecided.put(one, why, now)
         if before is not None and before is not case:
             self._release_held(before)
-        case.reason = unsure.reason
+        case.reason, case.own = unsure.reason, own
         if why is Why.UNREADABLE and not case.told:
             case.told = True
             self._events.file_unreadable(self._census.source, one.path, case.reason)
@@ -537,8 +541,8 @@ class Intake:
 
     # --- the decision ------------------------------------------------------------------------------------------------
 
-    def _open(self, one: Seen) -> PlainReader | PackedReader | None:
-        """Open an unknown file; None where that is taken care of.
+    def _open(self, one: Seen) -> PlainReader | PackedReader:
+        """Open an unknown file.
 
         Raises FileNotFoundError, or NotRegularError, where its name has no file any more, and _Unsure.
         """
@@ -550,11 +554,7 @@ class Intake:
         except (FileNotFoundError, NotRegularError):
             raise
         except OSError as error:
-            unsure = _unreadable(error)
-            if one.path != one.base or unsure.why is Why.CROWDED:
-                raise unsure from None
-            self._new_unseen(one)
-            return None
+            raise _unreadable(error) from None
 
     def _judge(self, one: Seen, reader: PlainReader | PackedReader, relatives: list[Lineage]) -> bool:
         """Act on what an open unknown file is; returns whether its reader is kept. Raises _Unsure."""
@@ -663,7 +663,7 @@ class Intake:
         """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
         census = self._census
         census.take_up(one.file_id)
-        tailer = census.new(one)
+        tailer = census.new(one, nameless=one.file_id in self._nameless)
         self._begun.append(tailer)
         if reader is None:
             reader = self._held.pop(one.file_id, None)

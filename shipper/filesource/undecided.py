@@ -43,6 +43,13 @@ class Case:
     told: bool = False
     reason: str = ""  # in words
     held: tuple[bytes, ...] = ()  # the paths whose later generations wait for it
+    own: bool = False  # it is known to have had the name of its path
+
+    def became(self, one: Seen) -> bool:
+        """Whether ``one``, which has the id, is the file of its path, rotated since perhaps."""
+        before = self.one
+        grown = one.size >= before.size and one.mtime_ns >= before.mtime_ns
+        return self.own and grown and (before.base, before.compression) == (one.base, one.compression)
 
     def concerns(self, one: Seen) -> bool:
         """Whether ``one``, which has the id, can be the file, renamed perhaps; else the id was given to another."""

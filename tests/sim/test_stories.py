@@ -1188,3 +1188,27 @@ def test_what_a_restored_file_holds_that_is_truncated_while_it_is_judged_is_not_
         ("restore", 0, 0),
         ("look",),
     )
+
+
+def test_what_was_deleted_comes_before_what_has_its_name_also_when_that_is_known_already() -> None:
+    holds(
+        ("rotate_chain", 0, 1),
+        ("look",),
+        ("break", 0, 0),
+        ("truncate", 0, 1),
+        ("replace", 0, 1),
+        ("look",),
+    )
+
+
+def test_a_file_that_no_descriptor_was_left_for_is_still_its_paths_when_it_may_not_be_read_either() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("delete", 0, 0),
+        ("exhaust", 0),
+        ("write", 0, 0, 0),
+        ("wait", 0),
+        ("deny", 0, 0),
+        ("rotate", 0, 1),
+        ("wait", 4),
+    )
