@@ -228,14 +228,27 @@ class PackedReader:
     def __init__(self, files: Files, fd: int, compression: str) -> None:
         self._files = files
         self.fd = fd
-        decompressor = DECOMPRESSORS[compression]
+        self._decompressor = DECOMPRESSORS[compression]
         self._raw = os.fdopen(os.dup(fd), "rb")
-        self._stream: Stream = decompressor(self._raw)
+        self._stream: Stream = self._decompressor(self._raw)
         self._last = b""
         self._last_at = 0
 
     def read(self, size: int, offset: int) -> bytes:
         """Return up to ``size`` decompressed bytes at ``offset``; fewer only at the end."""
+        try:
+            return self._read(size, offset)
+        except BROKEN:
+            self._begin_again()
+            raise
+
+    def _begin_again(self) -> None:
+        """Begin at the first byte again: after an error the decompressor may be anywhere, and would stay so."""
+        self._raw.seek(0)
+        self._stream = self._decompressor(self._raw)
+        self._last, self._last_at = b"", 0
+
+    def _read(self, size: int, offset: int) -> bytes:
         at = self._last_at
         have = self._last[offset - at :] if at <= offset <= at + len(self._last) else b""
         if len(have) >= size:

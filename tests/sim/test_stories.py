@@ -1212,3 +1212,18 @@ def test_a_file_that_no_descriptor_was_left_for_is_still_its_paths_when_it_may_n
         ("rotate", 0, 1),
         ("wait", 4),
     )
+
+
+def test_a_compressed_file_is_read_on_after_its_device_has_given_errors() -> None:
+    holds(
+        ("exactly_once",),
+        ("brokers_away",),
+        ("rotate_chain", 1, 3),
+        ("compress", 1, 1, 1),
+        ("wait", 3),
+        ("write", 1, 5, 0),
+        ("replace", 1, 4),
+        ("fatal", 0, 0),
+        ("break", 1, 2),
+        ("look",),
+    )

@@ -239,6 +239,18 @@ def test_a_packed_file_of_several_members_is_one_file(tmp_path: Path, compressio
     reader.close()
 
 
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_a_packed_file_can_be_read_again_after_an_error(tmp_path: Path, compression: str) -> None:
+    whole = COMPRESS[compression](b"one\ntwo\n")
+    (tmp_path / "a").write_bytes(whole[: len(whole) // 2])
+    reader = open_reader(Files(), os.fsencode(tmp_path / "a"), compression)
+    with pytest.raises(BROKEN):
+        reader.read(100, 0)
+    (tmp_path / "a").write_bytes(whole)
+    assert reader.read(100, 0) == b"one\ntwo\n"
+    reader.close()
+
+
 def test_the_size_of_a_packed_file_is_the_one_on_disk(tmp_path: Path) -> None:
     reader = packed(tmp_path / "a", b"x" * 10_000, "gz")
     assert reader.stat().size == (tmp_path / "a").stat().st_size
