@@ -36,13 +36,17 @@ class Brisk:
         read: list[Tailer] = []
         others: list[Tailer] = []
         limits: dict[str, int | None] = {}
-        ledger, sending, now = self._ledger, self._sending, self._clock()
-        may = sending.plain and not (ledger.transactional or self._delivery.held or self._delivery.careful)
+        ledger, delivery, sending, now = self._ledger, self._delivery, self._sending, self._clock()
+        may = sending.plain and not (ledger.transactional or delivery.careful)
         for tailer in tailers:
+            # What was sent just before may hold up all that follows.
+            if not may or ledger.paused or delivery.held or not self._is_simple(tailer):
+                others.append(tailer)
+                continue
             topic = tailer.topic
-            if may and topic not in limits:
+            if topic not in limits:
                 limits[topic] = sending.limit(topic)
-            if not may or ledger.paused or (limit := limits[topic]) is None or not self._is_simple(tailer):
+            if (limit := limits[topic]) is None:
                 others.append(tailer)
                 continue
             before = tailer.read

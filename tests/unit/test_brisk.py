@@ -107,6 +107,21 @@ def test_all_else_is_left_to_its_turn(bench: Bench, happens: Callable[[Bench], N
     assert bench.lines == expected.get(happens, ["a", "b"])
 
 
+def test_nothing_follows_what_may_be_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(bench.root / "b.log", "b1")
+    bench.calm()
+    bench.source.hot.turn(on=True)
+    for tailer in bench.source.generations():
+        bench.source.hot.read(tailer)
+    monkeypatch.setattr(bench.client, "fits", lambda _topic: 30)
+    append(bench.root / "app.log", "x" * 40)
+    append(bench.root / "b.log", "b2")
+    bench.source.hot.look()
+    assert bench.ledger.records == 1
+    bench.calm()
+    assert bench.lines == ["a", "b1", "x" * 40, "b2"]
+
+
 def test_what_is_more_than_a_block_goes_on_in_its_turn(bench: Bench) -> None:
     lines = [f"{number:099d}" for number in range(4000)]
     append(bench.root / "app.log", *lines)
