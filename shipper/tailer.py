@@ -231,7 +231,7 @@ class Tailer:
     @property
     def settled(self) -> bool:
         """Everything that was read is acknowledged."""
-        return self.track.idle
+        return self.track.idle and self.track.acked.offset >= self.read.offset  # else it waits to be read again
 
     def fingerprint(self, position: Position) -> Fingerprint:
         """Return what verifies this generation at ``position``."""

@@ -55,4 +55,6 @@ class Keeping:
         if tailer.state not in DONE:
             lineage.revive(tailer)
         lineage.succeeded = False
+        if tailer.state is File.LOST:
+            self._census.retire(lineage)
         self._census.advance(lineage)

@@ -1227,3 +1227,19 @@ def test_a_compressed_file_is_read_on_after_its_device_has_given_errors() -> Non
         ("break", 1, 2),
         ("look",),
     )
+
+
+def test_what_was_moved_away_and_aborted_stays_open_until_it_is_sent_again() -> None:
+    holds(
+        ("exactly_once",),
+        ("few_open", 0),
+        ("write_half", 1),
+        ("write", 0, 0, 0),
+        ("unwanted", 0),
+        ("write", 1, 2, 0),
+        ("write", 1, 1, 0),
+        ("look",),
+        ("move_out", 1, 0),
+        ("rotate", 0, 0),
+        ("write_unsynced", 0, 0),
+    )

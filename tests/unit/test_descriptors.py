@@ -43,11 +43,12 @@ class Held:
         return Tailer(Checkpoint(name, "s", raw, raw, FileId(found.st_dev, found.st_ino), 0, 0), 100, "t", b"")
 
     def read(self, name: str) -> Tailer:
-        """Return a file that is open, and read to its end."""
+        """Return a file that is open, and read to its end, all of it acknowledged."""
         tailer = self.tailer(name)
         tailer.event(FileEvent.TURN)
         assert self.fds.open(tailer)
         tailer.take()
+        tailer.track.acked = tailer.read
         tailer.event(FileEvent.END)
         return tailer
 
