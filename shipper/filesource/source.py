@@ -153,7 +153,7 @@ class FileSource(BaseSource[Tailer]):
         return self._sightings.started and super()._has_turns
 
     def turn(self) -> bool:
-        """Read and send one chunk of the next file whose turn it is; False where there is nothing to read."""
+        """Read and send one chunk of the next file whose turn it is; False where nothing was found, or not in a few."""
         if not self._sightings.started or self._sending.rate.waits:
             return False
         # A last line may be on trial as soon as it is sent: who waits for that must not be asked again and again.
@@ -162,7 +162,7 @@ class FileSource(BaseSource[Tailer]):
                 return False
             if self._read(tailer):
                 return True
-        return self.hungry
+        return False  # the brokers and the names have their turn, and then the next files
 
     def pin(self) -> None:
         """Open files that wait for their turn, as far as they may be: one that is renamed or deleted stays readable.

@@ -8,11 +8,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shipper.filesource.source import LOOKS
 from shipper.model import FileId, FileState, TopicState
 from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
 from tests.unit.bench import Bench
@@ -167,6 +169,19 @@ def test_after_a_restart_what_has_grown_is_read_before_the_others_are_verified(b
     bench.start()
     bench.calm()
     assert bench.lines[3:] == ["more", "THIS is a.log"]
+
+
+def test_after_a_restart_a_few_files_are_verified_in_a_round(bench: Bench) -> None:
+    for number in range(2 * LOOKS):
+        append(bench.root / f"{number}.log", f"this is {number}")
+    bench.calm()
+    bench.stop()
+    bench.start()
+    verified: list[int] = []
+    while not verified or verified[-1] < 2 * LOOKS:
+        bench.beat()
+        verified.append(len(bench.pump._descriptors))
+    assert max(after - before for before, after in pairwise([0, *verified])) <= LOOKS
 
 
 # --- rotation by copying, truncation, replacement ---
