@@ -48,14 +48,15 @@ def _holds(
     compression: str,
     rescue: Callable[[PlainReader | PackedReader], bool],
 ) -> bool:
-    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to.
+    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to, by its name.
 
     ``rescue`` is offered what does, and returns whether it keeps it.
     """
+    believed = one.compression == compression  # what was compressed has no other name as long as it is
     try:
         reader = open_reader(files, one.path, compression)
     except OSError:
-        return True
+        return believed
     kept = False
     try:
         if reader.stat().file_id != one.file_id:
@@ -64,7 +65,7 @@ def _holds(
         kept = holds and rescue(reader)
         return holds
     except BROKEN as error:
-        return isinstance(error, OSError) and error.errno is not None  # else it is not compressed as the other was
+        return believed and isinstance(error, OSError) and error.errno is not None  # else it is not compressed as that
     finally:
         if not kept:
             reader.close()

@@ -1243,3 +1243,21 @@ def test_what_was_moved_away_and_aborted_stays_open_until_it_is_sent_again() -> 
         ("rotate", 0, 0),
         ("write_unsynced", 0, 0),
     )
+
+
+def test_a_file_that_gives_errors_is_not_taken_for_the_compressed_one_whose_inode_it_has() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("few_open", 0),
+        ("rotate", 0, 1),
+        ("wait", 1),
+        ("kill_at", 203),
+        ("compress", 0, 0, 0),
+        ("rotate", 0, 1),
+        ("rotate", 0, 1),
+        ("look",),
+        ("rotate", 0, 1),
+        ("write_unsynced", 0, 3),
+        ("break", 0, 0),
+        ("start", 1),
+    )
