@@ -1,6 +1,6 @@
 """Reload after reload of one daemon: it holds no more at the end than after the first ones.
 
-A thousand of them: ``RELOADS=1000 make test ARGS='-k reloads'``.
+A thousand of them, in some minutes: ``RELOADS=1000 make test ARGS='-k reloads -o timeout=900'``.
 """
 
 from __future__ import annotations
