@@ -1,7 +1,7 @@
 """What the record stage costs: lines a second and CPU a line for each feature, relative to lines sent as they are.
 
-Each scenario is a pump of its own in a process of its own, which ships one file to librdkafka's mock cluster. They take
-turns, round after round, and the medians of the rounds are compared: what else the machine does meets all of them.
+Each scenario is a pump of its own in a process of its own, which ships one file to a real Kafka. They take turns, round
+after round, and the medians of the rounds are compared: what else the machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from bench.report import table
-from tests.harness.mock import MockCluster
+from bench.stage import Topic, start_broker
+from tests.harness.kafka import Broker
 
 PATTERN = r"^(?P<time>\S+) (?P<level>\S+) (?P<user>\S+) "
 SCENARIOS = {
@@ -46,16 +47,16 @@ def line(number: int, *, as_json: bool) -> bytes:
     return start.ljust(144, "x").encode() + b"\n"
 
 
-def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[float, float]:
+def run(name: str, keys: str, broker: Broker, log: Path, expected: int) -> tuple[float, float]:
     """Run one scenario in a process of its own."""
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, Topic(broker) as topic:
         directory = Path(made)
         (directory / "state").mkdir()
         config = directory / "shipper.toml"
         key = "" if "key =" in keys else "key = '{filename}'\n"
         config.write_text(
-            f"[shipper]\nstate_dir = '{directory}/state'\n[kafka]\nbootstrap_servers = '{servers}'\n"
-            f"[sources.s]\npaths = ['{log}']\ntopic = 'bench'\n{key}{keys}\n"
+            f"[shipper]\nstate_dir = '{directory}/state'\n[kafka]\nbootstrap_servers = '{broker.bootstrap}'\n"
+            f"[sources.s]\npaths = ['{log}']\ntopic = '{topic.name}'\n{key}{keys}\n"
         )
         command = [sys.executable, "-m", "bench.pumping", str(config), str(expected)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
@@ -68,8 +69,7 @@ def run(name: str, keys: str, servers: str, log: Path, expected: int) -> tuple[f
 def measure(lines: int, rounds: int) -> None:
     """Measure all of it, and print a table."""
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in SCENARIOS}
-    with tempfile.TemporaryDirectory() as made, MockCluster() as cluster:
-        cluster.create_topic("bench")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as made, start_broker() as broker:
         logs = {}
         for as_json in (False, True):
             logs[as_json] = Path(made) / f"{'json' if as_json else 'text'}.log"
@@ -78,7 +78,7 @@ def measure(lines: int, rounds: int) -> None:
             for name, keys in SCENARIOS.items():
                 log = logs["format = 'json'" in keys]
                 expected = lines - ("multiline" in keys)  # it waits for what may follow the last line
-                results[name].append(run(name, keys, cluster.bootstrap, log, expected))
+                results[name].append(run(name, keys, broker, log, expected))
     raw, raw_cpu = (statistics.median(one[i] for one in next(iter(results.values()))) for i in (0, 1))
     rows = []
     for name, found in results.items():

@@ -279,11 +279,11 @@ class Sink(Protocol):
         A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
         """
 
-    def push(self, *, at_once: bool = False) -> float:
+    def push(self, after: float = 0.0) -> float:
         """Let what was sent go now, as no more comes for a while; returns when to call it again, infinite: not needed.
 
-        Otherwise it waits for its batches to be full, for a while. ``at_once``: it has gathered already, and goes
-        without waiting for ``linger``.
+        Otherwise it waits for its batches to be full, for a while. With ``after`` only what
+        was sent so many seconds ago lets all of it go.
         """
 
     def poll(self, timeout: float) -> int:

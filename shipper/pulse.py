@@ -45,19 +45,17 @@ class Pulse:
             if source.hot.on is not on:  # one that a reload has brought, too
                 source.hot.turn(on=on)
 
-    def beat(self, now: float) -> bool:
-        """Look, where it is time; returns whether anything was sent."""
+    def beat(self, now: float) -> None:
+        """Look, where it is time, and send what is found."""
         if now < self._next:
-            return False
+            return
         self._began, self._next = now, now + BEAT
         changed = self._discovery.glance()
         self.sync()
-        sent = False
         for source in self._sources.values():
-            sent |= source.hot.look()
+            source.hot.look()
             if changed:
                 source.modified(changed)
-        return sent
 
     def worked(self) -> None:
         """Take note that what was found has been read and sent."""

@@ -7,7 +7,6 @@ of them has a lock. Others only set flags and wake it: :meth:`Pump.wake`, :meth:
 from __future__ import annotations
 
 import gc
-import math
 import socket
 import threading
 import time
@@ -47,6 +46,7 @@ REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be
 HOLD_AFTER = 1.0  # seconds after which files are held open, where it is not known yet what was committed
 OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
+PAUSED_BEAT = 0.02  # seconds until batches go that are not full, where nothing more may be in flight
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
 REPLACE_BEAT = 2.0  # seconds between two new clients, at least
 
@@ -316,7 +316,7 @@ class Pump(Inquiries):
         if self._woken.is_set() or self._clock() >= self._discovery.next_due():
             self._woken.clear()
             self._collect()
-        sent = self._pulse.beat(self._clock())
+        self._pulse.beat(self._clock())
         if self._refusals.bury():
             self._progress_at = self._clock()
         for source in self._sources.values():
@@ -325,7 +325,7 @@ class Pump(Inquiries):
             files.pin()
         worked = self._turns.take()
         self._pulse.worked()
-        self._poll(0.0 if worked else self._patience(gathered=sent))
+        self._poll(0.0 if worked else self._patience())
         self._settle()
         self._move()
         now = self._clock()
@@ -366,11 +366,8 @@ class Pump(Inquiries):
             for source in self._of_files.values():
                 source.modified(collected.modified)
 
-    def _patience(self, *, gathered: bool) -> float:
-        """Return how long delivery reports may be waited for now; waits by itself when none can come.
-
-        ``gathered``: what was sent in this round has gathered for a beat, and waits for nothing more.
-        """
+    def _patience(self) -> float:
+        """Return how long delivery reports may be waited for now; waits by itself when none can come."""
         now = self._clock()
         if self._commits is not None:
             if self._commits.opening:
@@ -382,9 +379,7 @@ class Pump(Inquiries):
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
             return 0.0
-        push = math.inf  # when there is room again, more is read
-        if not self._ledger.paused:
-            push = self._client.push(at_once=gathered)
+        push = self._client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
         if (rest := self._pulse.due - now) < REPORT_BEAT * 10 and not self._ledger.paused:
             # What was found by then is sent together, and so may what is reported be taken in together.
             rest = min(rest, push - now)

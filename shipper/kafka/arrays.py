@@ -92,8 +92,9 @@ def batch(messages: Messages, numbers: int | Sequence[int]) -> Array:
     return made
 
 
+BLOCK = 128  # records whose arguments are made at once: they stay in the processor's cache
 _RKT, _PARTITION, _FLAGS, _OPAQUE, _VALUE, _KEY, _TIME, _HEADERS = range(8)  # the arguments of a record, in their row
-_FIRST, _SECOND, _THIRD = (c.Argument.u.offset + WORD * n for n in range(3))  # words of an argument's value
+_FIRST, _SECOND = (c.Argument.u.offset + WORD * n for n in range(2))  # words of an argument's value
 
 
 def rows(
@@ -107,24 +108,57 @@ def rows(
 
     ``handle`` is the topic's, ``number`` what is reported. What was yielded lives until the next one is asked for.
     """
-    values, keys = messages.values, messages.all_keys
-    start = 0
-    for width, group in groupby(map(len, headers) if headers is not None else repeat(0, len(values))):
-        at = slice(start, start + sum(1 for _ in group))
-        made = Array(_row(handle, number, c.PARTITION_UA, width), at.stop - start)
-        _column(made, _VALUE, _FIRST, values[at])
-        _column(made, _KEY, _FIRST, keys[at])
-        if timestamps is not None:
-            made.fill_long(_TIME * sizeof(c.Argument) + _FIRST, timestamps[at])
-        held = []  # the names as bytes
-        for n in range(width):
-            names, texts = zip(*(one[n] for one in headers[at]), strict=True) if headers is not None else ((), ())
-            held.append(list(map(str.encode, names)))
-            made.fill((_HEADERS + n) * sizeof(c.Argument) + _FIRST, addresses(held[n]))
-            _column(made, _HEADERS + n, _SECOND, texts)
-        for place in made.places():
-            yield place, _HEADERS + width
-        start = at.stop
+    for begin in range(0, len(messages), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        some = messages.cut(block)
+        named = headers[block] if headers is not None else [[]] * len(some)
+        start = 0
+        for width, group in groupby(map(len, named)):
+            at = slice(start, start + sum(1 for _ in group))
+            start = at.stop
+            made = _Rows(_row(handle, number, c.PARTITION_UA, width), some.cut(at))
+            for n in range(width):
+                made.header(n, [one[n] for one in named[at]])
+            if timestamps is not None:
+                made.times(timestamps[begin + at.start : begin + at.stop])
+            for place in made.array.places():
+                yield place, _HEADERS + width
+
+
+class _Rows:
+    """The arguments of some records, each a row of as many. Holds what they point to."""
+
+    def __init__(self, row: Any, messages: Messages) -> None:
+        self._held: list[list[bytes]] = [messages.values]
+        self.array = Array(row, len(messages))
+        self._column(_VALUE, _FIRST, messages.values)
+        self._column(_KEY, _FIRST, [messages.keys] if isinstance(messages.keys, bytes) else messages.keys)
+
+    def times(self, times: Sequence[int]) -> None:
+        """Give each its time."""
+        self.array.fill_long(_TIME * sizeof(c.Argument) + _FIRST, times)
+
+    def header(self, index: int, column: list[tuple[str, bytes]]) -> None:
+        """Give each its header at ``index``."""
+        if column.count(column[0]) == len(column):
+            column = column[:1]
+        names = [name.encode() for name in dict.fromkeys(name for name, _ in column)]
+        if len(names) > 1:
+            names = [name.encode() for name, _ in column]
+        argument = _HEADERS + index
+        self._fill(argument * sizeof(c.Argument) + _FIRST, addresses(names))
+        self._column(argument, _SECOND, [text for _, text in column])
+        self._held.append(names)
+
+    def _column(self, argument: int, word: int, values: list[bytes]) -> None:
+        """Set the address and the size of one argument: of each row, or of all alike."""
+        offset = argument * sizeof(c.Argument) + word
+        self._fill(offset, addresses(values))
+        self._fill(offset + WORD, sizes(values))
+        self._held.append(values)
+
+    def _fill(self, offset: int, column: Any) -> None:
+        self.array.fill(offset, column if len(column) == self.array.count else array("L", column) * self.array.count)
 
 
 def row(handle: int, key: bytes | None, value: bytes | None, number: int, partition: int) -> Any:
@@ -134,12 +168,6 @@ def row(handle: int, key: bytes | None, value: bytes | None, number: int, partit
         if said is not None:
             made[argument].u.memory.pointer, made[argument].u.memory.size = addresses((said,))[0], len(said)
     return made
-
-
-def _column(made: Array, argument: int, word: int, values: Sequence[bytes]) -> None:
-    """Set the address and the size of one argument of each row."""
-    made.fill(argument * sizeof(c.Argument) + word, addresses(values))
-    made.fill(argument * sizeof(c.Argument) + word + WORD, sizes(values))
 
 
 def _row(handle: int, number: int, partition: int, width: int) -> Any:

@@ -196,13 +196,13 @@ class Producer:
         self._push_at = min(self._push_at, self._clock() + self._linger)
         self._again = AGAIN
 
-    def push(self, *, at_once: bool = False) -> float:
-        """Let what was sent go now, once it has waited for ``linger`` or ``at_once``; returns when to call it again.
+    def push(self, after: float = 0.0) -> float:
+        """Let what was sent go now, once it has waited for ``linger`` and ``after``; returns when to call it again.
 
         On a busy machine the client may not notice, so it is told again while something was not reported.
         """
-        if (now := self._clock()) < self._push_at and (not at_once or math.isinf(self._push_at)):
-            return self._push_at
+        if (now := self._clock()) < (due := self._push_at + after):
+            return due
         self._hand_over()
         self._push_at = math.inf
         for client in self._clients.values():
@@ -253,8 +253,7 @@ class Producer:
 
     def _poll(self, timeout: float) -> int:
         self._hand_over()
-        if self._clock() - self._push_at >= PATIENCE:
-            self.push()
+        self.push(PATIENCE)
         served = sum(client.poll(0) for client in self._clients.values())
         if served or not timeout:
             return served

@@ -100,7 +100,7 @@ class FakeSink:
         for n, one in enumerate(topics or [topic] * len(messages)):
             self.send(one, messages.pick([n]), report)
 
-    def push(self, *, at_once: bool = False) -> float:
+    def push(self, after: float = 0.0) -> float:
         return math.inf
 
     def poll(self, timeout: float) -> int:
@@ -229,7 +229,7 @@ class PumpRig:
     def start(self, *, up: bool = True, kept: Holding | None = None) -> Self:
         """Begin, and go one round."""
         self.pump = self.make_pump(kept)
-        self.pump._patience = lambda *, gathered: 0.0  # type: ignore[method-assign]  # it would wait in real time
+        self.pump._patience = lambda: 0.0  # type: ignore[method-assign]  # it would wait in real time
         self.pump._open()
         self.sink.up = up
         self.beat()

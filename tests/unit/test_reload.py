@@ -305,7 +305,7 @@ def test_what_was_held_open_until_brokers_answered_is_kept_open_over_a_change_be
         seen = Seen(name, name, FileId(found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns)
         pump._holding.observe(Observation("s", [seen]), Trust("auto"))
         (rig.logs / "gone.log").unlink()
-        pump._patience = lambda *, gathered: 0.0  # type: ignore[method-assign]
+        pump._patience = lambda: 0.0  # type: ignore[method-assign]
         pump._open()
         rig.want(s={"topic": "new"})
         rig.pass_time(2)
