@@ -1,8 +1,9 @@
 """Fails where the daemon has become slow beside a bare producer loop in Python, in the same run.
 
 Both ship the same lines to librdkafka's mock cluster, in a process of their own, in turns. What is compared is the
-ratio of their rates, the median of five: the machine's pace is in both. The loop is the fastest that the client offers
-with a delivery report for each record, without following files, offsets or anything that the daemon is for.
+ratio of their rates, the median of five: the machine's pace is in both. The loop is the fastest that confluent-kafka
+offers with a delivery report for each record, without following files, offsets or anything that the daemon is for; the
+daemon's own client is faster (docs/decisions/client.md), so the ratio is above one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from confluent_kafka import Producer
 from bench.work import write_logs
 from tests.harness.mock import MockCluster
 
-RECORDED = 0.70  # the daemon's rate relative to the loop's, as measured when this was written down (bench/RESULTS.md)
+RECORDED = 1.24  # the daemon's rate relative to the loop's, as measured when this was written down (bench/RESULTS.md)
 TOLERANCE = 0.30  # of it, by which it may fall
 LINES, ROUNDS = 600_000, 5
 BLOCK = 256 * 1024  # bytes read at once
