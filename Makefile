@@ -1,7 +1,7 @@
 # `make demo` and `make test` each set up all that they need; .ci/setup does that work.
 
 # Test workers. The tests of the daemon wait more than they compute; each worker may start a broker of half a gigabyte.
-JOBS ?= 6
+JOBS ?= 8
 # How long the chaos goes on.
 MINUTES ?= 1
 # More for pytest, the demo or the chaos, as in: make test ARGS='-k rotation', make chaos ARGS='--seed 7'

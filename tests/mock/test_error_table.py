@@ -135,7 +135,7 @@ def by_closing(world: World, name: str) -> str:
     for patience in (0.1, 0.5, 2.5):  # until the request is on its way
         with FaultyBroker() as broker:
             broker.make("t")
-            producer = world.producer(broker.bootstrap, **{"linger.ms": "60000"} if name == "_PURGE_QUEUE" else {})
+            producer = world.producer(broker.bootstrap, **{"linger.ms": "60000" if name == "_PURGE_QUEUE" else "0"})
             ready(producer, "t")
             broker.slow(60_000)
             sent = Sent(producer, "t").send()
