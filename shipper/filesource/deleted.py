@@ -36,13 +36,13 @@ class Deleted:
         if not most or now < self._due:
             return
         self._due = now + BEAT
-        held = list(self._descriptors.deleted())
-        beyond = sum(tailer.size for tailer in held) - most
-        for tailer in held:
+        held = list(self._descriptors.unlinked())
+        beyond = sum(size for _, size in held) - most
+        for tailer, size in held:
             if beyond <= 0:
                 return
             if tailer.source == self._census.source:
-                beyond -= tailer.size
+                beyond -= size
                 self._descriptors.close(tailer)
                 self._census.unbind(tailer)
                 self._intake.search(tailer, why=BEYOND)  # a compressed form of it may be there

@@ -68,6 +68,20 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._open)
 
+    def unlinked(self) -> Iterator[tuple[Tailer, int]]:
+        """Yield the open files that have no name any more and their sizes, the least recently read first.
+
+        The operating system is asked: what is known of a file is as old as the last look at it, and nobody looks at
+        one without a name while nothing is read.
+        """
+        for tailer in self._open:
+            try:
+                stat = tailer.reader.stat() if tailer.reader is not None else None
+            except OSError:
+                continue  # that one is left as it is
+            if stat is not None and stat.links == 0:
+                yield tailer, stat.size
+
     def deleted(self) -> Iterator[Tailer]:
         """Yield the open files that have no name any more, the least recently read first."""
         return (tailer for tailer in self._open if not tailer.linked)
