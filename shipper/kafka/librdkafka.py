@@ -142,7 +142,6 @@ conf_set_throttle_cb = _at_once("conf_set_throttle_cb", None, c_void_p, THROTTLE
 conf_enable_sasl_queue = _at_once("conf_enable_sasl_queue", None, c_void_p, c_int)
 new = _waiting("new", c_void_p, c_int, c_void_p, c_char_p, c_size_t)
 destroy = _waiting("destroy", None, c_void_p)
-name = _at_once("name", c_char_p, c_void_p)
 set_log_queue = _at_once("set_log_queue", c_int, c_void_p, c_void_p)
 sasl_background_callbacks_enable = _waiting("sasl_background_callbacks_enable", c_void_p, c_void_p)
 outq_len = _at_once("outq_len", c_int, c_void_p)
