@@ -156,8 +156,8 @@ class Endings:
         return False
 
     def _has_bytes(self, tailer: Tailer) -> bool:
-        """Whether the first byte of a generation has been seen."""
-        if tailer.size or tailer.compression or tailer.detached:
+        """Whether the first byte of a generation has been seen, though the file may have been truncated since."""
+        if tailer.size or tailer.head_len or tailer.compression or tailer.detached:
             return True
         try:
             with self._descriptors.borrow(tailer) as opened:

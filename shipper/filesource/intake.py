@@ -581,6 +581,7 @@ class Intake:
         if verdict is Verdict.COPY:
             if of is not None:
                 self._events.file_copy(census.source, of.path, one.path)
+                of.learn(reader)  # it may have been empty when it was verified just before, and be truncated by now
                 census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
             census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
         elif verdict is Verdict.CONTINUES and of is not None:

@@ -112,8 +112,8 @@ class Daemon:
         return [e for e in self.events if e.name == name and fields.items() <= e.fields.items()]
 
     def log(self) -> str:
-        """Return the last of all that the daemon wrote."""
-        return "\n".join(self.output[-60:])
+        """Return the last lines of what the daemon wrote."""
+        return "\n".join(self.output[-400:])
 
     def open_paths(self) -> list[str]:
         """Return what the daemon's descriptors point to; of a file that is gone, ``PATH (deleted)``."""

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shipper.model import TopicState
 from shipper.tailer import Tailer
@@ -53,6 +54,33 @@ def test_truncated_while_stopped_after_the_copy_was_left_alone_and_before_anythi
         rig.start().pass_time(10)
         assert rig.lines == ["one", "two", "three"]
         assert "file.lost" not in rig.names()
+
+
+def test_what_was_copied_and_truncated_while_it_waited_is_read_although_nothing_is_written_any_more(
+    tmp_path: Path,
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.config = replace(rig.config, kafka=replace(rig.config.kafka, max_in_flight=1))
+        log, first, second = (rig.logs / name for name in ("app.log", "app.log.1", "app.log.2"))
+        log.write_bytes(b"one\n")
+        rig.start(up=False)
+        log.write_bytes(b"one\ntwo\n")  # unread: an outage
+        first.write_bytes(log.read_bytes())
+        os.truncate(log, 0)
+        rig.pass_time(2)
+        log.write_bytes(b"three\n")
+        rig.pass_time(2)
+        first.rename(second)
+        first.write_bytes(log.read_bytes())
+        rig.beat()
+        assert "file.copy" in rig.names()
+        os.truncate(log, 0)
+        rig.pass_time(2)
+        rig.sink.up = True
+        rig.pass_time(10)
+        assert rig.lines == ["one", "two", "three"]
+        assert "file.lost" not in rig.names()
+        rig.stop()
 
 
 @pytest.mark.parametrize("copied", [1000, 2400])
