@@ -90,7 +90,6 @@ class Intake:
         for lineage in relatives.values():
             opened = (t for t in lineage.past if t.reader is not None)
             waiting = self._released([*lineage.gens, *opened]) + waiting
-        waiting = [*self._written_over(waiting), *waiting, *self._filled(waiting)]
         for _ in range(MOVES):
             waiting = [*self._decide_all(waiting), *self._take_parted()]
             if not waiting:
@@ -112,22 +111,17 @@ class Intake:
             else:
                 self.vanished(tailer)
 
-    def _written_over(self, waiting: list[Seen]) -> list[Seen]:
-        """Part finished generations from files that others were copied over; returns these, as :meth:`_filled` does."""
-        lineages = (self._census.lineages.get(one.base) for one in waiting if one.path == one.base)
-        finished = (t for lineage in lineages if lineage for t in lineage.members() if t.finished and not t.detached)
-        closed = (t for t in finished if t.reader is None and not t.compression)
-        return self._released(t for t in closed if (now := _now(_named(t))) is not None and now.size != t.size)
+    def older(self, tailer: Tailer) -> list[Seen]:
+        """Return what is older than the first bytes of a generation, and was not seen yet: it is to be taken first.
 
-    def _filled(self, waiting: list[Seen]) -> list[Seen]:
-        """Return files that were empty and are not any more, of those paths of which one waits to be begun anew.
-
-        What was in that one may have been copied over them before it was truncated.
+        Before a file is truncated and begun anew, what was in it may be copied over one that was empty, or finished. To
+        be asked when these bytes have been read, and are not sent yet: what was copied before is there then.
         """
-        bases, ids = {one.base for one in waiting if one.path == one.base}, {one.file_id for one in waiting}
-        cases = [c for c in self._undecided.cases.values() if c.why is Why.EMPTY and c.one.base in bases]
-        now = (_now(case.one) for case in cases if case.one.file_id not in ids)
-        return [one for one in now if one is not None and one.size]
+        filled = self._undecided.empty_of(tailer.path)
+        changed = [now for case in filled if (now := _now(case.one)) is not None and now.size != case.one.size]
+        known = self._census.lineages[tailer.path].members()
+        finished = [t for t in known if t.finished and not (t.detached or t.compression)]
+        return [*self._released(t for t in finished if t.reader is not None or _has_changed(t)), *changed]
 
     def keep(self, one: Seen, reader: PlainReader, elders: set[FileId]) -> None:
         """Keep a file open until what is there at the start is taken in: it may have no name any more by then.
@@ -286,12 +280,6 @@ class Intake:
             if not kept:
                 reader.close()
         return True
-
-    def look_at_empty(self, base: bytes) -> None:
-        """Look again at files of a path that were empty."""
-        for case in list(self._undecided.cases.values()):
-            if case.why is Why.EMPTY and case.one.base == base:
-                self._look_at(case)
 
     def again(self, paths: set[bytes]) -> None:
         """Look again at files of which nothing could be said, or that were copies, and that have changed."""
@@ -768,6 +756,11 @@ def _named(tailer: Tailer) -> Seen:
     """Return a generation's file as it was last seen."""
     path, base = tailer.seen_as, tailer.path
     return Seen(path, base, tailer.file_id, tailer.size, 0, rotation.rank(path, base), tailer.compression)
+
+
+def _has_changed(tailer: Tailer) -> bool:
+    """Whether a file that is there has another size than was seen."""
+    return (now := _now(_named(tailer))) is not None and now.size != tailer.size
 
 
 def _size_now(tailer: Tailer) -> int:

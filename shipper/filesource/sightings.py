@@ -117,14 +117,10 @@ class Sightings:
         by_name = self._census.by_name
         names: set[bytes] = set()
         for tailer in tailers:
-            if by_name.get(tailer.seen_as) is not tailer:
+            if by_name.get(tailer.seen_as) is tailer:
+                names.add(tailer.seen_as)
+            else:
                 self._census.grew(tailer)
-                continue
-            names.add(tailer.seen_as)
-            if not tailer.head_len:  # it was empty, and what was in it may have been copied over a finished file
-                self._intake.look_at_empty(tailer.path)
-                known = self._census.lineages[tailer.path].members()
-                names |= {t.seen_as for t in known if t.finished and by_name.get(t.seen_as) is t}
         self._look_into(names)
 
     def _look_into(self, paths: set[bytes]) -> None:

@@ -233,6 +233,11 @@ class FileSource(BaseSource[Tailer]):
             batch = tailer.take(block, most, whole=whole)
             tailer.warned = False
             tailer.retry_delay = 0.0
+            if not (late or before.read.offset or before.part) and (older := self._intake.older(tailer)):
+                tailer.put_back(before)
+                self._schedule.now(tailer)
+                self._intake.take(older)
+                return True
             sent = batch is not None and self._sending.send(tailer, batch, before)
             if batch is not None:
                 self._stride.took(self._cpu() - began, batch.size)

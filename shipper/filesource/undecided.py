@@ -83,6 +83,10 @@ class Undecided:
         """Forget a file; returns what was known of it."""
         return self.cases.pop(file_id, None)
 
+    def empty_of(self, base: bytes) -> list[Case]:
+        """Return those of a path's rotated files that were empty."""
+        return [case for case in self.cases.values() if case.why is Why.EMPTY and case.one.base == base]
+
     def ripe(self, now: float) -> list[Case]:
         """Return those whose files are to be looked at."""
         return [case for case in self.cases.values() if case.due <= now]

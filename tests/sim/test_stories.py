@@ -1261,3 +1261,29 @@ def test_a_file_that_gives_errors_is_not_taken_for_the_compressed_one_whose_inod
         ("break", 0, 0),
         ("start", 1),
     )
+
+
+def test_what_was_copied_over_an_empty_file_is_found_when_the_next_one_begins() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("rotate", 0, 1),
+        ("write", 1, 0, 0),
+        ("copytruncate", 1, 0, 0),
+        ("truncate", 0, 0),
+        ("race", 7, "copytruncate", 0, 1, 0),  # .1 is empty, and nothing can be said of it
+        ("wait", 2),
+        ("write", 0, 0, 0),
+        ("copytruncate", 0, 0, 1),  # over that
+    )
+
+
+def test_the_beginning_of_a_long_line_is_not_sent_again_by_a_reload_when_its_rest_is_gone() -> None:
+    holds(
+        ("setup", 2, 1, 0),
+        ("long_lines",),
+        ("truncate", 1, 3),
+        ("reload", 0),
+        ("beat",),
+        ("truncate", 1, 0),  # in the middle of a line that is sent in parts
+        ("reload", 0),
+    )
