@@ -132,8 +132,13 @@ class Books:
                     self._brokers.passed.add(value)
 
     def changed(self, source: str) -> None:
-        """A source goes on from its acked offsets, changed: what it had sent and was not taken comes again."""
+        """A source goes on from its acked offsets, changed: what it had sent and was not taken comes again.
+
+        Not the beginning of a long line whose rest is gone.
+        """
         for value, (_, end, track) in self.sent.items():
+            if track.owner.gone:
+                continue
             if track.owner.source == source and end > track.acked.offset and value not in self.may_repeat:
                 if not self._brokers.failed:
                     raise Broken(f"{value!r} was taken, and is not behind the acked offset when its source changes")
