@@ -697,10 +697,8 @@ class Intake:
         if one.file_id in self._nameless:
             self._without_name(tailer)
         lineage = census.lineages[tailer.path]
-        if one.path == tailer.path:
-            in_time = lineage.current is None  # restored: what comes now is not late
-        else:
-            in_time = (current := lineage.current) is not None and not current.read.offset
+        younger = (t for t in lineage.members() if t.generation > tailer.generation)
+        in_time = not any(t.read.offset for t in younger)  # restored perhaps: what comes now is not late
         if tailer.state is File.LOST or (tailer.finished and in_time):
             tailer.event(FileEvent.RETURNED)
         if tailer.state not in DONE:

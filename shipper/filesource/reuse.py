@@ -29,7 +29,9 @@ def is_still(files: Files, descriptors: Descriptors, tailer: Tailer, one: Seen) 
     def rescue(reader: PlainReader | PackedReader) -> bool:
         return descriptors.rescue(tailer, reader, one.path)
 
-    return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression, rescue)
+    # Unread it is believed to be, but for what is smaller, or has the path's name: that is younger than what lost it.
+    believed = one.path != tailer.path and (bool(one.compression) or one.size >= tailer.sure)
+    return _holds(files, one, tailer.fingerprint(tailer.read), tailer.compression, rescue, believed=believed)
 
 
 def is_still_left(files: Files, left: Checkpoint, one: Seen) -> bool:
@@ -38,7 +40,7 @@ def is_still_left(files: Files, left: Checkpoint, one: Seen) -> bool:
         return True
     if not left.fingerprint.mark:  # it could not be read when it was recorded
         return one.base == left.path
-    return _holds(files, one, left.fingerprint, left.compression, lambda _: False)
+    return _holds(files, one, left.fingerprint, left.compression, lambda _: False, believed=True)
 
 
 def _holds(
@@ -47,12 +49,14 @@ def _holds(
     known: Fingerprint,
     compression: str,
     rescue: Callable[[PlainReader | PackedReader], bool],
+    *,
+    believed: bool,
 ) -> bool:
-    """Whether a file holds the bytes of a fingerprint; one that cannot be read now is believed to, by its name.
+    """Whether a file holds the bytes of a fingerprint; ``believed``: also where it cannot be read now.
 
     ``rescue`` is offered what does, and returns whether it keeps it.
     """
-    believed = one.compression == compression  # what was compressed has no other name as long as it is
+    believed = believed and one.compression == compression  # what was compressed has no other name as long as it is
     try:
         reader = open_reader(files, one.path, compression)
     except OSError:

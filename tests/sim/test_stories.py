@@ -1287,3 +1287,31 @@ def test_the_beginning_of_a_long_line_is_not_sent_again_by_a_reload_when_its_res
         ("truncate", 1, 0),  # in the middle of a line that is sent in parts
         ("reload", 0),
     )
+
+
+def test_what_a_restored_file_holds_is_not_late_though_it_was_rotated_before_it_could_be_opened() -> None:
+    holds(
+        ("race", 6, "restore", 1, 0),
+        ("exhaust", 1),
+        ("rotate", 1, 1),
+        ("wait", 3),
+        ("write", 1, 3, 0),
+        ("wait", 3),
+        ("rotate", 1, 0),
+        ("write", 1, 0, 0),
+    )
+
+
+def test_a_closed_file_is_not_taken_for_a_finished_one_whose_inode_it_has_under_its_paths_name() -> None:
+    holds(
+        ("rotate_chain", 1, 2),
+        ("look",),
+        ("kill_at", 0),
+        ("delete", 1, 1),
+        ("wait", 0),
+        ("replace", 1, 1),
+        ("deny", 1, 0),
+        ("start", 1),
+        ("rotate_chain", 1, 1),
+        ("wait", 0),
+    )
