@@ -7,9 +7,10 @@ MINUTES ?= 1
 # More for pytest, the demo or the chaos, as in: make test ARGS='-k rotation', make chaos ARGS='--seed 7'
 ARGS ?=
 # How long the simulator runs, at most.
-SECONDS ?= 40
-# How long it then runs histories of the second kind.
-WIDE_SECONDS ?= 20
+SECONDS ?= 38
+# How long it then runs histories of the second kind, and of the third.
+WIDE_SECONDS ?= 17
+BRIEF_SECONDS ?= 5
 # The python to make the environment with; .ci/setup finds one.
 export PYTHON
 
@@ -45,6 +46,7 @@ chaos: ## let writers, daemon and a real broker fail in all ways at once, and se
 sim: venv ## run simulated histories of the daemon, always the same; ARGS=--fresh: fresh ones too
 	@$(BIN)/python -m tests.sim --histories 7000 --jobs 2 --seconds $(SECONDS) $(ARGS)
 	@$(BIN)/python -m tests.sim --wide --histories 1000 --jobs 2 --seconds $(WIDE_SECONDS) $(ARGS)
+	@$(BIN)/python -m tests.sim --brief --histories 1000 --jobs 2 --seconds $(BRIEF_SECONDS) $(ARGS)
 
 bench: venv ## measure the daemon beside the client's limit and other shippers, in one run; half an hour, on a quiet machine
 	@.ci/setup bench

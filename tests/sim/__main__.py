@@ -15,8 +15,11 @@ from tests.sim.history import Failure, History, run
 from tests.sim.layout import FAULTS, FEATURES
 
 FIXED = 1  # the seed base that is the same every time
-KNOWN: tuple[int, ...] = ()  # fail, and are not mended yet: docs/plan/guarantees.md
-KNOWN_WIDE: tuple[int, ...] = ()  # of the second kind
+KNOWN: dict[acts.Kind, frozenset[int]] = {  # seeds that fail, and are not mended yet: docs/plan/guarantees.md
+    "": frozenset(),
+    "wide": frozenset(),
+    "brief": frozenset(),
+}
 BLOCK = 25  # histories that a process is given at once
 TOLD = 10.0  # seconds between words of how far it is
 SHOWN = 3  # different failures that are shrunk and told
@@ -28,22 +31,22 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def block(seeds: range, plant: str, wide: bool) -> list[tuple[int, Failure]]:
+def block(seeds: range, plant: str, kind: acts.Kind) -> list[tuple[int, Failure]]:
     """Run some histories; returns those that fail."""
     with plants.planted(plant):
-        wanted = (seed for seed in seeds if seed not in (KNOWN_WIDE if wide else KNOWN))
-        return [(seed, failure) for seed in wanted if (failure := run(seed, wide=wide)) is not None]
+        wanted = (seed for seed in seeds if seed not in KNOWN[kind])
+        return [(seed, failure) for seed in wanted if (failure := run(seed, kind)) is not None]
 
 
 def failures(
-    bases: Sequence[range], jobs: int, plant: str, seconds: float, *, wide: bool
+    bases: Sequence[range], jobs: int, plant: str, seconds: float, kind: acts.Kind
 ) -> Iterator[tuple[int, list[tuple[int, Failure]]]]:
     """Yield how many histories are done, and which of them failed, as they come; ends early after ``seconds``."""
     blocks = [base[at : at + BLOCK] for at in range(0, len(bases[0]), BLOCK) for base in bases]
     end = time.monotonic() + seconds if seconds else float("inf")
     if jobs == 1:
         for one in blocks:
-            yield len(one), block(one, plant, wide)
+            yield len(one), block(one, plant, kind)
             if time.monotonic() >= end:
                 return
         return
@@ -55,7 +58,7 @@ def failures(
                 yield len(done), future.result()
             if time.monotonic() >= end:
                 break
-            waiting.append((one, pool.submit(block, one, plant, wide)))
+            waiting.append((one, pool.submit(block, one, plant, kind)))
         for done, future in waiting:
             yield len(done), future.result()
 
@@ -77,7 +80,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.0, help="end after so many seconds")
     parser.add_argument("--seed", type=int, default=FIXED, help="the first seed (1); each history has the next one")
     parser.add_argument("--fresh", action="store_true", help="as many again from a seed that nobody has seen")
-    parser.add_argument("--wide", action="store_true", help="histories of the second kind, which has seeds of its own")
+    of_kind = parser.add_mutually_exclusive_group()
+    for kind, which in (("wide", "second"), ("brief", "third")):
+        about = f"histories of the {which} kind, which has seeds of its own"
+        of_kind.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, default="", help=about)
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
     parser.add_argument("--plant", default="", choices=["", *plants.PLANTS], help="put a bug in")
     parser.add_argument("--shrink", action="store_true", help="make what fails short, and print it as a test")
@@ -85,18 +91,18 @@ def main() -> int:
     args = parser.parse_args()
     with plants.planted(args.plant):
         if args.one:
-            return one(args.seed, wide=args.wide, short=args.shrink)
+            return one(args.seed, args.kind, short=args.shrink)
     bases = [range(args.seed, args.seed + args.histories)]
     if args.fresh:
         fresh = 1 + secrets.randbelow(1 << 40)
         bases.append(range(fresh, fresh + args.histories))
         say(f"seeds: {args.seed} and {fresh} onwards")
-    left_out = KNOWN_WIDE if args.wide else KNOWN
+    left_out = sorted(KNOWN[args.kind])
     if any(known in base for base in bases for known in left_out):
         say(f"left out, as they are known to fail: {', '.join(map(str, left_out))}")
     began, done, found = time.monotonic(), 0, []
     told = began
-    for count, failed in failures(bases, args.jobs, args.plant, args.seconds, wide=args.wide):
+    for count, failed in failures(bases, args.jobs, args.plant, args.seconds, args.kind):
         done += count
         found += failed
         if time.monotonic() >= told + TOLD:
@@ -114,19 +120,19 @@ def main() -> int:
         seed, failure = next(pair for pair in found if shrink.signature(pair[1]) == kind)
         say(f"\n{count} such, the first of seed {seed}:")
         with plants.planted(args.plant):
-            script = acts.script(seed, wide=args.wide)
+            script = acts.script(seed, args.kind)
             if args.shrink:
                 script = shrink.shrink(script)
                 failure = History(script).run() or failure
             tell(script, failure)
-        options = " --wide" * args.wide + " --shrink" * (not args.shrink)
+        options = f" --{args.kind}" * bool(args.kind) + " --shrink" * (not args.shrink)
         say(f"  again: python -m tests.sim --one --seed {seed}{options}")
     return 1 if found else 0
 
 
-def one(seed: int, *, wide: bool, short: bool) -> int:
+def one(seed: int, kind: acts.Kind, *, short: bool) -> int:
     """Tell one history."""
-    script = acts.script(seed, wide=wide)
+    script = acts.script(seed, kind)
     failure = History(script).run()
     if failure is None:
         History(script, say=say).run()

@@ -7,10 +7,12 @@ makes no sense; so a script can be made shorter by leaving acts out.
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
 from tests.sim.layout import FAULTS, FEATURES
 
 Act = tuple[str | int, ...]
+Kind = Literal["", "wide", "brief"]  # of histories: each has seeds of its own
 
 # What an act is, how often it comes, and the largest values of its numbers.
 WRITER: dict[str, tuple[int, tuple[int, ...]]] = {
@@ -81,7 +83,11 @@ SYSTEM: dict[str, tuple[int, tuple[int, ...]]] = {  # of those that have the fea
     "mend": (3, ()),
 }
 ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS | SYSTEM
+# Of the third kind: besides a few of the writers' acts.
+ROUNDS = {name: DAEMON[name] for name in ("look", "beat", "wait", "lose_events")}
+ENDS = {name: DAEMON[name] for name in ("kill", "stop", "start", "calm")}
 SHORT, LONG = 8, 45  # acts
+BRIEFEST, BRIEF = 3, 16  # acts of the third kind
 RELOADED = 0.125  # of the histories of the second kind
 FAULTY = 0.3  # of them
 
@@ -91,10 +97,12 @@ def _act(random: Random, kinds: dict[str, tuple[int, tuple[int, ...]]]) -> Act:
     return (name, *(random.randint(0, most) for most in kinds[name][1]))
 
 
-def script(seed: int, *, wide: bool = False) -> list[Act]:
-    """Return the script that ``seed`` names, of the second kind if ``wide``; its first act is the set-up."""
-    if not wide:
+def script(seed: int, kind: Kind = "") -> list[Act]:
+    """Return the script that ``seed`` names, of one of the kinds; its first act is the set-up."""
+    if not kind:
         return _script(Random(seed))
+    if kind == "brief":
+        return _brief(Random(f"brief {seed}"))
     faults = Random(f"faults {seed}").random() < FAULTY
     return _with_reloads(_wide(Random(f"wide {seed}"), faults=faults), Random(f"reload {seed}"))
 
@@ -134,6 +142,27 @@ def _script(random: Random, more: dict[str, tuple[int, tuple[int, ...]]] | None 
         act = _act(random, kinds)
         if random.random() < 0.12:  # a writer is faster than the daemon: the act comes at one of its next calls
             act = ("race", random.randint(1, 40), *_act(random, WRITER))
+        acts.append(act)
+    return acts
+
+
+def _brief(random: Random) -> list[Act]:
+    """Return a few acts of few kinds, half of those of the writers at one of the daemon's next calls."""
+    some = random.sample([name for name in WRITER if name != "write"], random.randint(2, 6))
+    kinds = ROUNDS | {name: WRITER[name] for name in ("write", *some)}
+    chosen: list[Act] = []
+    if random.random() < 0.4:
+        kinds |= ENDS
+    if random.random() < 0.5:
+        chosen.append(("few_open", random.choice((0, 0, 1))))
+    if random.random() < 0.4:
+        chosen.append((FAULTS,))
+        kinds |= SYSTEM
+    acts: list[Act] = [("setup", random.randint(0, 3), random.randint(0, 3), 0), *chosen]
+    for _ in range(random.randint(BRIEFEST, BRIEF)):
+        act = _act(random, kinds)
+        if act[0] in WRITER and random.random() < 0.5:
+            act = ("race", random.randint(1, 40), *act)
         acts.append(act)
     return acts
 

@@ -20,7 +20,7 @@ from shipper.errors import StateError
 from shipper.filesource import sightings
 from shipper.model import TopicState
 from tests.sim import acts as script_module
-from tests.sim.acts import Act
+from tests.sim.acts import Act, Kind
 from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
 from tests.sim.daemon import Broken, Daemon
 from tests.sim.disk import Disk
@@ -515,6 +515,6 @@ class History:
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
-def run(seed: int, *, wide: bool = False) -> Failure | None:
-    """Run the history that ``seed`` names."""
-    return History(script_module.script(seed, wide=wide)).run()
+def run(seed: int, kind: Kind = "") -> Failure | None:
+    """Run the history of a kind that ``seed`` names."""
+    return History(script_module.script(seed, kind)).run()
