@@ -105,6 +105,8 @@ def main() -> int:
     for count, failed in failures(bases, args.jobs, args.plant, args.seconds, args.kind):
         done += count
         found += failed
+        for seed, failure in failed:
+            say(f"  seed {seed}: {failure.why[:150]}")  # a long run may be ended before it tells more
         if time.monotonic() >= told + TOLD:
             told = time.monotonic()
             say(f"  {done:,} so far, {len(found)} failed")
