@@ -46,6 +46,7 @@ class Server:
             sockets=[listener],
             threads=1,
             asyncore_loop_timeout=QUIET,
+            asyncore_use_poll=True,  # select() knows of no descriptor beyond 1023, and there are many log files
             ident=None,
             max_request_body_size=MOST_REQUEST,
             max_request_header_size=MOST_REQUEST,

@@ -7,11 +7,13 @@ import inspect
 import io
 import os
 import re
+import resource
 import socket
 import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +369,23 @@ def test_a_daemon_that_hangs_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(StatusError, match="has not answered"):
         client.ask(tmp_path)
     server.close()
+
+
+def test_it_answers_a_daemon_with_very_many_open_files(tmp_path: Path) -> None:
+    """A descriptor beyond 1023 is beyond what select() can wait for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    server = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda *told: None))
+    try:
+        with ExitStack() as stack:
+            while (held := os.dup(0)) <= 1100:
+                stack.callback(os.close, held)
+            stack.callback(os.close, held)
+            for _ in range(2):
+                assert client.ask(tmp_path) == FINE
+    finally:
+        server.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # What the pump says.
