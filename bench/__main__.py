@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import fleet, guard, idle, latency, records, throughput
+from bench import answers, fleet, guard, idle, latency, records, throughput
 from bench.contenders import CONTENDERS
 from bench.report import chart
 from bench.stage import start_broker
@@ -61,6 +61,16 @@ def _idle(who: tuple[str, ...], files: int, seconds: float) -> None:
         idle.measure(broker, who or tuple(CONTENDERS), files=files, seconds=seconds)
 
 
+@main.command("answers")
+@click.option("--files", default=5000, show_default=True)
+@click.option("--rate", default=200_000, show_default=True)
+@click.option("--seconds", default=30.0, show_default=True)
+def _answers(files: int, rate: int, seconds: float) -> None:
+    """Ask the daemon how it stands while it is busy."""
+    with start_broker() as broker:
+        answers.measure(broker, files=files, rate=rate, seconds=seconds)
+
+
 @main.command("fleet")
 @click.option("--daemons", default=50, show_default=True)
 @click.option("--seconds", default=60.0, show_default=True)
@@ -95,6 +105,7 @@ def _all(context: click.Context) -> None:
     context.invoke(_latency)
     context.invoke(_latency, rate=20_000, files=200)
     context.invoke(_idle)
+    context.invoke(_answers)
     context.invoke(_records)
 
 

@@ -167,6 +167,7 @@ class Health:
 
     def words(self, status: BrokerStatus, now: float) -> str:
         """Say on one line how it stands, what is wrong first; the rate is since the last time."""
+        self._weigh()
         delivered, unread = self.delivered, self.unread
         rate = (delivered - self._said[0]) / max(now - self._said[1], 0.001)
         self._said = (delivered, now)
@@ -177,11 +178,14 @@ class Health:
         going = f"{rate:,.0f} lines/s from {files:,} files, {unread:,} bytes to read"
         return "; ".join([*wrong, going])
 
-    def status(self, status: BrokerStatus, now: float, host: str, most: int, descriptors: Descriptors) -> Status:
-        """Return how it stands. ``most``: bytes that may be in flight."""
+    def status(
+        self, status: BrokerStatus, now: float, host: str, most: int, descriptors: Descriptors, files_told: int
+    ) -> Status:
+        """Return how it stands. ``most``: bytes that may be in flight; ``files_told``: files to be told one by one."""
+        self._weigh()
         sources = list(self._sources.values())
         counters = dict(self._events.counters)  # other threads count on meanwhile
-        files, left_out, lags = of_files(list(self._of_files.values()), now)
+        stand = of_files(self._of_files.values(), now, files_told)
         return Status(
             version=__version__,
             host=host,
@@ -199,11 +203,17 @@ class Health:
             open_files_most=descriptors.limit,
             deleted=sum(tailer.size for tailer in descriptors.deleted()),
             sources=[
-                of_source(source, counters, *self._wrong_at(source, now), lags.get(source.name)) for source in sources
+                of_source(source, counters, *self._wrong_at(source, now), stand.lags.get(source.name))
+                for source in sources
             ],
-            files=files,
-            files_left_out=left_out,
+            files=stand.files,
+            files_left_out=stand.left_out,
+            files_behind=stand.behind,
         )
+
+    def _weigh(self) -> None:
+        for source in self._of_files.values():
+            source.weigh()
 
     def _stalled(self, name: str) -> bool:
         return name in self._waits and self._waits[name].told_at is not None
@@ -225,6 +235,7 @@ class Health:
 
     def tell(self, status: BrokerStatus) -> None:
         """Log how it stands."""
+        self._weigh()
         self._events.service_status(
             self.state.value, status.brokers, status.reason, self.delivered, self._ledger.records, self.unread
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from shipper.health import BrokerStatus, Health
-from shipper.status import Status
+from shipper.status import MOST_FILES, Status
 
 
 class Inquiries(ABC):
@@ -20,7 +20,7 @@ class Inquiries(ABC):
     def __init__(self) -> None:
         self._report = False
         self._asked = False
-        self._questions: deque[Future[Status]] = deque()
+        self._questions: deque[tuple[Future[Status], int]] = deque()
         self.standing = ""  # how it stands, in words, as it was when last asked
 
     @abstractmethod
@@ -37,10 +37,13 @@ class Inquiries(ABC):
         self._asked = True
         self.wake()
 
-    def status(self, timeout: float) -> Status | None:
-        """Return how it stands; None where it has not answered within ``timeout`` seconds."""
+    def status(self, timeout: float, files: int = MOST_FILES) -> Status | None:
+        """Return how it stands; None where it has not answered within ``timeout`` seconds.
+
+        ``files``: how many are told one by one. Nothing is read while they are: ask for no more than are of use.
+        """
         asked: Future[Status] = Future()
-        self._questions.append(asked)
+        self._questions.append((asked, files))
         self.wake()
         try:
             return asked.result(timeout)
@@ -49,13 +52,18 @@ class Inquiries(ABC):
 
     # The pump thread, from here on.
 
-    def _answer(self, health: Health, status: BrokerStatus, now: float, tell: Callable[[], Status]) -> None:
-        """Answer what was asked; ``tell`` makes a status."""
+    def asked(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._questions)
+
+    def _answer(self, health: Health, status: BrokerStatus, now: float, tell: Callable[[int], Status]) -> None:
+        """Answer what was asked; ``tell`` makes a status with so many files."""
         if self._report:
             self._report = False
             health.tell(status)
         while self._questions:
-            self._questions.popleft().set_result(tell())
+            asked, files = self._questions.popleft()
+            asked.set_result(tell(files))
         if self._asked:
             self._asked = False
             self.standing = health.words(status, now)

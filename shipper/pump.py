@@ -122,7 +122,7 @@ class Pump(Inquiries):
             make_sink = self._commits.open
         self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
         self._saving = Saving(self._sources, store, self._commits, clock)
-        self._turns = Turns(self._sources, self._ledger, self._commits)
+        self._turns = Turns(self._sources, self._ledger, self._commits, self.asked)
         self._discovery = Discovery(
             watched(config.sources.values()),
             self.wake,
@@ -352,8 +352,9 @@ class Pump(Inquiries):
             source.sink = self._taps.through(source.name, self._client)
 
     def _answer_all(self, status: BrokerStatus, now: float) -> None:
-        def tell() -> Status:
-            return self._health.status(status, now, self._host, self._config.kafka.max_in_flight, self._descriptors)
+        def tell(files: int) -> Status:
+            most = self._config.kafka.max_in_flight
+            return self._health.status(status, now, self._host, most, self._descriptors, files)
 
         self._answer(self._health, status, now, tell)
 

@@ -6,12 +6,13 @@ Counters only grow while a daemon runs: a rate is the difference of two answers 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from shipper.filesource import FileSource
-from shipper.lifecycle import File
+from shipper.filesource.lineage import DONE
 from shipper.model import show_path
 from shipper.source import Source
 from shipper.tailer import Tailer
@@ -107,6 +108,7 @@ class Status(msgspec.Struct, frozen=True):
     sources: list[SourceStatus]
     files: list[FileStatus]
     files_left_out: int
+    files_behind: int = 0  # of all, with something to read or to be acknowledged
     config: ConfigStatus = ConfigStatus()
 
 
@@ -145,15 +147,45 @@ def of_source(
     )
 
 
-def of_files(sources: list[FileSource], now: float) -> tuple[list[FileStatus], int, dict[str, float]]:
-    """Return how the files stand that have most to read, how many are left out, and the lag of each source."""
-    found = [(tailer, source) for source in sources for tailer in source.generations() if _concerns(tailer)]
-    lags = {source.name: 0.0 for source in sources}
-    for tailer, source in found:
-        lags[source.name] = max(lags[source.name], _lag(tailer, now))
-    found.sort(key=lambda pair: -pair[0].unread)
-    told = [_of_file(tailer, source, now) for tailer, source in found[:MOST_FILES]]
-    return told, max(0, len(found) - MOST_FILES), lags
+class Stand(NamedTuple):
+    """How the files stand: those with most to read, how many are left out and are behind, the lag of each source."""
+
+    files: list[FileStatus]
+    left_out: int
+    behind: int
+    lags: dict[str, float]
+
+
+def of_files(sources: Iterable[FileSource], now: float, most: int) -> Stand:
+    """Return how the files stand, with ``most`` told one by one.
+
+    Nothing is read or sent meanwhile, and there may be very many files: those that rest are only counted.
+    """
+    waiting: list[tuple[Tailer, FileSource]] = []
+    unsettled: list[tuple[Tailer, FileSource]] = []
+    resting: list[tuple[Tailer, FileSource]] = []
+    left_out = 0
+    lags = {}
+    for source in sources:
+        oldest = now
+        for tailer in source.generations():
+            if not _concerns(tailer):
+                continue
+            if tailer.fresh is not None and (since := tailer.fresh.since(tailer.track.acked.offset)) is not None:
+                oldest = min(oldest, since)
+            if tailer.size > tailer.read.offset:
+                waiting.append((tailer, source))
+            elif not tailer.settled:
+                unsettled.append((tailer, source))
+            elif len(resting) < most:
+                resting.append((tailer, source))
+            else:
+                left_out += 1
+        lags[source.name] = now - oldest
+    waiting.sort(key=lambda pair: -pair[0].unread)
+    found = [*waiting, *unsettled, *resting]
+    told = [_of_file(tailer, source, now) for tailer, source in found[:most]]
+    return Stand(told, left_out + len(found) - len(told), len(waiting) + len(unsettled), lags)
 
 
 def _lag(tailer: Tailer, now: float) -> float:
@@ -163,14 +195,15 @@ def _lag(tailer: Tailer, now: float) -> float:
 
 def _concerns(tailer: Tailer) -> bool:
     """Whether anything is still to be done for it, or may be."""
-    return tailer.state not in (File.FINISHED, File.LOST) or not tailer.settled
+    return tailer.state not in DONE or not tailer.settled
 
 
 def _of_file(tailer: Tailer, source: FileSource, now: float) -> FileStatus:
+    path = show_path(tailer.path)
     return FileStatus(
         source=source.name,
-        path=show_path(tailer.path),
-        seen_as=show_path(tailer.seen_as),
+        path=path,
+        seen_as=path if tailer.seen_as == tailer.path else show_path(tailer.seen_as),
         generation=tailer.generation,
         state=tailer.state.value,
         size=max(tailer.size, tailer.read.offset),

@@ -7,7 +7,7 @@ and takes turns with all the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from shipper.commits import Commits
 from shipper.ledger import Ledger
@@ -20,17 +20,23 @@ CHUNKS_A_TURN = 256
 
 
 class Turns:
-    """Lets the sources read. ``sources`` may change."""
+    """Lets the sources read. ``sources`` may change; ``hurried`` says that somebody waits for the pump."""
 
-    def __init__(self, sources: Mapping[str, Source], ledger: Ledger, commits: Commits | None) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source], ledger: Ledger, commits: Commits | None, hurried: Callable[[], bool]
+    ) -> None:
         self._sources = sources
         self._ledger = ledger
         self._commits = commits
+        self._hurried = hurried
         self._others_turn = False  # to read, after a source that narrows down
         self._narrow_turn = 0
 
     def take(self) -> bool:
-        """Let the sources read in turn, as long as there is room in flight; whether anything was read."""
+        """Let the sources read in turn, as long as there is room in flight; whether anything was read.
+
+        Each has one turn where somebody waits.
+        """
         worked = False
         if self._commits is not None and self._commits.busy:
             return False
@@ -40,7 +46,7 @@ class Turns:
             for source in self._readers():
                 if not self._ledger.paused and source.turn():
                     again = worked = True
-            if not again or self._ledger.in_flight - begun >= BYTES_A_TURN:
+            if not again or self._ledger.in_flight - begun >= BYTES_A_TURN or self._hurried():
                 break
         return worked
 

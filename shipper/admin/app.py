@@ -13,11 +13,12 @@ import msgspec
 
 from shipper.admin.tapping import TapApp
 from shipper.lifecycle import Service
-from shipper.status import ConfigStatus, Status
+from shipper.status import MOST_FILES, ConfigStatus, Status
 from shipper.tap import Taps
 
 PATIENCE = 5.0  # seconds that the pump may take to answer; a round takes 2 at most, and long looks happen
 TEXT, JSON, HTML = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
+FILES = 20  # that have series of their own
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 # The page has all that it needs in itself, and asks only where it came from.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
@@ -28,8 +29,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class Asked(Protocol):
     """Who knows: the pump."""
 
-    def status(self, timeout: float) -> Status | None:
-        """Return how the daemon stands, or None where no answer came in time."""
+    def status(self, timeout: float, files: int = MOST_FILES) -> Status | None:
+        """Return how the daemon stands, with so many files at most, or None where no answer came in time."""
 
 
 class App:
@@ -52,14 +53,15 @@ class App:
         self._counters = counters
         self._samples = samples
         self._tap = TapApp(taps) if taps is not None else None
-        self._answers: dict[str, Callable[[Status, StartResponse], Iterable[bytes]]] = {
-            "/status": self._status,
-            "/metrics": self._metrics,
-            "/livez": self._livez,
-            "/readyz": self._readyz,
+        # Each with how many files it tells of: the pump does nothing else while it looks at them.
+        self._answers: dict[str, tuple[Callable[[Status, StartResponse], Iterable[bytes]], int]] = {
+            "/status": (self._status, MOST_FILES),
+            "/metrics": (self._metrics, FILES),
+            "/livez": (self._livez, 0),
+            "/readyz": (self._readyz, 0),
         }
         if samples is not None:
-            self._answers |= {"/": self._page, "/history": self._history}
+            self._answers |= {"/": (self._page, MOST_FILES), "/history": (self._history, 0)}
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -73,14 +75,16 @@ class App:
             return answer(start_response, "404 Not Found", f"there is {', '.join(self._answers)}\n")
         if tap is not None and (refused := tap.open(environ)):
             return answer(start_response, "400 Bad Request", refused)
-        status = self._pump().status(PATIENCE)
+        give, files = self._answers.get(path, (None, 0))
+        status = self._pump().status(PATIENCE, files)
         if status is None:
             said = f"the thread that does the work has not answered for {PATIENCE:.0f} s\n"
             return answer(start_response, "503 Service Unavailable", said)
         if tap is not None:
             problem, body = tap.opened(environ, status)
             return answer(start_response, problem or "200 OK", body, kind=TEXT if problem else JSON)
-        return self._answers[path](msgspec.structs.replace(status, config=self._in_force()), start_response)
+        assert give is not None
+        return give(msgspec.structs.replace(status, config=self._in_force()), start_response)
 
     def _livez(self, _status: Status, start_response: StartResponse) -> Iterable[bytes]:
         return answer(start_response, "200 OK", "alive\n")

@@ -50,7 +50,7 @@ class History:
 
     def _run(self) -> None:
         while True:
-            status = self._pump().status(PATIENCE)
+            status = self._pump().status(PATIENCE, 0)
             if status is not None:
                 self._samples.append(
                     Sample(

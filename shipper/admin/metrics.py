@@ -12,10 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from shipper.admin.app import FILES
 from shipper.lifecycle import Service
 from shipper.status import Status
-
-FILES = 20  # with a series of their own
 
 COUNTERS: Mapping[str, str] = {
     "records.read": "Records handed to the Kafka client.",

@@ -7,6 +7,7 @@ replaced: whoever holds the state directory's lock is the only one to listen the
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import socket
@@ -98,6 +99,7 @@ class Admin:
         listener = self._try(Path(config.listen), lambda: _listen_on(config.listen))
         if listener is None:
             return
+        importlib.import_module("shipper.admin.metrics")  # now: the first who asks is not to wait for it
         history = self._history = History(self._pump)
         app = App(self._pump, self._in_force, self._events.counters, lambda: history.samples)
         self._port = Server("admin-port", listener, Guard(app, host_and_port(config.listen)[0], config.token))

@@ -29,8 +29,7 @@ def draw(now: Status, before: Status | None, width: int, files: int = FILES) -> 
     behind = [file for file in now.files if file.unread or file.acked < file.read][:files]
     if behind:
         parts += [Text(), _files(behind, width)]
-        more = sum(1 for file in now.files if file.unread or file.acked < file.read) - len(behind) + now.files_left_out
-        if more > 0:
+        if (more := now.files_behind - len(behind)) > 0:
             parts.append(Text(f" and {more:,} more", style="dim"))
     return Group(*parts)
 

@@ -450,7 +450,8 @@ class Census:
     @property
     def unread(self) -> int:
         """Bytes known to be there that were not read."""
-        return sum(tailer.unread for tailer in self.by_id.values())
+        files = self.by_id.values()  # there may be very many, most of them read to their end
+        return sum(tailer.unread for tailer in files if tailer.size > tailer.read.offset)
 
     def changed(self, tailer: Tailer) -> None:
         """Note that the checkpoint of ``tailer`` is to be saved."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+from itertools import islice
 
 from shipper.config import FileConfig
 from shipper.discovery.rules import Watched, trust
-from shipper.files import BROKEN
+from shipper.files import BROKEN, PlainReader
 from shipper.filesource import framers
 from shipper.filesource.brisk import Brisk
 from shipper.filesource.census import Census
@@ -34,6 +35,7 @@ from shipper.tailer import BLOCK, ContentChanged, Tailer
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between tries of a file that cannot be read
 RETRY_SHORT = 0.2  # the same, while too many files are open
 GLANCES = 64  # files that are looked into at once
+WEIGHED = 5000  # files that are looked at when somebody asks how much there is to read
 LOOKS = 64  # files that are read in one turn while nothing is found in them
 QUIET_TRIES = 20  # looks for which a generation waits before it begins, where names never come to rest
 RENAMED_RETRY = 1.0  # seconds after which a name that led to another file is looked at again
@@ -143,8 +145,13 @@ class FileSource(BaseSource[Tailer]):
 
     def generations(self) -> list[Tailer]:
         """Return every generation that is known, as far as it is known without a look."""
-        lineages = self._census.lineages.values()
-        return [t for lineage in lineages for t in sorted({*lineage.past, *lineage.gens}, key=lambda t: t.generation)]
+        known: list[Tailer] = []
+        for lineage in self._census.lineages.values():
+            if lineage.past or len(lineage.gens) > 1:
+                known += sorted({*lineage.past, *lineage.gens}, key=lambda t: t.generation)
+            else:  # as of most paths, of which there may be very many
+                known += lineage.gens
+        return known
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
@@ -383,6 +390,21 @@ class FileSource(BaseSource[Tailer]):
         if tailer.partial:
             return "its last line has no end yet"
         return "" if tailer.unread or not tailer.settled else "read to its end"
+
+    def weigh(self) -> None:
+        """Look how large the files are that wait to be read: while they do, nobody else looks."""
+        for tailer in islice(self._schedule.waiting(), WEIGHED):
+            if not isinstance(tailer.reader, PlainReader):
+                continue
+            try:
+                size = tailer.reader.glance().st_size
+            except OSError:
+                continue  # told when it is read
+            if size > tailer.size:
+                tailer.size = size
+                self._census.unpinned[tailer] = None  # to be seen whether it is what has grown
+                if tailer.fresh is None or not tailer.fresh.behind:
+                    self._begin(tailer)
 
     @property
     def files(self) -> int:

@@ -6,7 +6,7 @@ Pure; pump thread only.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -81,6 +81,12 @@ class Schedule(Generic[T]):
         for topic in [t for t in self._blocked if topic_ready(t)]:
             for stream in self._blocked.pop(topic):
                 self.now(stream)
+
+    def waiting(self) -> Iterator[T]:
+        """Yield who waits for a turn, or for a topic, in any order."""
+        yield from self._ready
+        for blocked in self._blocked.values():
+            yield from blocked
 
     @property
     def hungry(self) -> bool:

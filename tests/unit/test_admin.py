@@ -23,7 +23,7 @@ from rich.console import Console
 
 from shipper import events as events_module
 from shipper.admin import about, client, metrics, view
-from shipper.admin.app import App
+from shipper.admin.app import FILES, App
 from shipper.admin.guard import Guard
 from shipper.admin.server import SOCKET, Admin
 from shipper.config import AdminConfig, Config, load
@@ -31,7 +31,7 @@ from shipper.config import show as show_config
 from shipper.errors import ConfigError, StatusError
 from shipper.events import Events
 from shipper.model import TopicState
-from shipper.status import ConfigStatus, FileStatus, SourceStatus, Status
+from shipper.status import MOST_FILES, ConfigStatus, FileStatus, SourceStatus, Status
 from shipper.tap import Taps
 from tests.unit.rig import PumpRig
 from tests.unit.rig import Status as Brokers
@@ -99,17 +99,29 @@ class Pump:
 
     def __init__(self, status: Status | None) -> None:
         self.answer = status
+        self.files: list[int] = []  # that each question was about
 
-    def status(self, timeout: float) -> Status | None:
+    def status(self, timeout: float, files: int = MOST_FILES) -> Status | None:
+        self.files.append(files)
         return self.answer
 
 
-def get(status: Status | None, path: str, method: str = "GET") -> tuple[str, bytes]:
+def get(status: Status | None, path: str, method: str = "GET", *, pump: Pump | None = None) -> tuple[str, bytes]:
     said: list[str] = []
-    body = App(lambda: Pump(status), lambda: status.config if status else ConfigStatus(), COUNTERS, list)(
+    asked = pump or Pump(status)
+    body = App(lambda: asked, lambda: status.config if status else ConfigStatus(), COUNTERS, list)(
         {"REQUEST_METHOD": method, "PATH_INFO": path}, lambda code, headers: said.append(code)
     )
     return said[0], b"".join(body)
+
+
+@pytest.mark.parametrize(
+    ("path", "files"), [("/status", MOST_FILES), ("/metrics", FILES), ("/readyz", 0), ("/history", 0)]
+)
+def test_the_pump_is_asked_for_no_more_files_than_are_told(path: str, files: int) -> None:
+    pump = Pump(FINE)
+    get(FINE, path, pump=pump)
+    assert pump.files == [files]
 
 
 def test_the_status_is_json() -> None:
@@ -164,7 +176,7 @@ def test_the_metrics_have_sources_units_and_rules() -> None:
 def test_the_series_of_files_are_bounded() -> None:
     many = [msgspec.structs.replace(FILE, seen_as=f"/{i}") for i in range(1000)]
     body = get(changed(FINE, files=many), "/metrics")[1]
-    assert body.count(b"shipper_file_unread_bytes{") == metrics.FILES
+    assert body.count(b"shipper_file_unread_bytes{") == FILES
 
 
 def test_every_counter_has_a_sentence() -> None:
@@ -391,12 +403,12 @@ def test_it_answers_a_daemon_with_very_many_open_files(tmp_path: Path) -> None:
 # What the pump says.
 
 
-def ask(rig: PumpRig) -> Status:
+def ask(rig: PumpRig, files: int = MOST_FILES) -> Status:
     """Ask the pump, which is on this thread."""
     pump = rig.pump
     assert pump is not None
-    assert pump.status(0) is None  # nobody goes round
-    question = pump._questions[0]
+    assert pump.status(0, files) is None  # nobody goes round
+    question, _ = pump._questions[0]
     rig.beat()
     return question.result(0)
 
@@ -415,6 +427,44 @@ def test_the_pump_tells_where_each_file_stands(tmp_path: Path) -> None:
         assert file.why == "its last line has no end yet"
 
 
+def test_few_files_are_told_of_many_and_those_with_most_to_read_come_first(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        for number in range(30):
+            (rig.logs / f"{number:02d}.log").write_text(f"the first line of {number}\n")
+        rig.start().pass_time(2)
+        for number, lines in ((7, 1), (3, 3), (21, 2)):
+            with (rig.logs / f"{number:02d}.log").open("a") as log:
+                log.write("another line\n" * lines)
+        rig.sink.topics["t"] = TopicState.MISSING
+        rig.pass_time(2)
+        status = ask(rig, 2)
+        assert [os.path.basename(file.path) for file in status.files] == ["03.log", "21.log"]
+        assert (status.files_left_out, status.files_behind) == (28, 3)
+        (source,) = status.sources
+        assert (source.files, source.unread) == (30, 6 * len("another line\n"))
+        assert source.lag == ask(rig, 30).sources[0].lag == ask(rig, 0).sources[0].lag == pytest.approx(2, abs=0.5)
+        assert ask(rig, 0).files == []
+        told = [os.path.basename(file.path) for file in ask(rig, 30).files]
+        assert told[:3] == ["03.log", "21.log", "07.log"]
+        assert sorted(told) == [f"{number:02d}.log" for number in range(30)]
+
+
+def test_a_question_is_answered_before_the_turn_is_over(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        (rig.logs / "a.log").write_text("a line of a log\n" * 200_000)
+        pump = rig.start(up=False).pump
+        assert pump is not None
+        pump._turns.take()
+        whole = len(rig.sink.queue)
+        pump.status(0)
+        pump._turns.take()
+        assert 0 < len(rig.sink.queue) - whole < whole / 2
+        question, _ = pump._questions[0]
+        pump._beat()
+        assert question.done()
+        assert not pump.asked()
+
+
 def test_it_answers_while_it_drains(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         pump = rig.start().pump
@@ -424,7 +474,7 @@ def test_it_answers_while_it_drains(tmp_path: Path) -> None:
         rig.beat()
         rig.beat()
         assert pump.status(0) is None
-        question = pump._questions[0]
+        question, _ = pump._questions[0]
 
         def pass_a_second() -> None:
             rig.now += 1  # so that the drain ends, answered or not
@@ -516,7 +566,7 @@ def test_what_is_wrong_is_the_first_line(status: Status, says: str, width: int) 
 
 def test_a_file_that_is_behind_is_shown_with_the_reason_and_what_is_left_out_is_counted() -> None:
     behind = [msgspec.structs.replace(FILE, seen_as=f"/var/log/{i}.log", path=f"/var/log/{i}.log") for i in range(12)]
-    text = seen(changed(FINE, files=behind, files_left_out=5), None, 200)
+    text = seen(changed(FINE, files=behind, files_behind=17, files_left_out=500), None, 200)
     assert "/var/log/9.log" in text
     assert "/var/log/10.log" not in text
     assert "and 7 more" in text

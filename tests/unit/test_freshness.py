@@ -56,7 +56,7 @@ def test_a_source_that_waits_says_for_how_long(tmp_path: Path) -> None:
         rig.pass_time(1000)
 
         def lag() -> float | None:
-            status = pump._health.status(rig.sink.status(), rig.now, "h", 1, pump._descriptors)
+            status = pump._health.status(rig.sink.status(), rig.now, "h", 1, pump._descriptors, 10)
             assert status.sources[0].lag == max((file.lag for file in status.files), default=0.0)
             return status.sources[0].lag
 

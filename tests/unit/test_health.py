@@ -106,7 +106,7 @@ def first_line(rig: PumpRig) -> str:
     """Return what `status` says first."""
     assert rig.pump is not None
     assert rig.pump.status(0) is None  # nobody goes round
-    question = rig.pump._questions[0]
+    question, _ = rig.pump._questions[0]
     rig.beat()
     console = Console(file=io.StringIO(), width=1000, highlight=False)
     view.show(console, question.result(0), None)

@@ -42,7 +42,7 @@ def started(rig: JournalRig, **keys: Any) -> JournalRig:
 
 def standing(rig: JournalRig) -> Status:
     assert rig.pump is not None
-    return rig.pump._health.status(rig.sink.status(), rig.now, "h", 1, rig.pump._descriptors)
+    return rig.pump._health.status(rig.sink.status(), rig.now, "h", 1, rig.pump._descriptors, 10)
 
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
