@@ -18,7 +18,7 @@ from shipper.filesource import FileSource
 from shipper.filesource.descriptors import Descriptors
 from shipper.ledger import Ledger
 from shipper.lifecycle import SERVICE, Service, ServiceEvent, step
-from shipper.model import Clock, Sink, TopicState
+from shipper.model import Clock, Sink
 from shipper.source import Source
 from shipper.status import Status, of_files, of_source
 
@@ -26,7 +26,6 @@ from shipper.status import Status, of_files, of_source
 # restart of a broker, and short enough to be told before readers ask. A commit may take its interval besides.
 STALLED_AFTER = 10.0
 STALLED_AGAIN = 300.0  # seconds until a stall that lasts is told again
-HOPELESS = (TopicState.MISSING, TopicState.DENIED)  # somebody has to do something about it
 STALL_BEAT = 1.0  # seconds between two looks for a stall: they go through what is in flight
 
 
@@ -231,7 +230,7 @@ class Health:
         if source.problem is not None:
             return source.problem.what
         awaited = source.topic_awaited
-        return f"topic {awaited[0]} is {awaited[1].value}" if awaited is not None and awaited[1] in HOPELESS else ""
+        return f"topic {awaited[0]} is {awaited[1].value}" if awaited is not None and awaited[1].hopeless else ""
 
     def tell(self, status: BrokerStatus) -> None:
         """Log how it stands."""

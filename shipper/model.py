@@ -166,6 +166,11 @@ class TopicState(StrEnum):
     MISSING = "missing"
     DENIED = "denied"
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self in (TopicState.MISSING, TopicState.DENIED)
+
 
 class LongLine(NamedTuple):
     """Why a record is kept instead of sent: its line has ``full`` bytes, more than ``most``."""

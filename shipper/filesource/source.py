@@ -307,7 +307,7 @@ class FileSource(BaseSource[Tailer]):
         now = self._clock()
         self._looks_first = False
         self._sightings.tick(now)
-        self._schedule.ripen(now, lambda topic: self.sink.topic_state(topic) is TopicState.READY)
+        self._ripen()
         self._intake.tick()
         self._deleted.tick(now)
 

@@ -285,7 +285,7 @@ class JournalSource(BaseSource[Journal]):
         now = self._clock()
         if self._journal.entries is not None and now >= self._survey_at:
             self._look_around()
-        self._schedule.ripen(now, lambda topic: self.sink.topic_state(topic) is TopicState.READY)
+        self._ripen()
         if self._journal.entries is None:
             if now >= self._retry_at:
                 self._open()

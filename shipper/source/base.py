@@ -75,7 +75,14 @@ class BaseSource(ABC, Generic[S]):
 
     def _next(self) -> S | None:
         """Return whose turn it is, of the streams that may still be read."""
-        return self._schedule.next(self.delivery.inside() if self._leaving else None)
+        if not self._leaving:
+            return self._schedule.next()
+        self._ripen()  # in a drain nothing else is looked at
+        return self._schedule.next(self.delivery.inside())
+
+    def _ripen(self) -> None:
+        """Let those be looked at whose time, or whose topic, has come."""
+        self._schedule.ripen(self._clock(), lambda topic: self.sink.topic_state(topic) is TopicState.READY)
 
     @property
     def _rate_due(self) -> float:
@@ -91,7 +98,18 @@ class BaseSource(ABC, Generic[S]):
     @property
     def drained(self) -> bool:
         """Whether it is to leave, and nothing that it has sent can still be settled."""
-        return self._leaving and self.delivery.drained and (self.delivery.rewinding or not self._has_turns)
+        if not (self._leaving and self.delivery.drained):
+            return False
+        return self.delivery.rewinding or not (self._has_turns or self._waits_inside)
+
+    @property
+    def _waits_inside(self) -> bool:
+        """Whether the rest of an event waits for a topic, and for nobody to do something about that.
+
+        For a new configuration may be what does it.
+        """
+        topics = filter(None, map(self._schedule.topic_of, self.delivery.inside()))
+        return any(not self.sink.topic_state(topic).hopeless for topic in topics)
 
     def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
         """Let go of what was not taken, as nothing of it is in flight.

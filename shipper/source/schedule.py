@@ -82,6 +82,10 @@ class Schedule(Generic[T]):
             for stream in self._blocked.pop(topic):
                 self.now(stream)
 
+    def topic_of(self, stream: T) -> str | None:
+        """Return which topic ``stream`` waits for; None where it waits for none."""
+        return next((topic for topic, blocked in self._blocked.items() if stream in blocked), None)
+
     def waiting(self) -> Iterator[T]:
         """Yield who waits for a turn, or for a topic, in any order."""
         yield from self._ready

@@ -158,7 +158,7 @@ class Sending:
 
     def _away(self, topic: str) -> bool:
         """Whether a topic has been missing, or refused to us, for so long that it is not waited for."""
-        if self.sink.topic_state(topic) not in (TopicState.MISSING, TopicState.DENIED):
+        if not self.sink.topic_state(topic).hopeless:
             self._away_since.pop(topic, None)
             return False
         now = self._clock()

@@ -162,6 +162,44 @@ def test_the_rest_of_a_line_that_rate_limit_holds_back_goes_before_the_source_ch
         assert sent == [*(("t", part) for part in PARTS[1:]), ("new", "after it"), ("new", "another")]
 
 
+@pytest.mark.parametrize("ends", ["a change", "a stop"])
+def test_the_rest_of_a_line_that_waits_for_its_topic_goes_before_a_change_and_a_stop(tmp_path: Path, ends: str) -> None:
+    with PumpRig(tmp_path, rate_limit=LIMIT, max_line=10) as rig:
+        write(tmp_path / A, "".join(PARTS), "after it")
+        rig.start()
+        assert rig.lines == PARTS[:1]
+        rig.sink.topics["t"] = TopicState.UNKNOWN
+        rig.pass_time(2)
+        if ends == "a change":
+            rig.want(s={"topic": "new", "max_line": 10})
+            rig.pass_time(3)
+            assert rig.lines == PARTS[:1]
+            rig.sink.topics["t"] = TopicState.READY
+            rig.pass_time(8)
+        else:
+
+            def time_passes() -> None:
+                rig.now += 0.1
+                rig.sink.topics["t"] = TopicState.READY
+
+            rig.sink.on_poll = time_passes
+            rig.stop()
+            assert rig.lines == PARTS
+            rig.start().pass_time(3)
+        assert rig.lines == [*PARTS, "after it"]
+
+
+def test_a_line_whose_topic_has_gone_meanwhile_does_not_keep_the_source_from_being_changed(tmp_path: Path) -> None:
+    with PumpRig(tmp_path, rate_limit=LIMIT, max_line=10) as rig:
+        write(tmp_path / A, "".join(PARTS))
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        rig.pass_time(2)
+        rig.want(s={"topic": "new", "max_line": 10})
+        rig.pass_time(3)
+        assert rig.lines == [*PARTS[:1], *PARTS]  # what has gone to the one that is no more
+
+
 def test_a_long_line_that_nobody_ends_waits_for_its_end_over_a_change_and_a_stop(tmp_path: Path) -> None:
     """Nor does it matter that others of its files are written to all the while."""
     with PumpRig(tmp_path, max_line=10) as rig:
