@@ -367,7 +367,12 @@ class FileSource(BaseSource[Tailer]):
     @property
     def _standing(self) -> str:
         """Say in words how far it is, where nothing keeps it from reading."""
-        return "reading" if self._schedule.hungry or self.delivery.unsettled else "idle: everything has been read"
+        if self._schedule.hungry or self.delivery.unsettled:
+            return "reading"
+        if not self._sightings.started:
+            return "its files are looked for"
+        known = self.files or self._census.left
+        return "idle: everything has been read" if known else "idle: no file matches paths"
 
     def why_waits(self, tailer: Tailer) -> str:
         """Say in words why a generation is not being read just now; "" where it is."""

@@ -23,9 +23,8 @@ from shipper.journal.stream import BLOCK, Batch, Journal, begin
 from shipper.journal.survey import Found, Survey
 from shipper.journal.watching import Watching
 from shipper.ledger import Ledger
-from shipper.model import Checkpoint, Clock, Sink, SourceState, TopicState, new_uid
+from shipper.model import Checkpoint, Clock, Sink, SourceState, new_uid
 from shipper.records import Naming, Stage
-from shipper.records.seams import ahead_of
 from shipper.source import UNSAVED, BaseSource, FirstScanStore, Problem
 from shipper.source.schedule import Schedule
 
@@ -74,16 +73,7 @@ class JournalSource(BaseSource[Journal]):
         saved = next((c for c in state.files if c.of_journal), None)
         self.scanned = state.scanned and saved is not None
         first = saved or begin(self.name, config.directory, "", new_uid())
-        named = naming.of(b"")
-        self._journal = Journal(
-            first,
-            named.topic,
-            named.key,
-            config.max_line,
-            splits=config.on_long_line == "split",
-            silent=config.value == "json",
-            ahead=ahead_of(len(config.redact)),
-        )
+        self._journal = Journal(config, naming, first)
         self._survey = Survey(config, library.try_file, tools.wall)
         self._found = Found()
         self._told: frozenset[str] = frozenset()  # the files that this user may not read, as far as that was told
@@ -388,7 +378,7 @@ class JournalSource(BaseSource[Journal]):
     def _standing(self) -> str:
         """Say in words how far it is, where nothing keeps it from reading."""
         if self._journal.at_end and not self.delivery.unsettled:
-            return "idle: everything has been read"
+            return "idle: everything has been read" if self.files else "idle: the journal has no files"
         behind = self._tools.wall() - self._journal.time / 1000
         return f"reading, {behind:,.0f} s behind" if self._journal.time and behind >= 2 else "reading"
 

@@ -11,10 +11,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shipper.config import JournalConfig
 from shipper.journal.entries import Entries, Entry
 from shipper.ledger import Position, Track
 from shipper.model import Checkpoint, FileId
-from shipper.records import Given
+from shipper.records import Given, Naming
+from shipper.records.seams import ahead_of
 
 BLOCK = 256 << 10  # bytes of one read
 MOST = 1000  # entries of one read: a turn takes some milliseconds
@@ -54,41 +56,31 @@ class Batch:
 
 
 class Journal:
-    """One journal. ``entries`` is there while it is open.
-
-    ``splits``: a message over ``max_line`` goes in parts; else it is only begun. ``silent``: entries without a message
-    are taken, too, with an empty one. ``ahead``: bytes of a long message that must be known behind each of its parts.
-    """
+    """One journal. ``entries`` is there while it is open."""
 
     path = b""
     generation = 0
     gone = False
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        topic: str,
-        key: bytes,
-        max_line: int,
-        *,
-        splits: bool = True,
-        silent: bool = False,
-        ahead: int = 0,
-    ) -> None:
+    def __init__(self, config: JournalConfig, naming: Naming, checkpoint: Checkpoint) -> None:
+        """Begin at a checkpoint, in the way that ``config`` asks for."""
+        named = naming.of(b"")
         self.uid = checkpoint.uid
         self.source = checkpoint.source
-        self.topic = topic
-        self.key = key
-        self.max_line = max_line
+        self.topic = named.topic
+        self.key = named.key
+        self.max_line = config.max_line
         self.part = 0
         self.record = 0
         self.entries: Entries | None = None
         self.at_end = False
         self.time = 0  # of the last entry that was taken, in milliseconds since 1970
         self._saved = checkpoint
-        self._splits = splits
-        self._silent = silent
-        self._look_ahead = ahead
+        self._splits = (
+            config.on_long_line == "split"
+        )  # a message over ``max_line`` goes in parts; else it is only begun
+        self._silent = config.value == "json"  # entries without a message are taken, too, with an empty one
+        self._look_ahead = ahead_of(len(config.redact))  # bytes that must be known behind each part of a long message
         self._at = 0  # where in a long message it goes on ...
         self._long = ""  # ... which is that of this entry
         self.read = Position(checkpoint.offset, checkpoint.cursor.encode())

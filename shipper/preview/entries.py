@@ -18,7 +18,6 @@ from shipper.journal.stream import Journal, begin
 from shipper.preview import Preview, of_event, shown
 from shipper.records import Naming, Stage
 from shipper.records.redaction import Redactor
-from shipper.records.seams import ahead_of
 
 
 def preview_entries(source: JournalConfig, host: str, lines: Iterable[bytes]) -> Iterator[Preview]:
@@ -27,16 +26,7 @@ def preview_entries(source: JournalConfig, host: str, lines: Iterable[bytes]) ->
     stage = Stage(source, naming, host)
     redactor = Redactor(source.redact, Counter())
     asked = terms(source, boot_id())
-    named = naming.of(b"")
-    journal = Journal(
-        begin(source.name, source.directory, "", "test"),
-        named.topic,
-        named.key,
-        source.max_line,
-        splits=source.on_long_line == "split",
-        silent=source.value == "json",
-        ahead=ahead_of(len(source.redact)),
-    )
+    journal = Journal(source, naming, begin(source.name, source.directory, "", "test"))
     reader = Exported()
     journal.open(Entries(reader, (), stage.wanted, _never, _never, whole=False))
     for number, line in enumerate(lines):

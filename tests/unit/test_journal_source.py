@@ -525,7 +525,7 @@ def test_where_nothing_was_left_what_comes_later_tells_whether_there_was_a_gap(
     rig.journal.write(unread)
     rig.journal.remove(10 + unread)
     started(rig, **keys)
-    assert rig.reader.why_idle == "idle: everything has been read"
+    assert rig.reader.why_idle == "idle: the journal has no files"
     before = rig.lines
     rig.write(6)
     rig.pass_time(1)

@@ -503,3 +503,11 @@ def test_a_client_that_cannot_be_made_is_an_error_that_is_kept(tmp_path: Path) -
         pump.start()
         assert pump.join(30)
         assert str(pump.error) == "a bug"
+
+
+def test_a_source_without_files_says_so(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        assert rig.start().source.why_idle == "idle: no file matches paths"
+        write(rig, "one")
+        rig.pass_time(2)
+        assert rig.source.why_idle == "idle: everything has been read"
