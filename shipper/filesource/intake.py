@@ -419,6 +419,8 @@ class Intake:
 
     def vanished(self, tailer: Tailer) -> None:
         """Take note that a file's name and id lead elsewhere, unless it has been found again meanwhile."""
+        if tailer.detached and tailer.state not in DONE and tailer.lost:
+            self.take((), self._census.lineages[tailer.path].gens)  # it may have been copied over one of them
         if tailer.detached and tailer.state is not File.LOST and self._census.has_copies(tailer.path):
             self.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
         if tailer.detached:
@@ -672,6 +674,7 @@ class Intake:
 
     def _keep_open(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader) -> None:
         tailer.adopt(reader, one.path, one.file_id, one.compression)
+        tailer.sure = min(tailer.sure, one.size)  # it may have other bytes since
         self._descriptors.adopted(tailer)
         if one.file_id in self._nameless:
             self._without_name(tailer)

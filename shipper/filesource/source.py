@@ -240,7 +240,8 @@ class FileSource(BaseSource[Tailer]):
             batch = tailer.take(block, most, whole=whole)
             tailer.warned = False
             tailer.retry_delay = 0.0
-            if not (late or before.read.offset or before.part) and (older := self._intake.older(tailer)):
+            begins = not (late or before.read.offset or before.part or tailer.record)
+            if begins and (older := self._intake.older(tailer)):
                 tailer.put_back(before)
                 self._schedule.now(tailer)
                 self._intake.take(older)

@@ -8,7 +8,6 @@ that was never a line, each path's lines in their order, no partial line is left
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -320,7 +319,7 @@ class History:
     def _kill(self) -> None:
         if self.daemon.alive:
             self.daemon.kill()
-            self.world.destroyed |= self.daemon.unsaved  # known by their sizes alone, perhaps
+            self.world.unsaved(self.daemon.unsaved)
             self._ended(saved=False)
 
     def _reload(self, source: int) -> None:
@@ -333,7 +332,7 @@ class History:
 
     def _ended(self, *, saved: bool) -> None:
         """The process is gone, and with it what was in the client's hands; nobody knows what of it has arrived."""
-        self.world.destroyed |= self._losses.paths(self.daemon.books.may_repeat)
+        self._losses.doubt(self.daemon.books.may_repeat)
         self.world.ended(saved=saved)
         self._let_go()
         self._losses.ended()
@@ -504,10 +503,9 @@ class History:
         if untold := self._losses.untold(self.world.excused - self._safe_values()):
             raise Broken(f"nobody is told that these are lost: {untold}")
         # After a failure nobody knows whether what is gone had arrived.
-        may_be = self.world.destroyed | self._losses.paths(self.daemon.books.doubted)
-        for lost in self.daemon.named("file.lost"):
-            if os.fsencode(lost["path"]) not in may_be:
-                raise Broken(f"file.lost is told, and nothing was: {lost}")
+        self._losses.doubt(self.daemon.books.doubted)
+        if (lost := self._losses.beyond()) is not None:
+            raise Broken(f"file.lost is told, and no more was than is told already: {lost}")
 
     def digest(self) -> str:
         """Return what tells whether two runs of one script went the same way."""

@@ -3,15 +3,19 @@
 That is file.lost, or where it is not known whose the bytes were, what was unread of a file.truncated. It is asked for
 when the daemon has come to rest again, in the same run: of what goes while nobody runs, or shortly before a kill,
 nobody can know; nor of bytes that nobody has read, though most often these are told too.
+
+And no more bytes of a path are told to be lost than are gone of it, arrived or not where the daemon cannot know.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence, Set
 from typing import Any
 
 Event = tuple[str, dict[str, Any]]
+ENDING = 2  # bytes of a line's end, at most
 
 
 class Losses:
@@ -21,21 +25,44 @@ class Losses:
         self._told = told
         self._sent = sent
         self._path_of: dict[bytes, bytes] = {}
+        self._whole: dict[bytes, bytes] = {}
+        self._destroyed: dict[bytes, dict[Hashable, int]] = {}  # by path: what is gone, and how much that was
         self._gone: dict[bytes, int] = {}  # a line whose bytes are gone: how much had been told before
 
-    def written(self, line: bytes, path: bytes) -> None:
-        """Note of which generation's path a line is."""
+    def written(self, line: bytes, path: bytes, whole: bytes) -> None:
+        """Note of which generation's path a line is, and what ``whole`` line it is a part of, or all."""
         self._path_of[line] = path
-
-    def paths(self, lines: Iterable[bytes]) -> set[bytes]:
-        """Return of which generations' paths lines are."""
-        return {self._path_of[line] for line in lines if line in self._path_of}
+        self._whole[line] = whole
 
     def gone(self, lines: Iterable[bytes]) -> None:
         """The bytes of these lines have just gone."""
+        self.doubt(lines)
         for line in lines:
             if line in self._sent:
                 self._gone.setdefault(line, len(self._told))
+
+    def doubt(self, lines: Iterable[bytes]) -> None:
+        """Of these lines the daemon may not know that they have arrived, if their bytes go."""
+        for line in lines:
+            if line in self._path_of:
+                whole = self._whole[line]  # no position stands inside of it
+                self.destroyed(self._path_of[line], whole, len(whole) + ENDING)
+
+    def destroyed(self, path: bytes, what: Hashable, size: int) -> None:
+        """So many bytes of a path are gone, ``what`` tells which, and may not have been read."""
+        gone = self._destroyed.setdefault(path, {})
+        gone[what] = max(size, gone.get(what, 0))
+
+    def beyond(self) -> dict[str, Any] | None:
+        """Return an event that tells of lost bytes where, with those of its path before it, no more are gone."""
+        told: Counter[bytes] = Counter()
+        for name, fields in self._told:
+            if name == "file.lost":
+                path = os.fsencode(fields["path"])
+                told[path] += fields["bytes"]
+                if told[path] > sum(self._destroyed.get(path, {}).values()):
+                    return fields
+        return None
 
     def ended(self) -> None:
         """The daemon has ended."""

@@ -1315,3 +1315,28 @@ def test_a_closed_file_is_not_taken_for_a_finished_one_whose_inode_it_has_under_
         ("rotate_chain", 1, 1),
         ("wait", 0),
     )
+
+
+def test_no_more_is_told_to_be_lost_than_was_in_a_file_that_got_other_bytes_while_it_was_looked_into() -> None:
+    holds(
+        ("race", 23, "truncate", 0, 1),
+        ("write", 0, 0, 0),
+        ("write_unsynced", 0, 0),
+        ("copytruncate", 0, 0, 1),
+        ("wait", 0),
+    )
+
+
+def test_what_was_copied_over_another_file_is_looked_for_there_before_it_is_told_to_be_lost() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("rotate", 0, 0),
+        ("kill",),
+        ("start", 0),
+        ("no_topic", 0),
+        ("write", 0, 0, 0),
+        ("beat",),
+        ("copytruncate", 0, 0, 0),
+        ("stop",),
+        ("replace", 0, 0),
+    )

@@ -15,9 +15,9 @@ Order is asked of the lines of one path. Not of those that were written between 
 file was truncated, copied or replaced more than once: which of the contents came first nobody can tell (``muddled``).
 Once copied and once deleted, or moved away, is such a case: the copy may be older or younger than what was deleted.
 
-Lost bytes may be told (``destroyed``) where some are gone: also half a line in a file that was moved away and is open
-no more; and where a file is compressed, or replaced, in the middle of a look before it was opened: what is known of it
-is its size, and nobody can say then that these are its bytes.
+Lost bytes may be told, as many of a path as are gone of it (``losses``): also half a line in a file that was moved away
+and is open no more; and all of a file that is compressed, or replaced, in the middle of a look before it was opened:
+what is known of it is its size, and nobody can say then that these are its bytes.
 
 What somebody adds to a file that was rotated away already is late: it must arrive, and its order is not promised. Nor
 is that of a file that may not be read when it is first found, rotated away already: nobody can tell if it is a copy.
@@ -78,7 +78,6 @@ class World:
         self.at_risk: set[bytes] = set()
         self.allowed: set[bytes] = set()  # partial lines that may arrive as they are
         self.muddled: set[bytes] = set()
-        self.destroyed: set[bytes] = set()  # paths of which bytes are gone that may not have been read
         self._known: set[Inode] = set()  # to a daemon that has stopped and saved what it knew
         self.hurried = False  # what happens now happens in the middle of a look of the daemon
         self._looked_at: set[Inode] = set()  # by the daemon, when it rested
@@ -156,7 +155,7 @@ class World:
     def _owe(self, line: bytes, path: bytes) -> None:
         for part in self._lines.parts(line):
             self.owed[part] = None
-            self.losses.written(part, path)
+            self.losses.written(part, path, line)
 
     def _in_order(self, path: bytes, line: bytes) -> None:
         parts = self._lines.parts(line)
@@ -233,8 +232,10 @@ class World:
         """Note that a file may have got its last byte; ``goes``: and that its bytes may be nowhere else."""
         if not self.facts[inode].packed and (partial := self.partial(inode)):
             self.allowed.update(self._lines.parts(partial))
+            for part in self._lines.parts(partial):
+                self.losses.written(part, self.facts[inode].path, partial)
             if goes:
-                self.destroyed.add(self.facts[inode].path)
+                self.losses.destroyed(self.facts[inode].path, partial, len(partial))
 
     def delete(self, name: bytes) -> None:
         """Delete a file."""
@@ -295,7 +296,7 @@ class World:
         self.disk.overwrite(name, inode.data)
         self._ends(inode)
         if self.hurried:
-            self.destroyed.add(path)  # known by its size alone, perhaps: nobody can tell then that this is its copy
+            self._unknown(inode)  # known by its size alone, perhaps: nobody can tell then that this is its copy
         self.account()
         self._copied.add(path)
         self.truncate(path)
@@ -317,7 +318,7 @@ class World:
             return
         self._twist(path)
         if self._unopened(old):
-            self.destroyed.add(path)  # the daemon cannot know what became of it
+            self._unknown(old)  # the daemon cannot know what became of it
         fresh = OUTSIDE + b"/restored.tmp"
         inode = self.disk.create(fresh)
         self.facts[inode] = Facts(self.facts[old].path)
@@ -327,6 +328,16 @@ class World:
     def _unopened(self, inode: Inode) -> bool:
         """Whether the daemon has not opened a file yet, but for a moment perhaps: to see whose id it has got."""
         return not inode.opens or (self.hurried and inode not in self._looked_at)
+
+    def _unknown(self, inode: Inode) -> None:
+        """Note that the daemon may not know a file's bytes again under another id."""
+        self.losses.destroyed(self.facts[inode].path, inode, len(inode.data))
+
+    def unsaved(self, paths: set[bytes]) -> None:
+        """What was known of the files of these paths was not saved before a kill, but for their sizes perhaps."""
+        for inode in self.readable():
+            if inode in self.facts and self.facts[inode].path in paths:
+                self._unknown(inode)
 
     def move_out(self, name: bytes) -> None:
         """Move a file to where nobody watches."""
@@ -352,7 +363,7 @@ class World:
             return
         self._found_closed()  # its compressed form may be read
         if self.hurried and self._unopened(inode):
-            self.destroyed.add(self.facts[inode].path)  # as in restore
+            self._unknown(inode)  # as in restore
         plain = inode.data
         data = gzip.compress(plain, mtime=0)
         into = self.disk.create(packed)
@@ -372,6 +383,7 @@ class World:
         for inode in set(self.disk.files()):
             if inode in self.facts and inode.durable != inode.data:
                 self._ends(inode, goes=True)
+                self._unknown(inode)  # one that is shorter than what was seen is another one
         self.disk.power_cut()
         self.account()
 
@@ -387,8 +399,9 @@ class World:
         gone = self.owed.keys() - self.existing() - arrived - self.excused
         out = {inode for inode in self.facts.keys() - set(self.readable()) if not self.facts[inode].packed}
         self.losses.gone(gone)
-        self.destroyed |= self.losses.paths(gone)
-        self.destroyed |= {self.facts[inode].path for inode in out if self.partial(inode) not in arrived | {b""}}
+        for inode in out:
+            if (partial := self.partial(inode)) not in arrived | {b""}:
+                self.losses.destroyed(self.facts[inode].path, partial, len(partial))
         self.at_risk |= gone & self._in_flight()
         self.excused |= gone - self.at_risk
 
