@@ -19,13 +19,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ctypes import byref
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
 from shipper.kafka import librdkafka as c
-from shipper.kafka.arrays import batch, row, rows
+from shipper.kafka.arrays import batch, calls, row
 from shipper.model import DeliveryReport, Headers, Messages
 
 Report = tuple[DeliveryReport | None, int]  # who is told of so many records; None: nobody
@@ -155,9 +155,11 @@ class Client:
         """Queue ``messages``, each with its own headers and time (milliseconds; 0: now); otherwise as :meth:`send`."""
         number = self._owe(report, len(messages))
         first = None
+        client = repeat(c.passed(self._rk))
         with _Handle(self._rk, topic) as handle:
-            for arguments, count in rows(handle, messages, headers, timestamps, number):
-                if failed := c.produceva(self._rk, arguments, count):
+            for some in calls(handle, messages, headers, timestamps, number):
+                each = map(c.produceva_each, client, some.passed, repeat(c.passed(some.width)))
+                for failed in filter(None, each):
                     error = _error(failed)
                     first = first or error
                     self._fail(report, number, error, topic)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from shipper.kafka import arrays
 from shipper.kafka import librdkafka as c
-from shipper.kafka.arrays import Array, batch, row, rows
+from shipper.kafka.arrays import BLOCK, Array, batch, calls, row
 from shipper.model import Headers, Messages
 
 VALUES = st.lists(st.binary(max_size=40), min_size=1, max_size=20)
@@ -21,11 +22,17 @@ def at(address: int, size: int) -> bytes:
     return ctypes.string_at(address, size)
 
 
-@pytest.mark.parametrize("addresses", [arrays._by_id, arrays._by_type])
-def test_values_are_found_where_they_are(addresses: object) -> None:
+@pytest.mark.parametrize("addresses", [arrays._by_list, arrays._by_type])
+def test_values_are_found_where_they_are(addresses: Callable[[list[bytes]], Any]) -> None:
     values = [b"", b"one", b"with \0 in it", bytes(1000)]
-    assert callable(addresses)
+    for some in (values, values * 100, values[:1], []):
+        assert [at(place, len(value)) for place, value in zip(addresses(some), some, strict=True)] == some
+    values.append(b"later")  # the list has moved its items, or has room for more of them
     assert [at(place, len(value)) for place, value in zip(addresses(values), values, strict=True)] == values
+
+
+def test_here_the_fast_way_is_taken() -> None:
+    assert arrays.addresses is arrays._by_list
 
 
 @given(VALUES, st.one_of(st.binary(max_size=9), st.none()), st.data())
@@ -58,18 +65,44 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 @given(VALUES, st.data())
 def test_the_arguments_of_a_call_are_those_of_its_record(values: list[bytes], data: st.DataObject) -> None:
     some = st.lists(st.tuples(NAMES, st.binary(max_size=9)), max_size=2)
-    headers: Sequence[Headers] | None = data.draw(st.sampled_from([None, [data.draw(some) for _ in values]]))
+    alike = data.draw(st.sampled_from([None, [data.draw(some)] * len(values)]))
+    headers: Sequence[Headers] | None = data.draw(st.sampled_from([alike, [data.draw(some) for _ in values]]))
     times = data.draw(st.sampled_from([None, [data.draw(st.integers(0, 2**60)) for _ in values]]))
-    keys = [b"%d" % n for n in range(len(values))]
-    for n, (address, count) in enumerate(rows(17, Messages(values, keys), headers, times, 23)):
-        found, named = read(address, count)
-        key, value = found[c.VTYPE_KEY].memory, found[c.VTYPE_VALUE].memory
-        assert (at(key.pointer, key.size), at(value.pointer, value.size)) == (keys[n], values[n])
-        assert (found[c.VTYPE_RKT].pointer, found[c.VTYPE_OPAQUE].pointer) == (17, 23)
-        assert (found[c.VTYPE_PARTITION].i32, found[c.VTYPE_MSGFLAGS].i) == (c.PARTITION_UA, c.MSG_F_COPY)
-        assert found[c.VTYPE_TIMESTAMP].i64 == (times[n] if times is not None else 0)
-        assert named == [(name.encode(), text) for name, text in (headers[n] if headers is not None else ())]
-    assert n + 1 == len(values)
+    check_calls(Messages(values, b"all"), headers, times)
+    check_calls(Messages(values, [b"%d" % n for n in range(len(values))]), headers, times)
+
+
+@pytest.mark.parametrize("count", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+def test_many_calls_are_made_in_blocks(count: int) -> None:
+    numbers = [b"%d" % n for n in range(count)]
+    own: list[Headers] = [[("same", b"x"), (f"of {n % 3}", number)] for n, number in enumerate(numbers)]
+    check_calls(Messages(numbers, b"key"), own, list(range(count)))
+    check_calls(Messages(numbers, numbers), [[("same", b"x")]] * count, None)
+    mixed: list[Headers] = [[("h", b"x")] * (n // BLOCK) for n in range(count)]
+    check_calls(Messages(numbers, numbers), mixed, None)
+
+
+def test_where_there_is_no_record_there_is_no_call() -> None:
+    check_calls(Messages([], b"key"), [], None)
+    check_calls(Messages([], []), None, [])
+
+
+def check_calls(messages: Messages, headers: Sequence[Headers] | None, times: list[int] | None) -> None:
+    n = 0
+    for block in calls(17, messages, headers, times, 23):
+        assert len(block.passed) == len(block.places)
+        for address in block.places:
+            found, named = read(address, block.width)
+            key, value = found[c.VTYPE_KEY].memory, found[c.VTYPE_VALUE].memory
+            assert (at(key.pointer, key.size), at(value.pointer, value.size)) == (messages.key(n), messages.values[n])
+            assert (found[c.VTYPE_RKT].pointer, found[c.VTYPE_OPAQUE].pointer) == (17, 23)
+            assert (found[c.VTYPE_PARTITION].i32, found[c.VTYPE_MSGFLAGS].i) == (c.PARTITION_UA, c.MSG_F_COPY)
+            assert (c.VTYPE_TIMESTAMP in found) == (times is not None)
+            if times is not None:
+                assert found[c.VTYPE_TIMESTAMP].i64 == times[n]
+            assert named == [(name.encode(), text) for name, text in (headers[n] if headers is not None else ())]
+            n += 1
+    assert n == len(messages)
 
 
 @pytest.mark.parametrize(("key", "value"), [(b"k", b"v"), (b"", b""), (None, b"v"), (b"k", None)])
