@@ -5,6 +5,7 @@ Ships what the configuration names until so many records are acknowledged; print
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from shipper.checkpoints import CheckpointStore
 from shipper.config import load
 from shipper.events import Events
 from shipper.pump import Pump
+from shipper.service import COLLECT_AFTER
 
 
 def ship(config: Path, expected: int) -> tuple[float, float]:
@@ -22,6 +24,7 @@ def ship(config: Path, expected: int) -> tuple[float, float]:
     events = Events(lambda *_: None)
     store = CheckpointStore.open(loaded.shipper.state_dir, events)
     pump = Pump(loaded, store, events)
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])  # as the daemon does
     began = time.perf_counter(), time.process_time()
     pump.start()
     while events.counters["records.acked", source] < expected:
