@@ -229,7 +229,8 @@ class Messages:
 
     def pick(self, indexes: Sequence[int]) -> Messages:
         """Return those at ``indexes``."""
-        return Messages([self.values[i] for i in indexes], [self.key(i) for i in indexes])
+        values, keys = self.values, self.keys
+        return Messages([values[i] for i in indexes], keys if isinstance(keys, bytes) else [keys[i] for i in indexes])
 
 
 class DeliveryReport(Protocol):

@@ -160,6 +160,12 @@ produceva_each = _at_once("produceva", c_void_p)
 produceva_each.argtypes = None
 passed = c_void_p.from_param
 
+# topic, key, its size, number of partitions, two opaques; the topic is not looked at. Without a key none is asked.
+partitioners = {
+    name: _at_once(f"msg_partitioner_{name}", c_int32, c_void_p, c_char_p, c_size_t, c_int32, c_void_p, c_void_p)
+    for name in ("murmur2", "consistent", "fnv1a")
+}
+
 # What the client has to say.
 queue_get_main = _at_once("queue_get_main", c_void_p, c_void_p)
 queue_destroy = _waiting("queue_destroy", None, c_void_p)

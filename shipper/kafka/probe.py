@@ -62,6 +62,7 @@ class _Topic:
     delay: float = FIRST_DELAY
     ready_at: float = 0.0
     limit: int | None = None  # the largest batch that it takes, as far as it is known
+    partitions: int = 0  # as it said last
     holds: int = 0  # how often it was put on hold: an answer to an older question does not count
     misses: int = 0  # answers in a row that did not make it ready
 
@@ -130,6 +131,11 @@ class Probe:
         """Return how large a batch ``topic`` takes, as it said when it became ready; None where it did not say."""
         known = self._topics.get(topic)
         return known.limit if known is not None else None
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions ``topic`` had when it was asked about last; 0 where it never was ready."""
+        known = self._topics.get(topic)
+        return known.partitions if known is not None else 0
 
     def hold(self, topic: str) -> None:
         """Forget that ``topic`` was ready, and ask again: later each time, unless it was ready for long."""
@@ -288,6 +294,7 @@ class Probe:
             topic.state = state
             if state is TopicState.READY:
                 topic.due, topic.misses = self._next_of_ready(), 0
+                topic.partitions = partitions
                 if changed:
                     topic.ready_at = self._clock()
             else:

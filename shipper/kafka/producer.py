@@ -23,6 +23,7 @@ from shipper.errors import ConfigError, ProducerFatal
 from shipper.events import Events
 from shipper.kafka.client import Client, Report
 from shipper.kafka.errors import broker_and_reason, explain
+from shipper.kafka.gathering import Gathering
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import BrokerStatus, Probe
 from shipper.kafka.security import not_taken
@@ -46,8 +47,16 @@ class Run(NamedTuple):
 
     topic: str
     messages: Messages
-    headers: Sequence[Headers] | None
-    timestamps: Sequence[int] | None
+    headers: Sequence[Headers] | None = None
+    timestamps: Sequence[int] | None = None
+
+    def pick(self, at: list[int]) -> Run:
+        """Return those at ``at``, in that order."""
+        return self._replace(
+            messages=self.messages.pick(at),
+            headers=self.headers and [self.headers[i] for i in at],
+            timestamps=self.timestamps and [self.timestamps[i] for i in at],
+        )
 
 
 def runs(
@@ -58,19 +67,15 @@ def runs(
     timestamps: Sequence[int] | None,
 ) -> Iterator[Run]:
     """Yield the records of each topic, in order: the one whose record comes last is the last one."""
+    every = Run(topic, messages, headers, timestamps)
     if topics is None:
-        yield Run(topic, messages, headers, timestamps)
+        yield every
         return
     places: dict[str, list[int]] = {}
     for index, one in enumerate(topics):
         places.setdefault(one, []).append(index)
     for one, at in sorted(places.items(), key=lambda item: item[1][-1]):
-        yield Run(
-            one,
-            messages.pick(at),
-            headers and [headers[i] for i in at],
-            timestamps and [timestamps[i] for i in at],
-        )
+        yield every.pick(at)._replace(topic=one)
 
 
 class Producer:
@@ -104,6 +109,7 @@ class Producer:
         self._throttled_until = -math.inf  # by the clock
         self._settings = producer_settings(config) | (settings or {})
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
+        self._gathering = Gathering(self._settings["partitioner"])
         self._statistics: list[Latest] = []  # of each client
         client = self._new_client({})
         self._clients: dict[int, Client] = {self._batch: client}  # by the size of their batches
@@ -154,6 +160,8 @@ class Producer:
         self._waits()
         if alone or len(messages) > self._few_are:
             self._hand_over()
+            if not alone:
+                messages = self._gathered(Run(topic, messages)).messages
             self._client(topic, alone=alone).send(topic, messages, ((report, len(messages)),))
             return
         if topic != self._few_for or len(self._few_values) >= MANY:
@@ -188,8 +196,17 @@ class Producer:
             if one.headers is None and one.timestamps is None:
                 self.send(one.topic, one.messages, report, alone=alone)
             else:
-                client = self._client(one.topic, alone=alone)
-                client.send_each(one.topic, one.messages, one.headers, one.timestamps, report)
+                run = one if alone else self._gathered(one)
+                client = self._client(run.topic, alone=alone)
+                client.send_each(run.topic, run.messages, run.headers, run.timestamps, report)
+
+    def _gathered(self, run: Run) -> Run:
+        """Return the records with those beside each other that go to one partition."""
+        keys = run.messages.keys
+        if isinstance(keys, bytes):
+            return run
+        order = self._gathering.order(keys, self._probe.partitions(run.topic))
+        return run if order is None else run.pick(order)
 
     def _waits(self) -> None:
         """Note that something waits for its batch to be full."""

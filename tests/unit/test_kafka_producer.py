@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -191,6 +192,49 @@ def test_every_record_arrives_in_order_and_is_reported_once(
     assert reports.arrived == 5000
     assert reports.threads == {threading.get_ident()}
     assert values_in(broker) == sent
+
+
+@pytest.mark.parametrize("headed", [False, True])
+def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
+    broker: FaultyBroker, make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch, *, headed: bool
+) -> None:
+    given: list[list[bytes]] = []  # the keys of each call of the client
+    for name in ("send", "send_each"):
+        send = getattr(Client, name)
+
+        def spy(self: Client, topic: str, some: Messages, *rest: Any, send: Callable[..., Any] = send) -> Any:
+            given.append(some.all_keys)
+            return send(self, topic, some, *rest)
+
+        monkeypatch.setattr(Client, name, spy)
+    broker.make(TOPIC, 4)
+    producer, reports = make(), Reports()
+    ready(producer)
+    keys = [b"user%d" % (n * 7919 % 100) for n in range(3000)]
+    for start in range(0, 3000, 1000):
+        numbers = range(start, start + 1000)
+        some = Messages([b"%d" % n for n in numbers], keys[start : start + 1000])
+        if headed:
+            headers = [[("n", b"%d" % n)] for n in numbers]
+            producer.send_each(TOPIC, some, headers, reports, timestamps=[1_000_000 + n for n in numbers])
+        else:
+            producer.send(TOPIC, some, reports)
+    poll_until(producer, "all reports", lambda: len(reports) == 3000)
+    assert reports.arrived == 3000
+    seen: dict[bytes, list[int]] = {}
+    where: dict[bytes, int | None] = {}
+    for message in read_from(broker.bootstrap, [TOPIC]):
+        n, key = int(message.value() or b""), message.key()
+        assert key == keys[n]
+        assert where.setdefault(keys[n], message.partition()) == message.partition()
+        seen.setdefault(keys[n], []).append(n)
+        if headed:
+            assert (message.headers(), message.timestamp()[1]) == ([("n", b"%d" % n)], 1_000_000 + n)
+    assert seen == {key: [n for n in range(3000) if keys[n] == key] for key in set(keys)}
+    for call in given:
+        places = [where[key] for key in call]
+        assert len(list(groupby(places))) == len(set(places)) == 4
+    assert len(given) == 3
 
 
 def test_empty_values_and_keys_stay_empty(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
