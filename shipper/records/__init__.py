@@ -18,7 +18,8 @@ from shipper.records.naming import (
     provenance_headers,
 )
 from shipper.records.record import Given, Record
-from shipper.records.stage import Shaped, Stage
+from shipper.records.shaped import Shaped
+from shipper.records.stage import Stage
 
 __all__ = [
     "CURSOR",

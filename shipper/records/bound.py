@@ -99,10 +99,19 @@ def bind(template: Template, values: Mapping[str, str]) -> tuple[Part, ...] | st
     return tuple(parts)
 
 
+def only_field(parts: tuple[Part, ...] | str | None) -> str:
+    """Return the name of the field that is all of a template, "" where there is more to it."""
+    if isinstance(parts, tuple) and len(parts) == 1 and not isinstance(parts[0], str):
+        names, otherwise = parts[0]
+        if len(names) == 1 and otherwise is None:
+            return names[0]
+    return ""
+
+
 def filler(parts: tuple[Part, ...]) -> Fill:
     """Return what makes a text of an event's fields, or ``None`` where a part has nothing to say."""
-    if len(parts) == 1 and not isinstance(parts[0], str) and parts[0][1] is None and len(parts[0][0]) == 1:
-        return _of_one(parts[0][0][0])
+    if name := only_field(parts):
+        return _of_one(name)
 
     def fill(fields: Fields) -> str | None:
         out = []

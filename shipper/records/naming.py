@@ -17,7 +17,7 @@ from typing import NamedTuple
 from shipper import template
 from shipper.config import FileConfig, SourceConfig
 from shipper.model import Headers, path_text
-from shipper.records.bound import FIELD, Fill, bind, filler, to_bytes
+from shipper.records.bound import FIELD, Fill, bind, filler, only_field, to_bytes
 from shipper.records.redaction import Redactor
 
 CURSOR = "shipper.cursor"
@@ -38,7 +38,8 @@ class FileNaming(NamedTuple):
     """What the records of one file are called.
 
     ``key`` and ``topic`` are those of records that say no more, ``headers`` those that all have. ``topic_of``,
-    ``key_of`` and ``header_of`` ask an event's fields; they are there only where a template does.
+    ``key_of`` and ``header_of`` ask an event's fields; they are there only where a template does. ``key_field`` is the
+    one that is the key, where no more is asked for it; "" otherwise, or where its name has dots.
     """
 
     topic: str
@@ -47,6 +48,7 @@ class FileNaming(NamedTuple):
     topic_of: Fill | None
     key_of: Fill | None
     header_of: list[tuple[str, Fill]]
+    key_field: str
 
 
 class Naming:
@@ -116,6 +118,8 @@ class Naming:
             topic = bound if isinstance(bound, str) and self._topics.fits(bound) else self.fallback_topic
             topic_of = filler(bound) if isinstance(bound, tuple) else None
         key = bind(self._key, values)
+        key_field = only_field(key)
+        key_field = "" if "." in key_field else key_field
         if not isinstance(key, str):
             key_of = filler(key) if key is not None else None
             fallback = bind(self._key_fallback, values)
@@ -128,6 +132,7 @@ class Naming:
             topic_of,
             key_of,
             [(name, filler(parts)) for name, parts in headers if isinstance(parts, tuple)],
+            key_field,
         )
 
     def path_text(self, path: bytes) -> str:

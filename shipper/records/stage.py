@@ -7,17 +7,18 @@ Pump thread only.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from shipper.config import JournalConfig, SourceConfig
 from shipper.model import Headers, Messages
 from shipper.records import steps as steps_of
 from shipper.records.bound import Fill, to_bytes
+from shipper.records.bulk import mapped
 from shipper.records.naming import (
     PROVENANCE_BYTES,
     PROVENANCE_OVERHEAD,
@@ -29,8 +30,10 @@ from shipper.records.naming import (
     provenance_headers,
     truncated_headers,
 )
+from shipper.records.parsers.common import Column
 from shipper.records.record import Fields, FileValues, Given, Offsets, Record, Tally
 from shipper.records.seams import Rest
+from shipper.records.shaped import HEADER_OVERHEAD, NOTHING, Shaped, bytes_of
 from shipper.records.steps import Steps
 from shipper.records.values import ValuesOf
 
@@ -38,85 +41,6 @@ PARSE_ERROR = "shipper.parse_error"
 UNPARSED = (PARSE_ERROR, b"1")
 BOM = b"\xef\xbb\xbf"  # at the beginning of a file: it stays in the line, and is nothing to a parser
 FILES = 512  # of which the names are remembered
-HEADER_OVERHEAD = 96  # bytes: what the client needs for a header besides its name and value
-NOTHING: Mapping[str, int] = {}
-
-
-class Shaped(NamedTuple):
-    """Records as they are to be sent; each list has one entry for each of them.
-
-    ``size``: their keys, values and headers, with what the client needs for these. ``sizes``: the same of each, where
-    that is not just its line and the file's key; a batch has these bytes. ``topics``, ``headers``, ``timestamps``:
-    ``None`` where no record has its own. ``events``: the index of the event that a record comes from; ``None``: one
-    from each. ``dropped``: events, by rule. ``noted``: what else is to be told of, and ``why``, in words.
-    """
-
-    messages: Messages
-    size: int
-    headers: list[Headers] | None = None
-    sizes: list[int] | None = None
-    topics: list[str] | None = None
-    timestamps: list[int] | None = None
-    events: list[int] | None = None
-    dropped: Mapping[str, int] = NOTHING
-    noted: Mapping[str, int] = NOTHING
-    why: Mapping[str, str] = {}
-
-    @property
-    def largest(self) -> int:
-        """Bytes of the largest record in a batch, where ``sizes`` are known."""
-        return max(self.sizes or (0,))
-
-    def first(self, records: int) -> int:
-        """Return how many events the first so many of the records are, one at least: an event's go together."""
-        if records >= len(self.messages):
-            return sys.maxsize
-        if self.events is None:
-            return max(1, records)
-        return max(1, self.events[records])
-
-    def cut(self, records: int, rule: str) -> Shaped:
-        """Return the first so many of the records; the events of the others have been dropped by ``rule``."""
-        events = self.events
-        while events and records and events[records] == events[records - 1]:
-            records -= 1
-        lost = len(self.messages) - records if events is None else len(set(events[records:]))
-        at = slice(records)
-        sizes = self.sizes or [len(key) + len(value) for key, value in self.messages]
-        headers = self.headers and self.headers[at]
-        return self._replace(
-            messages=self.messages.cut(at),
-            size=sum(sizes[at]) + sum(map(len, headers or ())) * HEADER_OVERHEAD,
-            headers=headers,
-            sizes=self.sizes and self.sizes[at],
-            topics=self.topics and self.topics[at],
-            timestamps=self.timestamps and self.timestamps[at],
-            events=events and events[at],
-            dropped={**self.dropped, rule: lost},
-        )
-
-    def _bytes(self, index: int) -> int:
-        if self.sizes is not None:
-            return self.sizes[index]
-        return len(self.messages.key(index)) + len(self.messages.values[index])
-
-    def one(self, index: int) -> Shaped:
-        """Return one of the records by itself; what was dropped and noted goes with the last one."""
-        at = slice(index, index + 1)
-        last = index + 1 == len(self.messages)
-        headers, sizes = self.headers and self.headers[at], [self._bytes(index)]
-        return Shaped(
-            self.messages.cut(at),
-            sizes[0] + sum(map(len, headers or ())) * HEADER_OVERHEAD,
-            headers,
-            sizes,
-            self.topics and self.topics[at],
-            self.timestamps and self.timestamps[at],
-            None,
-            self.dropped if last else NOTHING,
-            self.noted if last else NOTHING,
-            self.why,
-        )
 
 
 class Stage:
@@ -142,6 +66,9 @@ class Stage:
         time_field = {source.timestamp.field} if source.timestamp is not None else set()
         self.wanted = None if wanted is None else wanted | time_field
         self._provenance = source.provenance == "headers"
+        # Fields are asked for by templates alone.
+        others = (values, self._steps.timestamp, self._steps.process, self._steps.redact_fields)
+        self._asks_for_keys = self._steps.parse is not None and not any(others)
         # A record is a line with its file's key, for its file's topic.
         self.plain = naming.plain and values is None and not self._steps.any and not isinstance(source, JournalConfig)
 
@@ -166,7 +93,7 @@ class Stage:
         """
         marks = part_headers(part, last=last) if part else truncated_headers(full) if full else []
         if not self.plain:
-            return self._shape(file, events, offsets, part, marks, full, ahead, given)
+            return self._shape(file, events, offsets, size, part, marks, full, ahead, given)
         key = file.key
         size += len(events) * len(key)
         headers = None
@@ -182,13 +109,14 @@ class Stage:
         file: FileValues,
         events: list[bytes],
         offsets: Offsets,
+        size: int,
         part: int,
         marks: Headers,
         full: int,
         ahead: bytes,
         given: Given | None,
     ) -> Shaped:
-        steps, tally = self._steps, self._tally
+        steps, tally, lines = self._steps, self._tally, events
         index: list[int] | None = None
         if steps.filter is not None and (index := self._kept(file, events, offsets, part)) is not None:
             events = [events[i] for i in index]
@@ -200,8 +128,14 @@ class Stage:
                 if self._rests:
                     self._rests.pop(file, None)
                 events = steps.redact(events)
-        fields = self._parse(events, part)
-        unparsed = [one is None for one in fields] if fields is not None and None in fields else None
+        named = self._named(file.path)
+        keys: bytes | list[bytes] = named.key
+        fields: list[Fields | None] | None = None
+        column = None if part or given is not None else self._column(named)
+        if column is not None:
+            keys, unparsed = self._keys_of(column(_bare(events)), named.key)
+        else:
+            fields, unparsed = self._parse(events, part)
         timestamps = list(given.times) if given is not None else None
         if given is not None:
             fields = self._joined(fields, given)
@@ -224,9 +158,9 @@ class Stage:
             elif steps.parse is not None:
                 unparsed = [one is None for one in fields] if None in fields else None
             timestamps = [record.timestamp or 0 for record in records]
-        named = self._named(file.path)
         count = len(events)
-        keys = self._keys(named, fields, count)
+        if named.key_of is not None and fields is not None:
+            keys = self._keys(named, fields)
         topics = self._topics(named, fields)
         values = events
         if self._values is not None:
@@ -235,14 +169,17 @@ class Stage:
             values = self._values.encode(self._path(file.path), events, fields, timestamps, begins)
         headers, beside = self._headers(file, named, fields, index, offsets, marks, count, unparsed, given)
         if records is not None:
-            keys = [key if record.key is None else record.key for key, record in zip(keys, records, strict=True)]
+            every = [keys] * count if isinstance(keys, bytes) else keys
+            keys = [key if record.key is None else record.key for key, record in zip(every, records, strict=True)]
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
             topics = self._chosen(named, topics, records)
             headers, beside = _added(headers, records, index if self._provenance else None), 0
-        sizes = [len(value) + len(key) + beside for value, key in zip(values, keys, strict=True)]
-        if headers is not None and not beside:
-            sizes = [n + _bytes_of(one) for n, one in zip(sizes, headers, strict=True)]
-        size = sum(sizes) + (sum(map(len, headers)) * HEADER_OVERHEAD if headers is not None else 0)
+        if values is not lines or given is not None:
+            size = sum(map(len, values))
+        size += len(keys) * count if isinstance(keys, bytes) else sum(map(len, keys))
+        if headers:
+            size += count * beside or sum(map(bytes_of, headers))
+            size += HEADER_OVERHEAD * (count * len(headers[0]) if beside else sum(map(len, headers)))
         dropped, noted = NOTHING, NOTHING
         if tally.dropped:
             dropped = dict(tally.dropped)
@@ -255,7 +192,8 @@ class Stage:
             why = {what: steps.redact_text(words) for what, words in why.items()}
         if timestamps is not None and not any(timestamps):
             timestamps = None
-        return Shaped(Messages(values, keys), size, headers, sizes, topics, timestamps, index, dropped, noted, why)
+        messages = Messages(values, keys)
+        return Shaped(messages, size, headers, False, topics, timestamps, index, dropped, noted, why)  # noqa: FBT003
 
     def _kept(self, file: FileValues, events: list[bytes], offsets: Offsets, part: int) -> list[int] | None:
         """Return which events are kept; all parts of one that is too long follow its first part."""
@@ -281,22 +219,26 @@ class Stage:
             self._rests[file] = begin, {**mine, part + 1: after}
         return value
 
-    def _parse(self, events: list[bytes], part: int) -> list[Fields | None] | None:
-        """Return the fields of each event. A part of one that is too long is not parsed."""
+    def _parse(self, events: list[bytes], part: int) -> tuple[list[Fields | None] | None, list[bool] | None]:
+        """Return the fields of each event, and which could not be parsed: not a part of one that is too long."""
         steps = self._steps
         if steps.parse is None:
-            return None
-        if part:
-            fields: list[Fields | None] = [None] * len(events)
-        else:
-            bare = [events[0].removeprefix(BOM), *events[1:]] if events and events[0].startswith(BOM) else events
-            fields = list(map(steps.parse, bare))
-        if failed := fields.count(None):
-            self._tally.noted["parse_error"] += failed
+            return None, None
+        fields: list[Fields | None] = [None] * len(events) if part else steps.parse.many(_bare(events))
+        unparsed = None if all(fields) else self._unparsed(fields)
         if steps.redact_fields is not None:
             redact = steps.redact_fields
             fields = [one and redact(one) for one in fields]
-        return fields
+        return fields, unparsed
+
+    def _unparsed(self, parsed: Sequence[object]) -> list[bool] | None:
+        """Return which could not be parsed, if any."""
+        unparsed = [one is None for one in parsed]
+        failed = sum(unparsed)
+        if not failed:
+            return None
+        self._tally.noted["parse_error"] += failed
+        return unparsed
 
     def _joined(self, parsed: list[Fields | None] | None, given: Given) -> list[Fields | None]:
         """Return the fields of each entry: its own, and below them what its message says, which anybody may write."""
@@ -340,11 +282,33 @@ class Stage:
             where += [at] * len(made)
         return out, where
 
-    def _keys(self, named: FileNaming, fields: list[Fields | None] | None, count: int) -> list[bytes]:
-        if named.key_of is None or fields is None:
-            return [named.key] * count
+    def _column(self, named: FileNaming) -> Column | None:
+        """Return what tells all that is asked of the fields, if that is one which is the key."""
+        if not self._asks_for_keys or named.topic_of is not None or named.header_of:
+            return None
+        assert self._steps.parse is not None
+        return self._steps.parse.columns.get(named.key_field)
+
+    def _keys_of(self, found: list[bytes | None], fallback: bytes) -> tuple[list[bytes], list[bool] | None]:
+        """Return the keys that a column gives, and which events could not be parsed."""
+        unparsed = None if all(found) else self._unparsed(found)
+        return self._known([one or fallback for one in found], fallback), unparsed
+
+    def _keys(self, named: FileNaming, fields: list[Fields | None]) -> list[bytes]:
         key_of, fallback = named.key_of, named.key
-        keys = [fallback if one is None or (key := key_of(one)) is None else to_bytes(key) for one in fields]
+        assert key_of is not None
+
+        def one(fields: Fields | None) -> bytes:
+            return fallback if fields is None or (key := key_of(fields)) is None else to_bytes(key)
+
+        if not named.key_field:
+            return self._known(list(map(one, fields)), fallback)
+        field: Callable[[Any], Any] = itemgetter(named.key_field)
+        keys = mapped(lambda rest: map(str.encode, map(field, rest)), one, fields)
+        return self._known(keys if all(keys) else [key or fallback for key in keys], fallback)
+
+    def _known(self, keys: list[bytes], fallback: bytes) -> list[bytes]:
+        """Return ``keys``; counts those of records that have none of their own."""
         if unresolved := keys.count(fallback):
             self._tally.noted["key_fallback"] += unresolved
         return keys
@@ -387,7 +351,7 @@ class Stage:
     ) -> tuple[list[Headers] | None, int]:
         """Return the headers of ``count`` records, ``None`` where none has any.
 
-        And how many bytes they need in a batch at most, or 0 where that is for each record to say.
+        And how many bytes those of each need in a batch at most, 0 where they differ in more than their offsets.
         """
         every = [*named.headers, *marks]
         asked = named.header_of if fields is not None else []
@@ -400,11 +364,11 @@ class Stage:
             if every:
                 headers = [one + every for one in headers]
             if not (asked or unparsed):
-                return headers, 0 if given is not None else PROVENANCE_BYTES + _bytes_of(every)
+                return headers, 0 if given is not None else PROVENANCE_BYTES + bytes_of(every)
         elif asked or unparsed:
             headers = [every.copy() for _ in range(count)]
         elif every:
-            return [every] * count, _bytes_of(every)
+            return [every] * count, bytes_of(every)
         else:
             return None, 0
         for name, fill in asked:
@@ -414,6 +378,11 @@ class Stage:
                 if failed:
                     one.append(UNPARSED)
         return headers, 0
+
+
+def _bare(events: list[bytes]) -> list[bytes]:
+    """Return ``events`` as parsers see them."""
+    return [events[0].removeprefix(BOM), *events[1:]] if events and events[0].startswith(BOM) else events
 
 
 def _fill(headers: list[Headers], fields: Sequence[Fields | None], name: str, fill: Fill) -> None:
@@ -439,8 +408,3 @@ def _added(headers: list[Headers] | None, records: list[Record], events: list[in
         return headers
     every = headers or [[]] * len(records)
     return [one + number + record.headers for one, number, record in zip(every, numbers, records, strict=True)]
-
-
-def _bytes_of(headers: Headers) -> int:
-    """Return what ``headers`` need in a batch: each has two lengths beside its bytes."""
-    return sum(len(name) + len(value) + 8 for name, value in headers)

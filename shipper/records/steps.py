@@ -14,7 +14,7 @@ from shipper.config import ParseConfig, SourceConfig, TimestampConfig
 from shipper.records import parsers, processors, timestamps
 from shipper.records.bound import look_up
 from shipper.records.filters import Filters
-from shipper.records.parsers.common import Parse
+from shipper.records.parsers.common import Parser
 from shipper.records.record import Fields, Offsets, Record, Tally
 from shipper.records.redaction import Redactor
 from shipper.records.seams import Rest
@@ -43,7 +43,7 @@ class Steps:
     filter: Filter | None = None
     redact: Redact | None = None
     redact_part: RedactPart | None = None
-    parse: Parse | None = None
+    parse: Parser | None = None
     redact_fields: RedactFields | None = None
     redact_text: RedactText | None = None
     timestamp: Timestamp | None = None

@@ -194,7 +194,7 @@ class Sending:
         count = len(batch.lines)
         if stream.record:
             count = 1  # an event of which some records were sent: the rest goes first
-        if shaped.sizes is None and shaped.topics is None:
+        if shaped.plain and shaped.topics is None:
             limit = self._fits.get(stream.topic, 0) - len(stream.key) - self._beside
             return count, "", count == 1 and len(batch.lines[0]) > limit
         topics = {stream.topic} if shaped.topics is None else set(shaped.topics)
@@ -246,7 +246,7 @@ class Sending:
             return
         one = shaped.one(index)
         topic = stream.topic if one.topics is None else one.topics[0]
-        large = one.largest > self._fits[topic] and not self._ledger.transactional
+        large = max(one.sizes()) > self._fits[topic] and not self._ledger.transactional
         alone = _alone(stream, batch, one, 0, before.read.offset, index + 1) if narrow or large else None
         chunk = self._book(stream, batch, one, alone, before.read.offset, trial=large)
         self._hand_over(stream, one, chunk, alone=narrow)
@@ -312,14 +312,13 @@ def _stops(topic: str, shaped: Shaped, limits: dict[str, int | None]) -> list[tu
         index = next((i for i, one in enumerate(topics) if limits[one] is None), count)
         if index < count:
             found.append((events[index], False, topics[index]))
-    if shaped.sizes:
-        least = min((limit for limit in limits.values() if limit is not None), default=0)
-        if max(shaped.sizes) > least:
-            for index, (one, size) in enumerate(zip(topics, shaped.sizes, strict=True)):
-                limit = limits[one]
-                if limit is not None and size > limit:
-                    found.append((events[index], True, ""))
-                    break
+    least = min((limit for limit in limits.values() if limit is not None), default=0)
+    if shaped.size > least and not shaped.plain:  # one of them may be too large
+        for index, (one, size) in enumerate(zip(topics, shaped.sizes(), strict=True)):
+            limit = limits[one]
+            if limit is not None and size > limit:
+                found.append((events[index], True, ""))
+                break
     return found
 
 

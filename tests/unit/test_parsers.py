@@ -93,6 +93,33 @@ def test_no_line_takes_longer_than_it_is_long(name: str, line: bytes) -> None:
     survives(name, line, frozenset({"a"}))
 
 
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@settings(deadline=None, max_examples=50)
+@given(events=st.lists(lines, max_size=8), wanted=st.none() | st.just(frozenset({"a"})))
+@example(events=[b'{"a":', b"1}", b'{"a":1},{"a":2}', b"", b'{"a":1}{"a":2}', b'["a",', b'"b"]'], wanted=None)
+@example(events=[b'{"a":1}', b'{"a":"\xff"}', b"{" * 2000, b'{"a":2}', b"x", b"y"], wanted=frozenset({"a"}))
+def test_many_events_give_what_each_of_them_gives(
+    name: str, events: list[bytes], wanted: frozenset[str] | None
+) -> None:
+    parser = build(CONFIGS[name], wanted)
+    assert parser.many(events) == [parser(event) for event in events]
+    for field, column in parser.columns.items():
+        whole = build(CONFIGS[name], None)
+        assert column(events) == [
+            None if fields is None else fields.get(field, "").encode("utf-8", "surrogateescape")
+            for fields in map(whole, events)
+        ]
+
+
+def test_only_what_is_a_piece_of_the_event_is_a_column() -> None:
+    assert set(build(REGEX, frozenset({"user"})).columns) == {"level", "user", "message"}
+    assert not build(ParseConfig("json"), None).columns
+    assert not build(ParseConfig("nginx"), None).columns
+
+
 # --- json -------------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from shipper.config import ParseConfig
 from shipper.deadletters import Letter, open_letters
 from shipper.model import TopicState
 from shipper.records import steps
+from shipper.records.parsers.common import Parser
 from shipper.records.record import Record, Tally
 from shipper.records.steps import Steps
 from tests.unit.rig import PumpRig
@@ -190,7 +191,7 @@ def word_first(tally: Tally) -> Any:
         first, space, _ = event.decode().partition(" ")
         return {"app": first} if space else None
 
-    return parse
+    return Parser(parse)
 
 
 @pytest.fixture

@@ -2,18 +2,20 @@
 
 A parser is a function from bytes to a dict, or to ``None`` where it cannot make anything of them; the event is then
 sent as it is. It raises nothing, whatever the bytes. Which fields are used is known when it is built: it need not make
-the others, and may.
+the others, and may. :class:`Parser` has that function, and what makes the same of many events at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shipper import patterns
 from shipper.config import ParseConfig
 from shipper.records.parsers import builtin, containers, csv, json, logfmt, regex, syslog
-from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
+from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Parser, Wanted
 from shipper.records.record import Fields
 
-_SIMPLE = {
+_SIMPLE: dict[str, Callable[[Wanted], Parse]] = {
     "json": json.build,
     "logfmt": logfmt.build,
     "cri": containers.cri,
@@ -26,12 +28,13 @@ FORMATS = (*_SIMPLE, "regex", "csv", *builtin.BUILTINS)
 _TIMES = {"syslog": "syslog", "syslog3164": "syslog"}
 
 
-def build(config: ParseConfig, wanted: Wanted) -> Parse:
+def build(config: ParseConfig, wanted: Wanted) -> Parser:
     """Return the parser that ``config`` describes, for the fields that are ``wanted``."""
     if not config.message:
-        return _of(config.format, config, wanted)
+        parse = _of(config.format, config, wanted)
+        return parse if isinstance(parse, Parser) else Parser(parse)
     outer = _of(config.format, config, None if wanted is None else wanted | {"message"})
-    return _nested(outer, _of(config.message, config, wanted))
+    return Parser(_nested(outer, _of(config.message, config, wanted)))
 
 
 def _of(name: str, config: ParseConfig, wanted: Wanted) -> Parse:

@@ -7,15 +7,16 @@ half a surrogate pair, which no text may hold, does not parse.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import msgspec
 
-from shipper.records.parsers.common import Parse, Wanted, text_of
+from shipper.records.parsers.common import Parser, Wanted, text_of
 from shipper.records.record import Fields
 
 
-def build(wanted: Wanted) -> Parse:
+def build(wanted: Wanted) -> Parser:
     """Return the parser of JSON; it decodes the fields that ``wanted`` may mean, ``None``: all.
 
     >>> build(frozenset({"user.id"}))(b'{"user": {"id": 7}, "text": "x"}')
@@ -23,7 +24,7 @@ def build(wanted: Wanted) -> Parse:
     """
     # A name with dots is a path, or the name itself: loggers for Elastic write "log.level".
     names = None if wanted is None else {prefix for name in wanted for prefix in prefixes(name)}
-    decode: Parse = decoder(names)
+    decode = decoder(names)
 
     def parse(event: bytes) -> Fields | None:
         try:
@@ -33,7 +34,7 @@ def build(wanted: Wanted) -> Parse:
         except ValueError:  # UnicodeDecodeError up to msgspec 0.22, then DecodeError: the bytes must say
             return None if _is_utf8(event) else _odd(event, names)
 
-    return parse
+    return Parser(parse, decode)
 
 
 def _is_utf8(event: bytes) -> bool:
@@ -44,12 +45,13 @@ def _is_utf8(event: bytes) -> bool:
     return True
 
 
-def decoder(names: set[str] | None) -> Any:
+def decoder(names: set[str] | None) -> Callable[[bytes], Fields]:
     """Return what makes a dict of an object's bytes, of these keys only."""
     if names is None:
         return msgspec.json.Decoder(dict[str, Any]).decode
     kind = TypedDict("Wanted", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
-    return msgspec.json.Decoder(kind).decode
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+    return decode
 
 
 def prefixes(name: str) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
-from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
+from shipper.records.parsers.common import ENCODING, ERRORS, Parser, Wanted
 from shipper.records.record import Fields
 
 
@@ -16,7 +17,7 @@ class Match(Protocol):
         """Return what a group matched."""
 
 
-def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wanted: Wanted) -> Parse:
+def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wanted: Wanted) -> Parser:
     """Return the parser of what ``match`` finds, with the numbers of its named ``groups``.
 
     >>> import re
@@ -24,6 +25,7 @@ def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wan
     >>> build(pattern.search, pattern.groupindex, None)(b"login user=eva")
     {'user': 'eva'}
     """
+    columns = {name: partial(_column, match, n) for name, n in groups.items()}
     index = [(name, n) for name, n in groups.items() if wanted is None or name in wanted]
     if len(index) == 1:
         ((only, number),) = index
@@ -35,7 +37,7 @@ def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wan
             value = found[number]
             return {} if value is None else {only: value.decode(ENCODING, ERRORS)}
 
-        return parse_one
+        return Parser(parse_one, columns=columns)
 
     def parse(event: bytes) -> Fields | None:
         found = match(event)
@@ -43,4 +45,12 @@ def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wan
             return None
         return {name: value.decode(ENCODING, ERRORS) for name, n in index if (value := found[n]) is not None}
 
-    return parse
+    return Parser(parse, columns=columns)
+
+
+def _column(match: Callable[[bytes], Match | None], number: int, events: list[bytes]) -> list[bytes | None]:
+    """Return what one group has matched in each event."""
+    found = list(map(match, events))
+    if all(found):
+        return [one[number] or b"" for one in found]  # type: ignore[index]  # there is no None
+    return [None if one is None else one[number] or b"" for one in found]
