@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import answers, fleet, guard, idle, latency, records, throughput
+from bench import answers, fleet, guard, idle, latency, outage, records, throughput
 from bench.contenders import CONTENDERS
 from bench.report import chart
 from bench.stage import start_broker
@@ -71,6 +71,16 @@ def _answers(files: int, rate: int, seconds: float) -> None:
         answers.measure(broker, files=files, rate=rate, seconds=seconds)
 
 
+@main.command("outage")
+@who
+@click.option("--size", default=2.0, show_default=True, help="GB that are written meanwhile.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long it lasts after that.")
+def _outage(who: tuple[str, ...], size: float, seconds: float) -> None:
+    """Write a large file while the brokers are away."""
+    with start_broker() as broker:
+        outage.measure(broker, who or tuple(CONTENDERS), size=int(size * 1e9), seconds=seconds)
+
+
 @main.command("fleet")
 @click.option("--daemons", default=50, show_default=True)
 @click.option("--seconds", default=60.0, show_default=True)
@@ -106,6 +116,7 @@ def _all(context: click.Context) -> None:
     context.invoke(_latency, rate=20_000, files=200)
     context.invoke(_idle)
     context.invoke(_answers)
+    context.invoke(_outage)
     context.invoke(_records)
 
 
