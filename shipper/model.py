@@ -109,15 +109,20 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What the store knows of one source. ``scanned``: its first scan has been recorded."""
+    """What the store knows of one source. ``scanned``: its first scan has been recorded.
+
+    ``files`` may be very many: whoever goes on from them takes them out one by one, so that they are not there twice.
+    """
 
     scanned: bool
-    files: tuple[Checkpoint, ...] = ()
+    files: list[Checkpoint] = field(default_factory=list)
 
     def of(self, *, journal: bool) -> SourceState:
         """Return what is known of a source that reads a journal, or files: its name may have been another's."""
-        kept = tuple(c for c in self.files if c.of_journal == journal)
-        return SourceState(self.scanned and (bool(kept) or not self.files), kept)
+        if all(c.of_journal == journal for c in self.files):
+            return self
+        kept = [c for c in self.files if c.of_journal == journal]
+        return SourceState(self.scanned and bool(kept), kept)
 
 
 class Seen(NamedTuple):

@@ -158,8 +158,8 @@ class Tailer:
         self.sure = cp.size  # what of that is known to be bytes of this generation
         self.state = File.FINISHED if cp.state is FileState.FINISHED else File.WAITING
         mark = cp.fingerprint.mark or osfiles.EMPTY_MARK
-        self.track = Track(Position(cp.offset, mark), self)
         self.read = Position(cp.offset, mark)
+        self.track = Track(self.read, self)
         self.fresh: Any = None  # since when its lines wait, once that is of interest to who reads it
         self.marks: tuple[Position, ...] = ()  # the last few: by them a copy is known that is shorter
         self.head_len = cp.fingerprint.head_len

@@ -50,9 +50,9 @@ class Stock:
             quiet=lambda: True,
             host=host,
         )
+        self.left = sum(1 for one in state.files if one.state.value == "left")
         self._source = FileSource(config, state, _Nowhere(), tools, reread=False)
         self._source.observe(Observation(config.name, seen, complete=True))
-        self.left = sum(1 for one in state.files if one.state.value == "left")
 
     def generations(self) -> list[Tailer]:
         """Return every generation that is known, each path's oldest first; one that is ``detached`` is gone."""

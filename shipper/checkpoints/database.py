@@ -169,9 +169,7 @@ class Database:
             for row in rows:
                 checkpoint = _checkpoint(row)
                 files.setdefault(checkpoint.source, []).append(checkpoint)
-        return {
-            name: SourceState(name in scanned, tuple(files.get(name, ()))) for name in sorted(scanned | files.keys())
-        }
+        return {name: SourceState(name in scanned, files.get(name, [])) for name in sorted(scanned | files.keys())}
 
     def scanned(self) -> set[str]:
         """Return the sources whose first scan is recorded; raises Damaged."""

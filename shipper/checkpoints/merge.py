@@ -55,7 +55,7 @@ def merge(
         elif ours is None or found.revision > ours.revision:
             known[found.uid] = found
             newer.append(found)
-    states = {name: SourceState(name in scanned or bool(known), tuple(known.values())) for name, known in files.items()}
+    states = {name: SourceState(name in scanned or bool(known), list(known.values())) for name, known in files.items()}
     return Merged(states, newer, stale)
 
 

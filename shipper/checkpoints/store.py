@@ -344,4 +344,4 @@ def _overlaid(saved: dict[str, SourceState], pending: dict[Key, Checkpoint | Non
     for (source, _), checkpoint in (files | pending).items():
         if checkpoint is not None:
             by_source.setdefault(source, []).append(checkpoint)
-    return {name: SourceState(name in saved and saved[name].scanned, tuple(found)) for name, found in by_source.items()}
+    return {name: SourceState(name in saved and saved[name].scanned, found) for name, found in by_source.items()}

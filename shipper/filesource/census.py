@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Protocol
 
 from shipper.config import FileConfig
@@ -261,12 +262,12 @@ class Census:
         for tailer in lineage.retire():
             self.changed(tailer)
 
-    def restore(self, checkpoints: Iterable[Checkpoint]) -> None:
-        """Take in what was saved; an id that two generations had belongs to the newer one."""
-        waiting = sorted(checkpoints, key=lambda c: c.generation)
-        waiting.reverse()
-        while waiting:
-            saved = waiting.pop()  # let go of, where nobody else holds it: there may be very many
+    def restore(self, checkpoints: list[Checkpoint]) -> None:
+        """Take in what was saved, and out of the list; an id that two generations had belongs to the newer one."""
+        checkpoints.sort(key=attrgetter("generation"))
+        checkpoints.reverse()
+        while checkpoints:
+            saved = checkpoints.pop()
             self._revision = max(self._revision, saved.revision)
             lineage = self.lineage(saved.path)
             if saved.state in (FileState.LEFT, FileState.COPY):

@@ -165,8 +165,7 @@ class Sightings:
             return
         self._unsaved = False
         self.scanned = True
-        recorded.reverse()
-        self._census.restore(recorded.pop() for _ in range(len(recorded)))  # nobody else holds them any more
+        self._census.restore(recorded)
         for tailer in self._census.by_id.values():
             self._schedule.now(tailer)
             self._census.unpinned[tailer] = None

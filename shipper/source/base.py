@@ -119,7 +119,7 @@ class BaseSource(ABC, Generic[S]):
         self.delivery.give_up()
         changed, removed = self.changes()
         self.all_changed()
-        return changed, removed, SourceState(self.scanned, tuple(self.changes()[0]))
+        return changed, removed, SourceState(self.scanned, self.changes()[0])
 
     @property
     @abstractmethod

@@ -71,7 +71,7 @@ class Memory:
         self._check = check
 
     def load(self) -> dict[str, SourceState]:
-        return {SOURCE: SourceState(self.scanned, tuple(self.saved.values()))}
+        return {SOURCE: SourceState(self.scanned, list(self.saved.values()))}
 
     def delivery(self) -> tuple[str, int]:
         return "", 0

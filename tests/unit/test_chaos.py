@@ -106,7 +106,7 @@ CONTENT = b"a 0\na 1\na 2\n"
 
 def saved(offset: int, state: FileState = FileState.OPEN, content: bytes = CONTENT) -> dict[str, SourceState]:
     print_ = Fingerprint(len(content), digest(content), 0, b"")
-    return {"s": SourceState(True, (Checkpoint("u", "s", b"a", b"a", FileId(1, 2), 0, offset, print_, state=state),))}
+    return {"s": SourceState(True, [Checkpoint("u", "s", b"a", b"a", FileId(1, 2), 0, offset, print_, state=state)])}
 
 
 @pytest.mark.parametrize(

@@ -449,7 +449,7 @@ def test_a_store_of_the_first_format_goes_on(state: Path, log: Log) -> None:
         with opened(state, log) as s:
             # What it had delivered of a file, and from where, was not kept: no audit judges what comes before.
             migrated = replace(saved, start=saved.offset)
-            assert s.load() == {"nginx": SourceState(scanned=True, files=(migrated,))}
+            assert s.load() == {"nginx": SourceState(scanned=True, files=[migrated])}
             assert s.delivery() == ("", 0)
     assert log.told == []
 
@@ -466,10 +466,10 @@ def test_a_store_of_the_format_before_journals_goes_on(state: Path, log: Log) ->
         connection.commit()
     journal = replace(saved, uid="j", path=b"", cursor="s=1;i=2")
     with opened(state, log) as s:
-        assert s.load()["nginx"].files == (saved,)
+        assert s.load()["nginx"].files == [saved]
         s.submit([journal])
     with opened(state, log) as s:
-        assert s.load()["nginx"].files == (saved, journal)
+        assert s.load()["nginx"].files == [saved, journal]
     assert log.told == []
 
 

@@ -13,7 +13,7 @@ def checkpoint(uid: str, offset: int, revision: int, source: str = "s") -> Check
 
 
 def state(*files: Checkpoint, scanned: bool = True) -> SourceState:
-    return SourceState(scanned, files)
+    return SourceState(scanned, list(files))
 
 
 def test_the_higher_revision_wins_whichever_place_has_it() -> None:
