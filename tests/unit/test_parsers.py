@@ -158,12 +158,13 @@ def test_an_escape_in_json_makes_no_byte() -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
 )
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text(), values))
+@given(st.dictionaries(st.text(), values, max_size=4))
 def test_json_is_what_the_standard_library_says(value: dict[str, Any]) -> None:
     assert parse("json", stdlib.dumps(value, ensure_ascii=False).encode()) == value
 

@@ -447,18 +447,18 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, both: dict[str, dict[
         rig.want(**both)
         rig.start().pass_time(1)
         counts: list[tuple[int, int, int]] = []
-        for number in range(40):
+        for number in range(20):
             rig.want(s={"topic": f"t{number % 3}"}, **({"t": both["t"]} if number % 2 else {}))
             write(tmp_path / A, f"a{number}")
             rig.pass_time(0.5)
-            if number in (9, 39):
+            if number in (7, 19):
                 rig.pass_time(3)
                 assert rig.store.flush(10)  # what waits to be saved is there until then
                 gc.collect()
                 ours = sum(str(type(one).__module__).startswith("shipper.") for one in gc.get_objects())
                 counts.append((threading.active_count(), len(os.listdir("/proc/self/fd")), ours))
         rig.pass_time(2)
-        assert sorted(rig.lines) == sorted(["a", "b", *(f"a{number}" for number in range(40))])
+        assert sorted(rig.lines) == sorted(["a", "b", *(f"a{number}" for number in range(20))])
         assert counts[0] == counts[1]
 
 
