@@ -311,25 +311,25 @@ class _Loader:
     def _expand(self, leaf: Leaf, path: tuple[str, ...], kind: Kind) -> object:
         """Return the value with every ``${…}`` put in; notes whether it holds a secret."""
         problems: list[str] = []
-
-        def one(value: object) -> object:
-            if isinstance(value, dict):
-                return {name: one(inner) for name, inner in value.items()}
-            if not isinstance(value, str) or "$" not in value:
-                return value
-            try:
-                text, secret = expand(value, self._environ)
-            except ExpandError as error:
-                problems.extend(error.problems)
-                return value
-            if secret:
-                self.secrets.add(key_path(*path))
-            return text if text == value else kind.from_text(text)
-
-        value = [one(item) for item in leaf.value] if isinstance(leaf.value, list) else one(leaf.value)
+        values = leaf.value if isinstance(leaf.value, list) else [leaf.value]
+        expanded = [self._expand_one(value, path, kind, problems) for value in values]
         if problems:
             raise ExpandError(problems)
-        return value
+        return expanded if isinstance(leaf.value, list) else expanded[0]
+
+    def _expand_one(self, value: object, path: tuple[str, ...], kind: Kind, problems: list[str]) -> object:
+        if isinstance(value, dict):
+            return {name: self._expand_one(inner, path, kind, problems) for name, inner in value.items()}
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        try:
+            text, secret = expand(value, self._environ)
+        except ExpandError as error:
+            problems.extend(error.problems)
+            return value
+        if secret:
+            self.secrets.add(key_path(*path))
+        return text if text == value else kind.from_text(text)
 
     def _unexpanded(self, leaf: Leaf, path: tuple[str, ...], error: ExpandError) -> None:
         for problem in error.problems:

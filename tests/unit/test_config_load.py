@@ -1,3 +1,5 @@
+import contextlib
+import gc
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -16,6 +18,7 @@ from shipper.config import (
     load,
     state_dir,
 )
+from shipper.config.load import _Loader
 from shipper.config.types import MAX_LINE, RECORD_RESERVE
 from shipper.errors import ConfigError, Exit
 
@@ -784,3 +787,17 @@ def test_the_state_directory_is_found_in_whatever_else_is_wrong(tmp_path: Path) 
     config.write_text("[kafka\n")
     with pytest.raises(ConfigError, match=r"shipper\.toml: "):  # which may have named another one
         state_dir(config, {})
+
+
+@pytest.mark.parametrize("mistake", ["", 'key = "${NOBODY}"\nnonsense = 1\n'])
+def test_nothing_of_a_configuration_that_was_read_waits_for_the_collector_of_cycles(write: Write, mistake: str) -> None:
+    """A daemon may be told again and again to take over the same mistake."""
+    path = write(SHORTEST + mistake)
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(ConfigError):
+            load(path, {})
+        assert not [one for one in gc.get_objects() if isinstance(one, _Loader)]
+    finally:
+        gc.enable()
