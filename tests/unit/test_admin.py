@@ -449,6 +449,22 @@ def test_few_files_are_told_of_many_and_those_with_most_to_read_come_first(tmp_p
         assert sorted(told) == [f"{number:02d}.log" for number in range(30)]
 
 
+def test_what_deleted_files_hold_is_looked_up_for_each_answer(tmp_path: Path) -> None:
+    """Their writer may not know that they are deleted."""
+    with PumpRig(tmp_path) as rig, (rig.logs / "a.log").open("ab", buffering=0) as log:
+        log.write(b"one\n")
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        log.write(b"two\n")
+        rig.beat()
+        (rig.logs / "a.log").unlink()
+        rig.pass_time(1)
+        assert ask(rig).deleted == 8
+        log.write(b"three\n")
+        status = ask(rig)
+        assert (status.deleted, status.sources[0].unread) == (14, 10)
+
+
 def test_a_question_is_answered_before_the_turn_is_over(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         (rig.logs / "a.log").write_text("a line of a log\n" * 200_000)
