@@ -6,7 +6,10 @@ Pure but for the console that it draws on. Rates come from two answers; there ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
+from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,13 +19,16 @@ from shipper.status import FileStatus, SourceStatus, Status
 
 FILES = 10  # that are shown one by one
 BEHIND = 60.0  # seconds for which lines have waited, from which on a source is said to be behind
+SHORTEST = 20  # columns of a file's name
+WHY = 30  # columns at least for why a file waits
+INDENT = "   "  # of what is said on further lines
 WIDE = 110  # columns from which on all is shown
 WELL = Text(" ✓ all is well", style="green")
 
 
 def draw(now: Status, before: Status | None, width: int, files: int = FILES) -> RenderableType:
     """Return what is to be seen of ``now``; ``before`` is an earlier answer of the same daemon, or None."""
-    problems = list(_problems(now))
+    problems = [Text(_wrapped(one, width), style=one.style) for one in _problems(now)]
     headline = _headline(now, before, width)
     first: list[RenderableType] = [*problems, headline] if problems else [headline, WELL]
     parts: list[RenderableType] = [*first, Text(), _sources(now, before, width)]
@@ -73,50 +79,70 @@ def _headline(now: Status, before: Status | None, width: int) -> Text:
         parts.append(f"{now.brokers} broker{'s' * (now.brokers != 1)}")
     if before is not None and now.at > before.at:
         seconds = now.at - before.at
-        lines = sum(s.delivered for s in now.sources) - sum(s.delivered for s in before.sources)
+        sent = sum(s.delivered for s in now.sources) - sum(s.delivered for s in before.sources)
         read = sum(s.bytes_read for s in now.sources) - sum(s.bytes_read for s in before.sources)
-        parts += [f"{max(0.0, lines / seconds):,.0f} lines/s", f"{size(max(0.0, read / seconds))}/s"]
+        parts += [f"{max(0.0, sent / seconds):,.0f} lines/s", f"{size(max(0.0, read / seconds))}/s"]
     most = f" of {size(now.in_flight_most)}" if width >= WIDE else ""
     parts.append(f"in flight {size(now.in_flight)}{most}")
-    return Text(" · ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts), style="bold")
+    lines = parts[:1]
+    for part in parts[1:]:  # what belongs together stays so where it takes more than a line
+        if len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return Text("\n".join(lines), style="bold")
 
 
-def _problems(now: Status) -> Iterator[Text]:
+class _Told(NamedTuple):
+    """One thing that is wrong, and what to do about it, where something can be done."""
+
+    said: str
+    remedy: str = ""
+    style: str = "yellow"
+
+
+def _wrapped(told: _Told, width: int) -> str:
+    """Return it on lines of ``width``; what to do is a command most often, and not broken."""
+    remedy = f"→ {told.remedy}" if told.remedy else ""
+    if len(line := f" {told.said} {remedy}".rstrip()) <= width:
+        return line
+    lines = wrap(f" {told.said}", width, subsequent_indent=INDENT, break_on_hyphens=False, replace_whitespace=False)
+    return "\n".join([*lines, f"{INDENT}{remedy}"] if remedy else lines)
+
+
+def _problems(now: Status) -> Iterator[_Told]:
     """Yield what is wrong, the worst first: the first line is the first thing to be done something about."""
     unread = sum(s.unread for s in now.sources)
     if now.state == Service.DEGRADED or now.trouble:
         since = f" for {span(now.at - now.trouble_since)}" if now.trouble_since else ""
         why = f": {now.trouble}" if now.trouble else ""
-        said = f" ✗ brokers away{since}{why}; {size(unread)} wait on disk, nothing is lost → shipper check --connect"
-        yield Text(said, style="red")
+        said = f"✗ brokers away{since}{why}; {size(unread)} wait on disk, nothing is lost"
+        yield _Told(said, "shipper check --connect", "red")
     for source in now.sources:
         if source.problem:
             since = span(now.at - source.problem_since)
-            yield Text(f" ✗ {source.name}, for {since}: {source.problem} → {source.remedy}", style="red")
-    for said in (*_behind(now), *_about_config(now)):
-        yield Text(said, style="yellow")
+            yield _Told(f"✗ {source.name}, for {since}: {source.problem}", source.remedy, "red")
+    yield from _behind(now)
+    yield from _about_config(now)
     for source in now.sources:
         if source.lost:
-            said = f" ▲ {source.name}: {size(source.lost)} were gone before they could be read (file.lost in the log)"
-            yield Text(said, style="yellow")
-        if source.gaps:
-            said = f" ▲ {source.name}: entries were removed from the journal unread (journal.gap in the log)"
-            yield Text(said, style="yellow")
-        if source.damaged:
-            said = f" ▲ {source.name}: {source.damaged:,} damaged in the journal → journalctl --verify"
-            yield Text(said, style="yellow")
-        if source.deadlettered:
-            said = (
-                f" ▲ {source.name}: {source.deadlettered:,} records refused since the start → shipper deadletter list"
+            yield _Told(
+                f"▲ {source.name}: {size(source.lost)} were gone before they could be read (file.lost in the log)"
             )
-            yield Text(said, style="yellow")
+        if source.gaps:
+            yield _Told(f"▲ {source.name}: entries were removed from the journal unread (journal.gap in the log)")
+        if source.damaged:
+            yield _Told(f"▲ {source.name}: {source.damaged:,} damaged in the journal", "journalctl --verify")
+        if source.deadlettered:
+            said = f"▲ {source.name}: {source.deadlettered:,} records refused since the start"
+            yield _Told(said, "shipper deadletter list")
     if now.state == Service.STARTING:
-        yield Text(" … starting", style="yellow")
+        yield _Told("… starting")
     elif now.state == Service.DRAINING:
-        yield Text(" … stopping: what is in flight is being delivered", style="yellow")
+        yield _Told("… stopping: what is in flight is being delivered")
 
 
-def _behind(now: Status) -> Iterator[str]:
+def _behind(now: Status) -> Iterator[_Told]:
     """Yield which sources are behind although nothing keeps them from going on, and the file that is most so."""
     if now.trouble:
         return
@@ -125,18 +151,20 @@ def _behind(now: Status) -> Iterator[str]:
             continue
         file = max((f for f in now.files if f.source == source.name), key=lambda f: f.unread, default=None)
         where = f" {file.seen_as}" if file is not None and file.unread else ""
-        yield f" ▲ {source.name}:{where} {size(source.unread)} to read, lines have waited for {lag(source.lag)}"
+        yield _Told(f"▲ {source.name}:{where} {size(source.unread)} to read, lines have waited for {lag(source.lag)}")
 
 
-def _about_config(now: Status) -> Iterator[str]:
+def _about_config(now: Status) -> Iterator[_Told]:
     """Yield what is to be known of the configuration on disk, where it is not the one in force."""
     config = now.config
     if config.problems:
         more = f" and {len(config.problems) - 1} more" if len(config.problems) > 1 else ""
         ago = span(max(0.0, config.now - config.refused_at))
-        yield f" ▲ the new configuration was refused {ago} ago, the old one is in force: {config.problems[0]}{more}"
+        yield _Told(
+            f"▲ the new configuration was refused {ago} ago, the old one is in force: {config.problems[0]}{more}"
+        )
     elif config.differs:
-        yield " ▲ the configuration on disk is not the one in force → shipper check, then reload (HUP)"
+        yield _Told("▲ the configuration on disk is not the one in force", "shipper check, then reload (HUP)")
 
 
 def _sources(now: Status, before: Status | None, width: int) -> Table:
@@ -184,19 +212,33 @@ def _to_read(unread: int, rate: float | None) -> str:
 
 
 def _files(files: list[FileStatus], width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("file", no_wrap=True, overflow="ellipsis", min_width=20, max_width=width // 2)
-    for heading in ("acked", "size") if width >= WIDE else ():
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("to read", "lag"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    wide = width >= WIDE
+    rows: list[list[str]] = [[*(("acked", "size") if wide else ()), "to read", "lag", ""]]
     for file in files:
         part = f"{100 * file.acked // file.size}%" if file.size else ""
-        row = [file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})"]
-        if width >= WIDE:
-            row += [f"{file.acked:,}", f"{file.size:,}"]
-        row += [size(file.unread), lag(file.lag), part, file.why or "reading"]
-        table.add_row(*map(Text, row))
+        numbers = [f"{file.acked:,}", f"{file.size:,}"] if wide else []
+        rows.append([*numbers, size(file.unread), lag(file.lag), part])
+    whys = [file.why or "reading" for file in files]
+    least = [max(map(len, column)) for column in zip(*rows, strict=True)]  # a number that is cut says nothing
+    left = width - sum(least) - 2 * (len(least) + 1)
+    names = [_name(file, max(SHORTEST, left - min(WHY, max(map(len, whys))))) for file in files]
+    longest = max(map(cell_len, names))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("file", no_wrap=True, min_width=longest)
+    for heading, needed in zip(rows[0], least, strict=True):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=needed)
+    table.add_column("why", overflow="ellipsis", no_wrap=True, max_width=max(1, left - longest))
+    for name, row, why in zip(names, rows[1:], whys, strict=True):
+        table.add_row(*map(Text, [name, *row, why]))
     return table
+
+
+def _name(file: FileStatus, width: int) -> str:
+    """Return what a file is called; where that is too long, its end, which tells it from others."""
+    for name in (file.seen_as if file.seen_as == file.path else f"{file.seen_as} ({file.path})", file.seen_as):
+        if cell_len(name) <= width:
+            return name
+    shown = file.seen_as
+    while cell_len(shown) >= width:
+        shown = shown[1:]
+    return f"…{shown}"

@@ -391,6 +391,8 @@ class FileSource(BaseSource[Tailer]):
             return "something was not taken; it is sent again soon"
         if (state := self.sink.topic_state(tailer.topic)) is not TopicState.READY and tailer.unread:
             return f"topic {tailer.topic} is {state.value}"
+        if self._sending.rate.waits and tailer.unread:
+            return "held back by rate_limit"
         if tailer.warned:
             return "it cannot be read; tried again soon"
         if tailer.partial:

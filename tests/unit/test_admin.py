@@ -589,6 +589,28 @@ def test_a_file_that_is_behind_is_shown_with_the_reason_and_what_is_left_out_is_
     assert "50%" in text
 
 
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_of_a_long_name_the_end_is_shown_and_no_number_is_cut(width: int) -> None:
+    path = "/var/log/" + "漢字/" * 40 + "app.log"
+    long = msgspec.structs.replace(FILE, path=path, seen_as=f"{path}.1", unread=21_600_000, why="waits for " + "x" * 99)
+    text = seen(changed(FINE, files=[FILE, long], files_behind=2, sources=[]), None, width)
+    (shown,) = [line for line in text.splitlines() if "app.log.1" in line]
+    assert shown.startswith("…")
+    assert "21.6 MB" in shown
+    assert "waits for x" in shown or width < 80
+    assert shown.rstrip().endswith("…")
+
+
+def test_a_command_is_not_broken_nor_is_a_number_parted_from_its_unit() -> None:
+    said = "topic logs.a-long-name-of-a-topic.billing is missing"
+    wrong = with_source(problem=said, remedy="shipper check --connect", problem_since=1.0)
+    now = changed(wrong, host="a-host-with-a-long-name.example.org")
+    lines = [line.rstrip() for line in seen(now, changed(now, at=now.at - 1), 80).splitlines()]
+    assert lines[:2] == [f" ✗ nginx, for 1 min 39 s: {said}", "   → shipper check --connect"]
+    assert lines[2].endswith(" · up 1 min 40 s · 3 brokers")
+    assert lines[3] == "0 lines/s · 0 B/s · in flight 1.2 MB"
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_file_may_have_the_name_of_a_colour(width: int) -> None:
     odd = msgspec.structs.replace(FILE, seen_as="/[/]/[red]a.log", path="/[/]/[red]a.log", why="waits for [bold]")

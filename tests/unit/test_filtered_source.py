@@ -75,6 +75,7 @@ class TestRate:
             assert rig.lines.count("free") == 1000
             assert [line for line in rig.lines if line != "free"] == [str(i) for i in range(10)]
             assert rig.source.why_idle == "held back by rate_limit"
+            assert [rig.source.why_waits(tailer) for tailer in rig.source.generations()] == ["held back by rate_limit"]
             assert not rig.source.hungry
             assert rig.now < rig.source.due() <= rig.now + 0.11
             rig.pass_time(1.0)
