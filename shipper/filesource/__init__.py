@@ -7,7 +7,7 @@ What all kinds of sources do alike is in ``shipper.source``.
 - ``hot``, ``brisk``: files that grow all the time, looked at on a beat and read at once
 - ``endings``: how a file ends
 - ``keeping``: what follows for a generation from what became of what was sent of it
-- ``census``: the files that are known, under which id and name, and what of that is saved
+- ``census``: the files that are known, under which id and name; ``unsaved``: what of that is to be saved
 - ``intake``: what unknown files are; ``identify`` judges by content
 - ``undecided``: files of which nothing can be said yet, and when each is looked at again
 - ``lineage``: the generations of one path, in order; ``namesakes``: paths by their last component

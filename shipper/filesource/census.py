@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Protocol
 
 from shipper.config import FileConfig
 from shipper.discovery.rotation import rank
@@ -20,6 +19,7 @@ from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
 from shipper.filesource.lineage import DONE, Hold, Lineage
 from shipper.filesource.namesakes import Namesakes
+from shipper.filesource.unsaved import Unsaved
 from shipper.lifecycle import File, FileEvent
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen, new_uid
 from shipper.records import Naming
@@ -29,13 +29,6 @@ from shipper.tailer import Tailer
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
 FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
 NO_DEVICE = -1  # of the id of a file whose own id another has
-
-
-class Known(Protocol):
-    """What a checkpoint can be made of."""
-
-    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:
-        """Return what is to be saved; ``ahead``: as if all that was sent had been acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +67,8 @@ class Census:
         self._descriptors = descriptors
         self._schedule = schedule
         self._events = events
-        self._dirty: dict[str, Known] = {}
-        self._removed: set[str] = set()
+        self._unsaved = Unsaved()
         self._gone_since: dict[str, float] = {}
-        self._given: dict[str, Known] = {}  # what is in the transaction that is being committed
-        self._given_removed: set[str] = set()
-        self._revision = 0  # the highest that a checkpoint has
 
     # --- generations -------------------------------------------------------------------------------------------------
 
@@ -268,7 +257,7 @@ class Census:
         checkpoints.reverse()
         while checkpoints:
             saved = checkpoints.pop()
-            self._revision = max(self._revision, saved.revision)
+            self._unsaved.loaded(saved)
             lineage = self.lineage(saved.path)
             if saved.state in (FileState.LEFT, FileState.COPY):
                 self.left[saved.file_id] = saved
@@ -417,14 +406,14 @@ class Census:
             compression=one.compression,
         )
         self.left[one.file_id] = left
-        self._dirty[left.uid] = Left(left)
+        self._unsaved.changed(left.uid, Left(left))
 
     def left_changed(self, one: Seen) -> bool:
         """Whether a file that is known and not read may hold other bytes now."""
         left = self.left[one.file_id]
         if one.path != left.seen_as:
             left = self.left[one.file_id] = replace(left, seen_as=one.path)
-            self._dirty[left.uid] = Left(left)
+            self._unsaved.changed(left.uid, Left(left))
         if left.state is FileState.LEFT and one.size > left.size:
             self.left[one.file_id] = replace(left, size=one.size)
             return False  # left alone at the first scan, and so is what a slow writer adds to it
@@ -439,7 +428,7 @@ class Census:
         del self.left[left.file_id]
         gone = replace(left, file_id=FileId(NO_DEVICE, int(left.uid[:12], 16)))
         self.left[gone.file_id] = gone
-        self._dirty[gone.uid] = Left(gone)
+        self._unsaved.changed(gone.uid, Left(gone))
 
     def take_up(self, file_id: FileId) -> None:
         """Forget that a file was known and not read."""
@@ -456,49 +445,37 @@ class Census:
 
     def changed(self, tailer: Tailer) -> None:
         """Note that the checkpoint of ``tailer`` is to be saved."""
-        self._dirty[tailer.uid] = tailer
+        self._unsaved.changed(tailer.uid, tailer)
 
     def all_changed(self) -> None:
         """Note that every checkpoint is to be saved."""
         for lineage in self.lineages.values():
-            self._dirty.update((tailer.uid, tailer) for tailer in (*lineage.past, *lineage.gens))
-        self._dirty.update((left.uid, Left(left)) for left in self.left.values())
-
-    def saved(self, uids: Iterable[str]) -> None:
-        """Note that these have been saved as they are."""
-        for uid in uids:
-            self._dirty.pop(uid, None)
+            for tailer in (*lineage.past, *lineage.gens):
+                self.changed(tailer)
+        for left in self.left.values():
+            self._unsaved.changed(left.uid, Left(left))
 
     def drop(self, uid: str) -> None:
         """Note that a checkpoint is to be removed."""
         self._gone_since.pop(uid, None)
-        self._dirty.pop(uid, None)
-        self._removed.add(uid)
+        self._unsaved.removed(uid)
 
     @property
     def has_changes(self) -> bool:
         """Whether there is anything to be saved."""
-        return bool(self._dirty or self._removed)
+        return bool(self._unsaved)
 
     def changes(self, *, ahead: bool = False) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
         """Return the checkpoints that changed since the last call, and those to be removed, as (source, uid).
 
-        Each has a higher revision than any that was returned before. ``ahead``: as if all that was sent had been
-        acknowledged.
+        ``ahead``: as if all that was sent had been acknowledged.
         """
-        dirty, self._dirty = self._dirty, {}
-        removed, self._removed = self._removed, set()
-        if ahead:
-            self._given, self._given_removed = dirty, removed
-        self._revision += 1
-        changed = [known.checkpoint(self._revision, ahead=ahead) for known in dirty.values()]
-        return changed, [(self.source, uid) for uid in removed - dirty.keys()]
+        changed, removed = self._unsaved.hand_over(ahead=ahead)
+        return changed, [(self.source, uid) for uid in removed]
 
     def take_back(self) -> None:
         """Note that what :meth:`changes` returned last with ``ahead`` was not saved, and has not come true."""
-        self._dirty = self._given | self._dirty
-        self._removed |= self._given_removed
-        self._given, self._given_removed = {}, set()
+        self._unsaved.take_back()
 
     # --- files that are gone -----------------------------------------------------------------------------------------
 

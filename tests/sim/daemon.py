@@ -328,7 +328,7 @@ class Daemon:
         """End it as SIGKILL does, wherever it is."""
         self.unsaved = {one.path for one in self.store._pending.values() if one is not None}
         self.unsaved |= {
-            t.path for source in self.sources for t in source.generations() if t.uid in source._census._dirty
+            t.path for source in self.sources for t in source.generations() if t.uid in source._census._unsaved
         }
         self.store._pending.clear()
         self.running = self.alive = self._stopping = False
