@@ -66,9 +66,8 @@ class Stage:
         time_field = {source.timestamp.field} if source.timestamp is not None else set()
         self.wanted = None if wanted is None else wanted | time_field
         self._provenance = source.provenance == "headers"
-        # Fields are asked for by templates alone.
         others = (values, self._steps.timestamp, self._steps.process, self._steps.redact_fields)
-        self._asks_for_keys = self._steps.parse is not None and not any(others)
+        self._for_names = self._steps.parse is not None and not any(others)  # fields are asked for by templates alone
         # A record is a line with its file's key, for its file's topic.
         self.plain = naming.plain and values is None and not self._steps.any and not isinstance(source, JournalConfig)
 
@@ -93,7 +92,7 @@ class Stage:
         """
         marks = part_headers(part, last=last) if part else truncated_headers(full) if full else []
         if not self.plain:
-            return self._shape(file, events, offsets, size, part, marks, full, ahead, given)
+            return self._shape(file, events, offsets, part, marks, full, ahead, given)
         key = file.key
         size += len(events) * len(key)
         headers = None
@@ -109,14 +108,13 @@ class Stage:
         file: FileValues,
         events: list[bytes],
         offsets: Offsets,
-        size: int,
         part: int,
         marks: Headers,
         full: int,
         ahead: bytes,
         given: Given | None,
     ) -> Shaped:
-        steps, tally, lines = self._steps, self._tally, events
+        steps, tally = self._steps, self._tally
         index: list[int] | None = None
         if steps.filter is not None and (index := self._kept(file, events, offsets, part)) is not None:
             events = [events[i] for i in index]
@@ -174,9 +172,7 @@ class Stage:
             values = [e if record.value is None else record.value for e, record in zip(values, records, strict=True)]
             topics = self._chosen(named, topics, records)
             headers, beside = _added(headers, records, index if self._provenance else None), 0
-        if values is not lines or given is not None:
-            size = sum(map(len, values))
-        size += len(keys) * count if isinstance(keys, bytes) else sum(map(len, keys))
+        size = sum(map(len, values)) + (len(keys) * count if isinstance(keys, bytes) else sum(map(len, keys)))
         if headers:
             size += count * beside or sum(map(bytes_of, headers))
             size += HEADER_OVERHEAD * (count * len(headers[0]) if beside else sum(map(len, headers)))
@@ -284,7 +280,7 @@ class Stage:
 
     def _column(self, named: FileNaming) -> Column | None:
         """Return what tells all that is asked of the fields, if that is one which is the key."""
-        if not self._asks_for_keys or named.topic_of is not None or named.header_of:
+        if not self._for_names or named.topic_of is not None or named.header_of:
             return None
         assert self._steps.parse is not None
         return self._steps.parse.columns.get(named.key_field)
