@@ -335,7 +335,7 @@ class History:
         self._losses.doubt(self.daemon.books.may_repeat)
         self.world.ended(saved=saved)
         self._let_go()
-        self._losses.ended()
+        self._losses.ended(saved=saved)
 
     def _start(self, looks: int) -> None:
         if not self.daemon.running:

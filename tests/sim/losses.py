@@ -27,6 +27,7 @@ class Losses:
         self._path_of: dict[bytes, bytes] = {}
         self._whole: dict[bytes, bytes] = {}
         self._destroyed: dict[bytes, dict[Hashable, int]] = {}  # by path: what is gone, and how much that was
+        self._since = 0  # with which event it begins to be counted what is told
         self._gone: dict[bytes, int] = {}  # a line whose bytes are gone: how much had been told before
 
     def written(self, line: bytes, path: bytes, whole: bytes) -> None:
@@ -56,7 +57,7 @@ class Losses:
     def beyond(self) -> dict[str, Any] | None:
         """Return an event that tells of lost bytes where, with those of its path before it, no more are gone."""
         told: Counter[bytes] = Counter()
-        for name, fields in self._told:
+        for name, fields in self._told[self._since :]:
             if name == "file.lost":
                 path = os.fsencode(fields["path"])
                 told[path] += fields["bytes"]
@@ -64,9 +65,11 @@ class Losses:
                     return fields
         return None
 
-    def ended(self) -> None:
-        """The daemon has ended."""
+    def ended(self, *, saved: bool) -> None:
+        """The daemon has ended; unless it is ``saved`` what was told may be told again by the next one."""
         self._gone.clear()
+        if not saved:
+            self._since = len(self._told)
 
     def untold(self, lost: Set[bytes]) -> list[bytes]:
         """Return those of the lost lines of whose path nothing was told since they went, once the daemon rests."""

@@ -1340,3 +1340,16 @@ def test_what_was_copied_over_another_file_is_looked_for_there_before_it_is_told
         ("stop",),
         ("replace", 0, 0),
     )
+
+
+def test_what_was_told_to_be_lost_is_told_again_where_a_kill_came_before_that_was_saved() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("exactly_once",),
+        ("power_cut",),
+        ("delete", 0, 0),
+        ("brokers_away",),
+        ("kill_at", 106),
+        ("write", 1, 0, 0),
+        ("start", 1),
+    )
