@@ -1,6 +1,7 @@
 """``shipper audit``: holds what the files hold against what the topics hold.
 
 - ``stock``: which generations there are, and where their bytes are now; the daemon's own rules
+- ``lanes``: which paths are judged, and what of the topics answers for them
 - ``lines``: what a stretch of a file is as lines; ``shaped``: what the daemon's steps make of it
 - ``sameness``: which line and which record are the same
 - ``spill``: pairs of numbers on disk, so that the memory is bounded
@@ -10,7 +11,8 @@
 """
 
 from shipper.audit.findings import Report
+from shipper.audit.lanes import Options
 from shipper.audit.report import as_json, as_text
-from shipper.audit.run import Options, audit
+from shipper.audit.run import audit
 
 __all__ = ["Options", "Report", "as_json", "as_text", "audit"]

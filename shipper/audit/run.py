@@ -7,7 +7,6 @@ so that one which is sent again meanwhile is found in one of the two. One thread
 
 from __future__ import annotations
 
-import socket
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -16,22 +15,22 @@ from itertools import count
 from operator import xor
 from typing import Any, NamedTuple
 
-from shipper.audit.findings import FileReport, Missing, Report, SourceReport
+from shipper.audit.findings import FileReport, Missing, Report
+from shipper.audit.lanes import Lane, Options, choose
 from shipper.audit.lines import Cut, batches, blocks
 from shipper.audit.match import OFFSET_BITS, RANGE_BITS, Bucket, Numbering, Segment, Verdict, match
 from shipper.audit.sameness import Sameness, of_part
 from shipper.audit.shaped import Shaping, leaves_out
 from shipper.audit.spill import Spill
-from shipper.audit.stock import Stock
 from shipper.checkpoints import snapshot
-from shipper.config import Config, FileConfig
+from shipper.config import Config
 from shipper.deadletters import open_letters
 from shipper.errors import StateError
 from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.descriptors import Descriptors, limit_from_process
 from shipper.kafka.topics import Partition, TopicReader
-from shipper.model import SourceState, show_path
+from shipper.model import show_path
 from shipper.tailer import Tailer
 
 PER_BUCKET = 1 << 16  # lines and records of one bucket, about: what is in memory at a time
@@ -43,35 +42,12 @@ BEGINNING = 80  # bytes of a missing line that are shown
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is asked for. ``paths``: only these files; ``source``: only this one. ``timeout``: seconds without news.
-
-    ``by_content``: also where the records say in headers which line they are.
-    """
-
-    paths: tuple[bytes, ...] = ()
-    source: str = ""
-    by_content: bool = False
-    temp_dir: str | None = None
-    timeout: float = 90.0
-
-
 def audit(config: Config, options: Options, say: Say) -> Report:
     """Judge. ``say`` is told what is being done. Raises StateError, ConnectError."""
     if options.source and options.source not in config.sources:
         raise StateError(f'there is no source "{options.source}"; there are: {", ".join(config.sources)}')
     with ExitStack() as stack:
         return _Audit(config, options, say, stack).run()
-
-
-class _Lane(NamedTuple):
-    source: SourceReport
-    config: FileConfig
-    stock: Stock
-    generations: list[Tailer]
-    shown: bool
-    shaping: Shaping | None  # None: a record is its line, with its file's topic and key
 
 
 class _Place(NamedTuple):
@@ -86,7 +62,7 @@ class _Place(NamedTuple):
 class _File:
     """One generation that is read. ``before``: lines that stand before the first one that is judged."""
 
-    lane: _Lane
+    lane: Lane
     tailer: Tailer
     report: FileReport
     places: list[_Place] = field(default_factory=list)
@@ -110,7 +86,7 @@ class _Audit:
     def run(self) -> Report:
         self._say("reading the checkpoints")
         states = snapshot.read(self._config.shipper.state_dir)
-        lanes = self._lanes(states)
+        lanes = choose(self._config, self._options, states, self._descriptors, self._report, self._same)
         self._say("reading the dead letters and the ends of the topics")
         letters = self._letters()
         with TopicReader(self._config.kafka, self._same.salts, self._options.timeout) as reader:
@@ -158,92 +134,9 @@ class _Audit:
         self._stack.callback(spill.close)
         return spill
 
-    # --- which files -------------------------------------------------------------------------------------------------
-
-    def _lanes(self, states: Any) -> list[_Lane]:
-        """Return the paths that are judged, and the others that send to the same topic and key."""
-        host = socket.gethostname()
-        lanes: list[_Lane] = []
-        wanted = set(self._options.paths)
-        for name, config in self._config.sources.items():
-            report = SourceReport(name)
-            chosen = self._options.source in ("", name)
-            if not isinstance(config, FileConfig):
-                if chosen:
-                    report.notes.append("not judged: it reads the journal, and an audit begins with the lines of files")
-                    self._report.sources.append(report)
-                continue
-            state = states[name].of(journal=False) if name in states else SourceState(scanned=False)
-            if not state.scanned:
-                if chosen:
-                    report.notes.append("it was not scanned yet: nothing of it has been sent")
-                    self._report.sources.append(report)
-                continue
-            stock = Stock(config, state, self._descriptors, host)
-            shaping: Shaping | None = Shaping(config, host, frozenset({self._config.kafka.checkpoint_topic}))
-            if shaping is not None and shaping.plain:
-                shaping = None
-            generations = stock.generations()
-            by_path: dict[bytes, list[Tailer]] = {}
-            for tailer in generations:
-                by_path.setdefault(tailer.path, []).append(tailer)
-            for path, several in by_path.items():
-                shown = chosen and (not wanted or not wanted.isdisjoint([path, *(t.seen_as for t in several)]))
-                lanes.append(_Lane(report, config, stock, several, shown, shaping))
-            if chosen:
-                report.left = stock.left
-                report.notes += [_note(fields) for _, fields in stock.notes]
-                self._report.sources.append(report)
-        found = {p for lane in lanes if lane.shown for p in (g for t in lane.generations for g in (t.path, t.seen_as))}
-        for path in sorted(wanted - found):
-            raise StateError(f"{show_path(path)}: no source has shipped anything of it; shipper explain says why")
-        asked = [(lane, t.topic, t.key) for lane in lanes if lane.shown for t in lane.generations]
-        free = [lane for lane in lanes if lane.shown and lane.shaping is not None and lane.shaping.free]
-        chosen_by = {id(lane): self._topics_of(lane) for lane in free}
-        asked += [(lane, topic, b"") for lane in free for topic in chosen_by[id(lane)]]
-        groups = {(topic, key) for lane, topic, key in asked if not self._named(lane) and lane not in free}
-        same = self._same
-        same.free = {topic for lane, topic, _ in asked if lane in free and not self._named(lane)}
-        same.placed = {
-            t.uid.encode() for lane in lanes if lane.shaping is not None and self._named(lane) for t in lane.generations
-        }
-        same.by_headers = {topic for lane, topic, _ in asked if self._named(lane)}
-        same.ask((topic for _, topic, _ in asked), groups)
-        for lane in lanes:
-            if lane.shaping is not None and not self._named(lane):
-                same.comparing.add(lane.config, chosen_by.get(id(lane)) or {t.topic for t in lane.generations})
-        # The others that send to the same key may have sent an equal line.
-        return [
-            lane
-            for lane in lanes
-            if lane.shown or (not self._named(lane) and any((t.topic, t.key) in groups for t in lane.generations))
-        ]
-
-    def _named(self, lane: _Lane) -> bool:
-        """Whether the records of a path are known by their headers."""
-        return lane.config.provenance == "headers" and not self._options.by_content
-
-    def _topics_of(self, lane: _Lane) -> set[str]:
-        """Return the topics that the lines of a path choose; reads them, for nothing else knows."""
-        assert lane.shaping is not None
-        topics: set[str] = set()
-        for tailer in lane.generations:
-            try:
-                if not tailer.detached and lane.stock.open(tailer):
-                    assert tailer.reader is not None
-                    start, end = min(tailer.start, tailer.track.acked.offset), tailer.track.acked.offset
-                    for records in lane.shaping.records(tailer, start, end):
-                        topics.update(one.topic for one in records)
-            except (Cut, *BROKEN):
-                continue  # told when it is judged
-            finally:
-                self._descriptors.close(tailer)
-        lane.shaping.dropped.clear()
-        return topics
-
     # --- what they hold ----------------------------------------------------------------------------------------------
 
-    def _read(self, lane_number: int, lane: _Lane, tailer: Tailer, spill: Spill) -> None:
+    def _read(self, lane_number: int, lane: Lane, tailer: Tailer, spill: Spill) -> None:
         """Read one generation: what has been sent, and what has not."""
         report = FileReport(tailer.path, tailer.seen_as, tailer.generation, tailer.uid)
         if tailer.detached:
@@ -278,7 +171,7 @@ class _Audit:
         self._files.append(file)
         tailer = file.tailer
         assert tailer.reader is not None
-        named = self._named(file.lane)
+        named = file.lane.named
         if file.lane.shaping is not None:
             self._stretch_shaped(file, file.lane.shaping, start, end, spill)
             return
@@ -304,7 +197,7 @@ class _Audit:
     def _stretch_shaped(self, file: _File, shaping: Shaping, start: int, end: int | None, spill: Spill) -> None:
         """Note every record that the stage makes of what stands between two offsets."""
         tailer, adders, mask = file.tailer, spill.adders, self._mask
-        uid, named = tailer.uid.encode(), self._named(file.lane)
+        uid, named = tailer.uid.encode(), file.lane.named
         for records in shaping.records(tailer, start, end):
             first = self._number
             if records and records[0].part < 2:
@@ -350,7 +243,7 @@ class _Audit:
 
     # --- what follows ------------------------------------------------------------------------------------------------
 
-    def _tell(self, verdict: Verdict, numbering: Numbering, lanes: list[_Lane], partitions: list[Partition]) -> None:
+    def _tell(self, verdict: Verdict, numbering: Numbering, lanes: list[Lane], partitions: list[Partition]) -> None:
         """Turn the judgement into the report."""
         for index, (segment, file) in enumerate(zip(self._segments, self._files, strict=True)):
             size, tally = numbering.size(index), file.report.tally
@@ -416,7 +309,7 @@ class _Audit:
             if file.lane.shaping is not None:
                 for records in file.lane.shaping.records(file.tailer, offset, end):
                     for one in records:
-                        units = [b""] if self._named(file.lane) else self._same.comparing.units(one.topic, one.value)
+                        units = [b""] if file.lane.named else self._same.comparing.units(one.topic, one.value)
                         number_of += len(units)
                         if number < number_of:
                             shown = units[number - number_of] or one.value
@@ -471,8 +364,3 @@ def _count(tailer: Tailer, end: int, *, plain: bool) -> int:
         lines += data.count(b"\n")
         at += len(data)
     return lines
-
-
-def _note(fields: dict[str, Any]) -> str:
-    path = fields.get("path", "")
-    return f"{path}: {fields.get('reason', 'cannot be read')}; not judged"
