@@ -27,12 +27,13 @@ def descriptors() -> dict[str, str]:
 def leaves_nothing_behind() -> Iterator[None]:
     threads, open_before = set(threading.enumerate()), descriptors()
     yield
-    gc.collect()  # a client of Kafka lets go of its descriptors when it is collected
 
     def left() -> list[str]:
         fds = [f"descriptor {n}: {target}" for n, target in descriptors().items() if open_before.get(n) != target]
         return fds + [repr(thread) for thread in set(threading.enumerate()) - threads]
 
+    if left():
+        gc.collect()  # a client of Kafka lets go of its descriptors when it is collected; it takes long
     try:
         eventually("threads and descriptors to go", lambda: not left(), timeout=3)
     except AssertionError:
