@@ -127,7 +127,6 @@ class Tailer:
         "trust",
         "uid",
         "unseen",
-        "verified",
         "warned",
     )
 
@@ -189,7 +188,6 @@ class Tailer:
         self.detached = False  # its file id leads to other bytes now
         self.seen_empty = False  # under a rotated name
         self.late = False  # it has grown after it was finished
-        self.verified = False  # its file has held what was read of it since it was opened
         self.unseen = False  # it was taken for new without a look at its bytes
         self.retry_delay = 0.0
         self.warned = False
@@ -303,7 +301,6 @@ class Tailer:
         if self.reader is not None:
             self.reader.close()
             self.reader = self.stat = self.glimpse = None
-            self.verified = False
 
     def look(self, stat: Stat) -> None:
         """Take note of what the operating system says of the file."""
@@ -319,7 +316,6 @@ class Tailer:
         assert self.reader is not None
         self.learn(self.reader)
         self.sure = self.size
-        self.verified = True
         return True
 
     def intact(self) -> bool:
@@ -563,7 +559,6 @@ class Tailer:
         if top > self.size and not self.compression:
             self.size = top
         self.sure = self.size
-        self.verified = True
         return data, start
 
     def _took(self, data: bytes, start: int, end: int, lines: list[bytes]) -> Batch:

@@ -103,11 +103,8 @@ class Census:
             trust=self._trust,
         )
 
-    def new(self, one: Seen, *, nameless: bool = False, over: Tailer | None = None) -> Tailer:
-        """Begin a generation at the first byte of an unknown file; ``nameless``: another one may have its name now.
-
-        ``over``: the generation that was in that file before.
-        """
+    def new(self, one: Seen, *, nameless: bool = False) -> Tailer:
+        """Begin a generation at the first byte of an unknown file; ``nameless``: another one may have its name now."""
         lineage = self.lineage(one.base)
         size = 0 if one.compression else one.size
         tailer = self.tailer(
@@ -124,7 +121,7 @@ class Census:
             )
         )
         hold = lineage.holds.get(one.file_id)
-        later = hold.after if hold is not None else self._after(lineage, one, nameless=nameless, over=over)
+        later = hold.after if hold is not None else self._after(lineage, one, nameless=nameless)
         before = next((t for t in lineage.gens if t in later), None)
         if before is not None:
             # A rotated file that shows up late still comes before the file that has the name now, which waits.
@@ -181,11 +178,10 @@ class Census:
         if lineage is not None and lineage.release(file_id):
             self.advance(lineage)
 
-    def _after(self, lineage: Lineage, one: Seen, *, nameless: bool = False, over: Tailer | None = None) -> set[Tailer]:
+    def _after(self, lineage: Lineage, one: Seen, *, nameless: bool = False) -> set[Tailer]:
         """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet.
 
-        A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one. But
-        what was copied over a rotated file was in the last that had the path's name, whatever name that has now.
+        A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one.
         """
         if one.path == one.base and not nameless:
             return set()
@@ -194,11 +190,8 @@ class Census:
         rotated = one.path != one.base
         after = {t for t in unread if rotated and rank(t.seen_as, t.path) > one.rank}
         newest = lineage.gens[-1] if lineage.gens else None
-        if newest is not None and newest.state not in DONE:
-            own = newest in named and newest.seen_as == lineage.path
-            copied = over is not None and rotated and newest.generation > over.generation
-            if own or (copied and not (newest.detached or newest.read.offset)):
-                after.add(newest)
+        if newest in named and newest.seen_as == lineage.path and newest.state not in DONE:
+            after.add(newest)
         return after
 
     def reorder(self, lineage: Lineage, tailer: Tailer) -> None:

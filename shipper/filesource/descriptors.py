@@ -215,7 +215,6 @@ class Descriptors:
         self._forget(tailer)
         reader = tailer.reader
         tailer.reader = tailer.stat = tailer.glimpse = None  # how that file is says nothing of the next one
-        tailer.verified = False
         return reader
 
     @property

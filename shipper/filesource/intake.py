@@ -75,7 +75,6 @@ class Intake:
         self._parted: list[Seen] = []  # what was found to hold other bytes while something else was judged
         self._kept: list[Seen] = []  # files that were held open since before it was known what is known of them
         self._nameless: set[FileId] = set()  # those of them that had no name when names were looked at
-        self._in_place: dict[FileId, Tailer] = {}  # what was written into the files of generations, over their bytes
         self._elders: dict[FileId, set[FileId]] = {}  # of those that are kept: what was older than they
         self.live = False  # what is there at the start has been taken in
 
@@ -100,7 +99,6 @@ class Intake:
             self._decide(one)
         self._current.clear()
         self._nameless.clear()
-        self._in_place.clear()
         self._elders.clear()
         self.close()
         begun, self._begun = self._begun, []
@@ -497,8 +495,6 @@ class Intake:
             stat = None  # it cannot be read now, which is told when it is
         size, mtime = (stat.size, stat.mtime_ns) if stat else (0, 0)
         path, base = tailer.seen_as, tailer.path
-        if tailer.verified:  # else it may be another file, which was given its id
-            self._in_place[tailer.file_id] = tailer
         if tailer.state is not File.FINISHED:
             if not tailer.blank:
                 self._events.file_truncated(census.source, path, tailer.generation, tailer.read.offset, tailer.unread)
@@ -658,7 +654,7 @@ class Intake:
         """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
         census = self._census
         census.take_up(one.file_id)
-        tailer = census.new(one, nameless=one.file_id in self._nameless, over=self._in_place.get(one.file_id))
+        tailer = census.new(one, nameless=one.file_id in self._nameless)
         self._begun.append(tailer)
         if reader is None:
             reader = self._held.pop(one.file_id, None)
