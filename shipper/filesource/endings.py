@@ -6,6 +6,7 @@ byte was seen. A last line without an end is sent then, after a silence. Pump th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from shipper.events import Events
@@ -165,8 +166,10 @@ class Endings:
                     return False
                 assert tailer.reader is not None
                 tailer.size = tailer.reader.stat().size
+                with contextlib.suppress(OSError):  # told when its turn comes
+                    tailer.learn(tailer.reader)  # else its copy would not be known, should it be truncated soon
         except OSError:
-            return False  # told when its turn comes
+            return False
         self._census.unpinned[tailer] = None
         return tailer.size > 0
 

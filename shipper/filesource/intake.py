@@ -427,9 +427,12 @@ class Intake:
             self.give_up(tailer, DELETED)
 
     def give_up(self, tailer: Tailer, why: str) -> None:
-        """Take note that a file's bytes are nowhere, unless they may be in one that can be looked into soon."""
+        """Take note that a file's bytes are nowhere, unless they may be in one that can be looked into soon.
+
+        Not before names are at rest: what holds them may have been renamed just when it was to be looked into.
+        """
         now = self._clock()
-        if tailer.state not in DONE and self._may_be_in_what_is_undecided(tailer):
+        if tailer.state not in DONE and (self._may_be_in_what_is_undecided(tailer) or not self._quiet()):
             self._schedule.drop(tailer)  # whatever has been seen during the search, it was not found
             self._schedule.later(tailer, now + BEAT)
         elif tailer.finished and not tailer.settled:

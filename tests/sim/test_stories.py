@@ -1403,3 +1403,26 @@ def test_what_was_copied_over_a_rotated_file_comes_after_what_was_deleted_before
         ("replace", 1, 1),
         ("copytruncate", 1, 0, 0),
     )
+
+
+def test_nothing_is_told_to_be_lost_before_names_are_at_rest() -> None:
+    holds(
+        ("no_topic", 0),
+        ("rotate", 1, 1),
+        ("look",),
+        ("restore", 1, 0),
+        ("race", 11, "rotate_chain", 1, 1),
+        ("stop",),
+        ("start", 1),
+    )
+
+
+def test_the_copy_of_what_has_waited_is_known_though_it_was_empty_when_it_was_found() -> None:
+    holds(
+        ("write_half", 1),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("write_unsynced", 1, 0),
+        ("look",),
+        ("copytruncate", 1, 0, 0),
+    )
