@@ -105,6 +105,7 @@ class Client:
         self._number = 0  # the last one of these
         self._failed: deque[tuple[DeliveryReport, KafkaError, str]] = deque()  # what was not taken, to be reported
         self._places = (ctypes.c_size_t * 16)()  # of an event's records
+        self.highest: dict[str, int] = {}  # for each topic, the number of a partition that has taken records
         self._rk = _new(settings, self._throttle)
         self._queue = c.queue_get_main(self._rk)
         c.set_log_queue(self._rk, self._queue)
@@ -251,14 +252,16 @@ class Client:
         places = self._places
         assert c.event_message_array(event, places, count) == count
         record = c.Message.from_address
+        first = record(places[0])
+        topic = _text(c.topic_name(first.rkt))
         # The first one's offset: those after it count on from there, even from that which says that there is none.
-        if c.event_error(event) == 0 and record(places[0]).offset >= 0:
+        if c.event_error(event) == 0 and first.offset >= 0:
+            self.highest[topic] = max(first.partition, self.highest.get(topic, 0))
             number_at = ctypes.c_size_t.from_address
             for number, taken in runs(count, lambda n: number_at(places[n] + PRIVATE).value):
                 if number:
                     self._settle(number, taken).ack(taken)
             return
-        topic = _text(c.topic_name(record(places[0]).rkt))
         what = ((one.private, one.err) for one in map(record, places[:count]))
         for (number, code), same in groupby(what):
             if number:

@@ -3,20 +3,20 @@
 Their places in the client's memory are then side by side too. Otherwise what goes to one partition lies among what goes
 to the others, and the processor waits for each record when a batch is made of it, when it is answered, and when it is
 let go (docs/decisions/gathering.md). Where a record goes is still for the client to say: what is found out here only
-decides which records stand together, so that an old number of partitions does no harm. Records of one key stay in
-their order, whatever is known of it. Pump thread only.
+decides which records stand together. Records of one key stay in their order, whatever is known of it; those of one
+partition, as long as the number of partitions is right. Pump thread only.
 """
 
 from __future__ import annotations
 
-from itertools import compress, islice, repeat
+from itertools import compress, repeat
 
 from shipper.kafka import librdkafka as c
 
 KEYS = 16384  # that are remembered, over all topics, ...
 LONGEST = 128  # ... of so many bytes at most
-LEARN = 1024  # new ones that are looked at in a chunk
-PAUSE = 64  # chunks that are left as they are, at most, where most keys are new each time
+LEARN = 1024  # new ones in a chunk: where there are more, it is left as it is ...
+PAUSE = 64  # ... and so are as many chunks behind it, at most
 FEW = 8  # records of a partition in a chunk: fewer are not worth it
 
 
@@ -37,29 +37,26 @@ class Gathering:
             self._left -= 1
             return None
         places = self._places(keys, partitions)
-        if 2 * places.count(partitions) > len(keys):
+        if places is None:
             self._left, self._pause = self._pause, min(2 * self._pause, PAUSE)
             return None
         self._pause = 1
         return sorted(range(len(keys)), key=places.__getitem__)
 
-    def _places(self, keys: list[bytes], partitions: int) -> list[int]:
-        """Return the partition of each key, as far as it is known; the others come behind them all."""
+    def _places(self, keys: list[bytes], partitions: int) -> list[int] | None:
+        """Return the partition of each key, ``None`` where too many are new: of all of them, or of none."""
         known = self._known.setdefault(partitions, {})
         places = list(map(known.get, keys, repeat(partitions)))
-        unknown = places.count(partitions)
-        if not unknown:
+        if partitions not in places:
             return places
-        if self._full and 2 * unknown > len(keys):  # other keys than before
+        new = list(dict.fromkeys(compress(keys, map(partitions.__eq__, places))))
+        if len(new) > LEARN:
+            return None
+        assert self._partition is not None
+        found = {key: self._partition(None, key, len(key), partitions, None, None) for key in new}
+        if sum(map(len, self._known.values())) + len(found) > KEYS:  # other keys than before
             self._known = {partitions: {}}
-            known = self._known[partitions]
-        if not self._full:
-            assert self._partition is not None
-            for key in islice(dict.fromkeys(compress(keys, map(partitions.__eq__, places))), LEARN):
-                if len(key) <= LONGEST:
-                    known[key] = self._partition(None, key, len(key), partitions, None, None)
-        return list(map(known.get, keys, repeat(partitions)))
-
-    @property
-    def _full(self) -> bool:
-        return sum(map(len, self._known.values())) >= KEYS
+        self._known[partitions].update((key, place) for key, place in found.items() if len(key) <= LONGEST)
+        if 2 * len(new) > len(keys):  # as it may be the next time
+            return None
+        return [found[key] if place == partitions else place for key, place in zip(keys, places, strict=True)]

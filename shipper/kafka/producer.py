@@ -205,7 +205,10 @@ class Producer:
         keys = run.messages.keys
         if isinstance(keys, bytes):
             return run
-        order = self._gathering.order(keys, self._probe.partitions(run.topic))
+        partitions = self._probe.partitions(run.topic)
+        if any(client.highest.get(run.topic, 0) >= partitions for client in self._clients.values()):
+            return run  # there are more of them than were
+        order = self._gathering.order(keys, partitions)
         return run if order is None else run.pick(order)
 
     def _waits(self) -> None:

@@ -194,19 +194,42 @@ def test_every_record_arrives_in_order_and_is_reported_once(
     assert values_in(broker) == sent
 
 
-@pytest.mark.parametrize("headed", [False, True])
-def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
-    broker: FaultyBroker, make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch, *, headed: bool
-) -> None:
-    given: list[list[bytes]] = []  # the keys of each call of the client
+@pytest.fixture
+def keys_sent(monkeypatch: pytest.MonkeyPatch) -> list[list[bytes]]:
+    """The keys of each call of the client."""
+    calls: list[list[bytes]] = []
     for name in ("send", "send_each"):
         send = getattr(Client, name)
 
         def spy(self: Client, topic: str, some: Messages, *rest: Any, send: Callable[..., Any] = send) -> Any:
-            given.append(some.all_keys)
+            calls.append(some.all_keys)
             return send(self, topic, some, *rest)
 
         monkeypatch.setattr(Client, name, spy)
+    return calls
+
+
+def test_where_partitions_were_added_nothing_is_gathered(
+    broker: FaultyBroker,
+    make: Callable[..., Producer],
+    keys_sent: list[list[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker.make(TOPIC, 4)
+    producer, reports = make(), Reports()
+    ready(producer)
+    monkeypatch.setattr(producer._probe, "partitions", lambda _: 2)  # as there were
+    keys = [b"user%d" % (n % 50) for n in range(500)]
+    for count in (500, 1000):
+        producer.send(TOPIC, Messages([b"x"] * 500, keys), reports)
+        poll_until(producer, "all reports", lambda count=count: len(reports) == count)  # type: ignore[misc]
+    assert [sent == keys for sent in keys_sent] == [False, True]
+
+
+@pytest.mark.parametrize("headed", [False, True])
+def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
+    broker: FaultyBroker, make: Callable[..., Producer], keys_sent: list[list[bytes]], *, headed: bool
+) -> None:
     broker.make(TOPIC, 4)
     producer, reports = make(), Reports()
     ready(producer)
@@ -231,10 +254,10 @@ def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
         if headed:
             assert (message.headers(), message.timestamp()[1]) == ([("n", b"%d" % n)], 1_000_000 + n)
     assert seen == {key: [n for n in range(3000) if keys[n] == key] for key in set(keys)}
-    for call in given:
+    for call in keys_sent:
         places = [where[key] for key in call]
         assert len(list(groupby(places))) == len(set(places)) == 4
-    assert len(given) == 3
+    assert len(keys_sent) == 3
 
 
 def test_empty_values_and_keys_stay_empty(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
