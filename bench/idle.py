@@ -22,7 +22,7 @@ TOUCHED = 20  # files that grow while nobody runs: a restart is over when these 
 
 
 def run(broker: Broker, contender: Contender, files: int, seconds: float) -> list[str]:
-    """Return a row: seconds until all was read, idle CPU in percent, peak MB, descriptors, seconds of a restart."""
+    """Return a row: seconds until all was read, idle CPU in percent, peak MB, descriptors; of a restart seconds, MB."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made, Topic(broker) as topic:
         logs, state = Path(made) / "logs", Path(made) / "state"
         state.mkdir()
@@ -51,6 +51,7 @@ def run(broker: Broker, contender: Contender, files: int, seconds: float) -> lis
         try:
             restarted = time.monotonic()
             _, back, _ = topic.wait(count + len(paths[:: max(1, files // TOUCHED)]), PATIENCE)
+            peak = usage(again.pid).peak
         finally:
             stop(again)
     return [
@@ -60,6 +61,7 @@ def run(broker: Broker, contender: Contender, files: int, seconds: float) -> lis
         f"{after.peak:.0f}",
         str(after.descriptors),
         f"{back - restarted:.2f}",
+        f"{peak:.0f}",
     ]
 
 
@@ -76,4 +78,6 @@ def measure(broker: Broker, names: Sequence[str], *, files: int, seconds: float)
     print(
         f"\n{files} files of {LINES} lines, then nothing for {seconds:.0f} s; then a restart, some files having grown\n"
     )
-    print(table(["", "all read s", "idle % CPU", "peak MB", "descriptors", "restart s"], rows), flush=True)
+    print(
+        table(["", "all read s", "idle % CPU", "peak MB", "descriptors", "restart s", "its peak MB"], rows), flush=True
+    )
