@@ -87,6 +87,7 @@ class Admin:
         self._unix = (
             Server("admin", listener, App(pump, in_force, events.counters, taps=taps)) if listener is not None else None
         )
+        self._socket = _which(self._path)
 
     def configure(self, config: AdminConfig) -> None:
         """Listen on the port of ``config``, and on no other one any more."""
@@ -111,7 +112,8 @@ class Admin:
         if self._unix is not None:
             self._unix.close()
             with contextlib.suppress(OSError):
-                self._path.unlink()
+                if _which(self._path) == self._socket:  # else it is another daemon's, which has taken over the place
+                    self._path.unlink()
 
     def _close_port(self) -> None:
         if self._port is not None:
@@ -126,6 +128,14 @@ class Admin:
         except OSError as error:
             self._events.status_unavailable(os.fsencode(where), error.strerror or str(error))
             return None
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode that a path leads to; None where there is nothing."""
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _listen_on(address: str) -> socket.socket:

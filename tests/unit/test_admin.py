@@ -353,6 +353,16 @@ def test_it_is_asked_over_a_socket_of_its_user_alone(served: Path) -> None:
     assert stat.S_IMODE((served / SOCKET).stat().st_mode) == 0o600
 
 
+def test_the_socket_of_another_daemon_that_has_taken_over_stays(tmp_path: Path) -> None:
+    first, second = (
+        Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda *told: None)) for _ in range(2)
+    )
+    first.close()
+    assert client.ask(tmp_path) == FINE
+    second.close()
+    assert not (tmp_path / SOCKET).exists()
+
+
 def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     (tmp_path / SOCKET).write_text("")
     server = Admin(tmp_path, lambda: Pump(FINE), ConfigStatus, Taps(QUIET), Events(lambda *told: None))
