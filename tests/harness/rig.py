@@ -12,7 +12,10 @@ the whole topic is judged.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import Any
 
 from tests.harness.consumer import Reader, Received, Verdict, judge
 from tests.harness.daemon import Daemon, Table, toml
-from tests.harness.wait import DEADLINE
+from tests.harness.wait import DEADLINE, eventually
 from tests.harness.writer import Log, Truth
 
 
@@ -125,6 +128,8 @@ class Rig:
         """
         self.delivered()
         if self._daemons and self.daemon.running:
+            if repeats:  # all of it may have arrived before the kill, and nothing of it be acknowledged yet
+                eventually("it to have sent again what was on its way", self._rests)
             self.daemon.stop()
         self.reader.read_to_end()
         before = len(self.reader.records)
@@ -147,6 +152,16 @@ class Rig:
             verdict.misplaced = []
         assert verdict == Verdict(), f"{told}\n{self._told()}"
         return verdict
+
+    def _rests(self) -> bool:
+        """Whether the daemon reads nothing, and waits for nothing to be acknowledged."""
+        command = [sys.executable, "-m", "shipper", "status", "--json", "-c", str(self.config)]
+        told = subprocess.run(command, capture_output=True, timeout=DEADLINE, check=False)
+        if told.returncode:
+            return False  # it has not begun yet
+        status = json.loads(told.stdout)
+        busy = {"reading", "its files are looked for"}
+        return not status["in_flight"] and not any(source["state"] in busy for source in status["sources"])
 
     def close(self) -> None:
         """Leave no process and no connection behind."""
