@@ -221,7 +221,7 @@ class Intake:
         """Decide what one unknown file is, or when to look at it again; returns whether it was still there."""
         case = self._undecided.cases.get(one.file_id)
         own = one.path == one.base or (case is not None and case.became(one))
-        if case is not None and not case.concerns(one):
+        if case is not None and not (case.concerns(one) and _may_be_overwritten(case, one)):
             self._drop(one.file_id)
             case = None
         if case is not None and case.one.path != one.path:
@@ -512,8 +512,7 @@ class Intake:
         census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
         seen = Seen(path, base, tailer.file_id, size, mtime, rotation.rank(path, base), compression)
-        compressed = path != base and any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS)
-        if self.live and compressed and not tailer.blank:
+        if self.live and path != base and _is_compressed_beside(path) and not tailer.blank:
             self._undecided.put(seen, Why.OVERWRITTEN, self._clock())
             return [seen] if stat is None or stat.links else []
         return [seen]
@@ -763,6 +762,16 @@ def _named(tailer: Tailer) -> Seen:
     """Return a generation's file as it was last seen."""
     path, base = tailer.seen_as, tailer.path
     return Seen(path, base, tailer.file_id, tailer.size, 0, rotation.rank(path, base), tailer.compression)
+
+
+def _is_compressed_beside(path: bytes) -> bool:
+    """Whether there is a compressed form of a file, by its name."""
+    return any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS)
+
+
+def _may_be_overwritten(case: Case, one: Seen) -> bool:
+    """Whether a file that was written over may be so still: its inode may be given to the next one that is rotated."""
+    return case.why is not Why.OVERWRITTEN or _is_compressed_beside(one.path)
 
 
 def _has_changed(tailer: Tailer) -> bool:

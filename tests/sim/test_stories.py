@@ -1426,3 +1426,15 @@ def test_the_copy_of_what_has_waited_is_known_though_it_was_empty_when_it_was_fo
         ("look",),
         ("copytruncate", 1, 0, 0),
     )
+
+
+def test_the_inode_of_a_file_that_was_written_over_and_compressed_is_given_to_the_next_that_is_rotated() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("look",),
+        ("truncate", 1, 1),
+        ("rotate", 1, 0),
+        ("compress", 1, 0, 1),  # the daemon looks when half of it is there
+        ("write", 1, 0, 0),
+        ("rotate", 1, 1),
+    )
