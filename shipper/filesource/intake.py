@@ -512,10 +512,23 @@ class Intake:
         census.unbind(tailer)
         compression = rotation.compression(path) if path != base else ""
         seen = Seen(path, base, tailer.file_id, size, mtime, rotation.rank(path, base), compression)
-        if self.live and path != base and _is_compressed_beside(path) and not tailer.blank:
+        if self.live and path != base and not tailer.blank and self._may_be_shredded(tailer):
             self._undecided.put(seen, Why.OVERWRITTEN, self._clock())
             return [seen] if stat is None or stat.links else []
         return [seen]
+
+    def _may_be_shredded(self, tailer: Tailer) -> bool:
+        """Whether other bytes in a rotated file may be a shredder's: its own are in a compressed file beside it."""
+        for path in _compressed_beside(tailer.seen_as):
+            try:
+                with contextlib.closing(open_reader(self._files, path, rotation.compression(path))) as packed:
+                    if not tailer.head_len or begins_as(packed, tailer):
+                        return True
+            except FileNotFoundError:
+                continue
+            except BROKEN:
+                return True  # it cannot be told
+        return False
 
     def _released(self, tailers: Iterable[Tailer]) -> list[Seen]:
         """Open generations and part those from their files that hold other bytes than were read; returns these."""
@@ -764,14 +777,14 @@ def _named(tailer: Tailer) -> Seen:
     return Seen(path, base, tailer.file_id, tailer.size, 0, rotation.rank(path, base), tailer.compression)
 
 
-def _is_compressed_beside(path: bytes) -> bool:
-    """Whether there is a compressed form of a file, by its name."""
-    return any(os.path.exists(path + ending) for ending in rotation.COMPRESSIONS)
+def _compressed_beside(path: bytes) -> list[bytes]:
+    """Return the compressed forms of a file that are there, by their names."""
+    return [path + ending for ending in rotation.COMPRESSIONS if os.path.exists(path + ending)]
 
 
 def _may_be_overwritten(case: Case, one: Seen) -> bool:
     """Whether a file that was written over may be so still: its inode may be given to the next one that is rotated."""
-    return case.why is not Why.OVERWRITTEN or _is_compressed_beside(one.path)
+    return case.why is not Why.OVERWRITTEN or bool(_compressed_beside(one.path))
 
 
 def _has_changed(tailer: Tailer) -> bool:

@@ -1438,3 +1438,18 @@ def test_the_inode_of_a_file_that_was_written_over_and_compressed_is_given_to_th
         ("write", 1, 0, 0),
         ("rotate", 1, 1),
     )
+
+
+def test_what_was_copied_over_a_rotated_file_is_no_shredding_beside_the_compressed_form_of_another() -> None:
+    holds(
+        ("race", 0, "copytruncate", 1, 0, 3),
+        ("race", 0, "write", 1, 3, 0),
+        ("rotate", 1, 1),
+        ("no_topic", 0),
+        ("race", 5, "write", 1, 1, 0),
+        ("wait", 0),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("rotate_chain", 1, 3),
+        ("compress", 1, 0, 0),
+    )
