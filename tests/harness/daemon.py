@@ -116,11 +116,17 @@ class Daemon:
         return "\n".join(self.output[-400:])
 
     def open_paths(self) -> list[str]:
-        """Return what the daemon's descriptors point to; of a file that is gone, ``PATH (deleted)``."""
+        """Return what the daemon has open to be read; of a file that is gone, ``PATH (deleted)``.
+
+        Not what it only looks at (``O_PATH``): that is closed at once, and holds nothing.
+        """
         found = []
         with contextlib.suppress(FileNotFoundError):  # it ended, or a descriptor was closed meanwhile
             for descriptor in os.listdir(f"/proc/{self.pid}/fd"):
                 with contextlib.suppress(FileNotFoundError):
+                    told = Path(f"/proc/{self.pid}/fdinfo/{descriptor}").read_text()
+                    if int(told.split("flags:")[1].split()[0], 8) & os.O_PATH:
+                        continue
                     found.append(os.readlink(f"/proc/{self.pid}/fd/{descriptor}"))
         return found
 

@@ -129,7 +129,7 @@ class Rig:
         self.delivered()
         if self._daemons and self.daemon.running:
             if repeats:  # all of it may have arrived before the kill, and nothing of it be acknowledged yet
-                eventually("it to have sent again what was on its way", self._rests)
+                self.rest()
             self.daemon.stop()
         self.reader.read_to_end()
         before = len(self.reader.records)
@@ -152,6 +152,10 @@ class Rig:
             verdict.misplaced = []
         assert verdict == Verdict(), f"{told}\n{self._told()}"
         return verdict
+
+    def rest(self) -> None:
+        """Return when the daemon has sent again what was on its way, and all is acknowledged."""
+        eventually("it to have sent again what was on its way", self._rests)
 
     def _rests(self) -> bool:
         """Whether the daemon reads nothing, and waits for nothing to be acknowledged."""

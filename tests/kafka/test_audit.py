@@ -262,6 +262,7 @@ def test_what_a_kill_doubled_is_told_as_that(rig: Rig) -> None:
     rig.daemon.kill()
     rig.start()
     rig.delivered()
+    rig.rest()
     rig.daemon.stop()
     rig.reader.read_to_end()
     more = len(rig.reader.records) - 2000
