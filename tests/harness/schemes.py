@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler, WatchedFileHandler
@@ -22,7 +23,7 @@ from tests.harness.writer import COMPRESS, Log, Truth, compress
 _KEEP = 50  # rotated files; more than any test makes
 
 
-class Scheme:
+class Scheme(ABC):
     """A writer that opens its log itself and rotates by renaming it; the file is held open in between."""
 
     offline = True  # can be followed while the daemon is stopped
@@ -48,19 +49,14 @@ class Scheme:
         for line in lines:
             self._file.write(line + b"\n")
 
-    def before(self) -> None:
+    def before(self) -> None:  # noqa: B027 - most do nothing then
         """Do what another process does while the writer goes on."""
 
+    @abstractmethod
     def rotate(self) -> None:
         """Do what the writer does between two lines."""
-        self.close()
-        self.rename()
-        self.open()
 
-    def rename(self) -> None:
-        raise NotImplementedError
-
-    def after(self) -> None:
+    def after(self) -> None:  # noqa: B027 - most do nothing then
         """Do what follows while the writer goes on."""
 
     def named(self, stamp: str, ending: str = ".log") -> Path:
@@ -69,6 +65,19 @@ class Scheme:
 
 
 # Python
+
+
+class Renaming(Scheme):
+    """One that renames its log and begins a new one."""
+
+    def rotate(self) -> None:
+        self.close()
+        self.rename()
+        self.open()
+
+    @abstractmethod
+    def rename(self) -> None:
+        """Give the log another name."""
 
 
 class PythonSize(Scheme):
@@ -140,7 +149,7 @@ class PythonWatched(PythonSize):
 # log4j2 and logback
 
 
-class Shifting(Scheme):
+class Shifting(Renaming):
     """log4j2's ``fileIndex="min"``: ``-1`` is the newest, the others are shifted up first."""
 
     between = "-"
@@ -160,7 +169,7 @@ class FixedWindow(Shifting):
     between = "."
 
 
-class CountingUp(Scheme):
+class CountingUp(Renaming):
     """log4j2's ``fileIndex="nomax"``: ``-1`` is the oldest. Read by its name alone, it would be the newest."""
 
     ordered = False
@@ -169,7 +178,7 @@ class CountingUp(Scheme):
         os.rename(self.path, self.named(f"-{self.rotations + 1}"))
 
 
-class WindowFull(Scheme):
+class WindowFull(Renaming):
     """log4j2's ``fileIndex="max"`` with two to keep: the oldest is deleted, the other shifted down."""
 
     offline = False
@@ -181,16 +190,16 @@ class WindowFull(Scheme):
         os.rename(self.path, self.named(f"-{min(self.rotations + 1, 2)}"))
 
 
-class Packing(Scheme):
+class Packing(Renaming):
     """One that compresses in the background what it has renamed."""
 
     def rename(self) -> None:
         self.plain, self.packed = self.names()
         os.rename(self.path, self.plain)
 
+    @abstractmethod
     def names(self) -> tuple[Path, Path]:
         """Return what the log is renamed to, and what that is compressed to."""
-        raise NotImplementedError
 
     def after(self) -> None:
         self.packed.write_bytes(COMPRESS["gz"](self.plain.read_bytes()))
@@ -226,7 +235,7 @@ class SizeAndTime(Packing):
 # lumberjack, newsyslog, cronolog
 
 
-class Lumberjack(Scheme):
+class Lumberjack(Renaming):
     """Go's lumberjack: the moment to the millisecond, before the extension."""
 
     def rename(self) -> None:
@@ -255,7 +264,7 @@ class LumberjackOne(LumberjackGzip):
             old.unlink()
 
 
-class Newsyslog(Scheme):
+class Newsyslog(Renaming):
     """newsyslog: ``.0`` is the newest; the writer goes on in the renamed file until it gets a signal."""
 
     def before(self) -> None:
@@ -271,7 +280,7 @@ class Newsyslog(Scheme):
         compress(self.log.sibling(".0"))
 
 
-class Cronolog(Scheme):
+class Cronolog(Renaming):
     """cronolog, as a pattern names its dated files: each is a log of its own, with its own key; none is renamed."""
 
     def open(self) -> None:
