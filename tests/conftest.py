@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 
 KAFKA_LAYER = "tests/kafka/"
-NEEDED = (KAFKA_LAYER, "tests/browser/")  # what `make test` sets up: with CI=true nothing of it may be skipped
+# What `make test` sets up: with CI=true nothing of it may be skipped.
+NEEDED = (KAFKA_LAYER, "tests/browser/", "tests/mock/test_journal.py", "tests/unit/test_journal_")
 
 
 settings.register_profile("patient", deadline=None)  # how long an example takes is up to who else is busy here
