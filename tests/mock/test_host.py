@@ -99,9 +99,11 @@ def test_a_second_daemon_in_a_removed_directory_ends_the_first(rig: Rig) -> None
     log = rig.log()
     log.write(100)
     rig.delivered()
+    first.pause()  # else it may have the lock of the new one before the second
     rig.state.rename(rig.root / "elsewhere")
     shutil.copytree(rig.root / "elsewhere", rig.state, ignore=SOCKETS)
     second = rig.start()
+    first.resume()
     assert first.wait() == 75
     assert f"another daemon (pid {second.pid}) holds" in first.log()
     log.write(100)
