@@ -167,12 +167,12 @@ def of_files(sources: Iterable[FileSource], now: float, most: int) -> Stand:
     left_out = 0
     lags = {}
     for source in sources:
-        oldest = now
+        lag = 0.0
         for tailer in source.generations():
             if not _concerns(tailer):
                 continue
-            if tailer.fresh is not None and (since := tailer.fresh.since(tailer.track.acked.offset)) is not None:
-                oldest = min(oldest, since)
+            if tailer.fresh is not None:
+                lag = max(lag, _lag(tailer, now))
             if tailer.size > tailer.read.offset:
                 waiting.append((tailer, source))
             elif not tailer.settled:
@@ -181,7 +181,7 @@ def of_files(sources: Iterable[FileSource], now: float, most: int) -> Stand:
                 resting.append((tailer, source))
             else:
                 left_out += 1
-        lags[source.name] = now - oldest
+        lags[source.name] = lag
     waiting.sort(key=lambda pair: -pair[0].unread)
     found = [*waiting, *unsettled, *resting]
     told = [_of_file(tailer, source, now) for tailer, source in found[:most]]

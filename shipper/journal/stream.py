@@ -76,9 +76,7 @@ class Journal:
         self.at_end = False
         self.time = 0  # of the last entry that was taken, in milliseconds since 1970
         self._saved = checkpoint
-        self._splits = (
-            config.on_long_line == "split"
-        )  # a message over ``max_line`` goes in parts; else it is only begun
+        self._splits = config.on_long_line == "split"  # a message over max_line goes in parts; else it is only begun
         self._silent = config.value == "json"  # entries without a message are taken, too, with an empty one
         self._look_ahead = ahead_of(len(config.redact))  # bytes that must be known behind each part of a long message
         self._at = 0  # where in a long message it goes on ...
