@@ -113,7 +113,8 @@ class _Audit:
                 lines.flush()  # the memory is needed for the records now
             self._say("reading the topics")
             self._consume(reader, records, partitions)
-            trimmed = frozenset(i for i, where in enumerate(partitions) if where in reader.trimmed())
+            gone = reader.trimmed()
+            trimmed = frozenset(i for i, where in enumerate(partitions) if where in gone)
         if self._number > SMALL:
             records.flush()
         self._say("comparing")

@@ -21,6 +21,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shipper.errors import StateError
+from shipper.kafka.bounds import bounds
 from shipper.kafka.errors import PASSING
 from shipper.model import Checkpoint, Clock
 
@@ -84,7 +85,7 @@ def read_back(
     Raises KafkaException where the brokers do not answer, StateError for a message that is none of ours.
     """
     with _Reader(settings, "read_uncommitted") as everything:
-        first, end = everything.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
+        first, end = bounds(everything, topic, partition, TIMEOUT)
     found = Recovered()
     if first >= end:
         return found

@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from shipper.config import KafkaConfig
 from shipper.errors import ConnectError
+from shipper.kafka.bounds import bounds
 from shipper.kafka.errors import explain, reason
 from shipper.kafka.settings import producer_settings, shared_settings
 
@@ -54,7 +55,7 @@ class TopicReader:
         try:
             for topic in sorted(set(topics)):
                 for partition in self._partitions_of(ends, topic):
-                    self.partitions[topic, partition] = self._watermarks(ends, topic, partition)[1]
+                    self.partitions[topic, partition] = self._bounds(ends, topic, partition)[1]
         finally:
             ends.close()
         self._client: Any = Consumer({**settings, "isolation.level": "read_committed"})
@@ -109,7 +110,7 @@ class TopicReader:
 
     def trimmed(self) -> set[Partition]:
         """Return the partitions whose first records have been deleted by now."""
-        return {where for where in self.partitions if self._watermarks(self._client, *where)[0] > 0}
+        return {where for where in self.partitions if self._bounds(self._client, *where)[0] > 0}
 
     def _done(self, open_ends: dict[Partition, int], where: Partition) -> None:
         del open_ends[where]
@@ -128,12 +129,11 @@ class TopicReader:
             return []
         raise ConnectError(f"topic {topic}: {explain(found.error)}")
 
-    def _watermarks(self, client: Any, topic: str, partition: int) -> tuple[int, int]:
+    def _bounds(self, client: Any, topic: str, partition: int) -> tuple[int, int]:
         try:
-            low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK)
+            return bounds(client, topic, partition, ASK)
         except KafkaException as raised:
             raise ConnectError(f"{_show((topic, partition))}: {explain(raised.args[0])}") from None
-        return low, high
 
     def _why(self) -> str:
         return reason(self._error) if self._error is not None else "a transaction is open there"

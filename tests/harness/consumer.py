@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from shipper.kafka.bounds import bounds
 from tests.harness.wait import DEADLINE, eventually
 from tests.harness.writer import Truth
 
@@ -74,9 +75,7 @@ class Reader:
     def read_to_end(self) -> None:
         """Read all that is in the topic now."""
         self._assign()
-        ends = {
-            p: self._client.get_watermark_offsets(TopicPartition(self._topic, p), timeout=30)[1] for p in self._next
-        }
+        ends = {p: bounds(self._client, self._topic, p, timeout=DEADLINE)[1] for p in self._next}
         eventually(f"the end of {self._topic}", lambda: self._read() is None or self._reached(ends))
 
     def _reached(self, ends: dict[int, int]) -> bool:

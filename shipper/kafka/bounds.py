@@ -1,0 +1,54 @@
+"""Where a partition begins and ends now, as the client's isolation level sees it. Any thread; it waits.
+
+Each end is asked for by a request of its own. ``get_watermark_offsets`` sends two at once, and where the first is
+answered with an error, and both answers have come when it looks, it forgets the error and says that the partition is
+empty (librdkafka 2.15, ``rd_kafka_query_wmark_offsets_resp_cb``): an audit would miss every record, and a daemon that
+delivers exactly once would forget what it has committed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+
+AGAIN = 0.05  # seconds until a partition that changes its leader is asked again
+
+# The client asks for the new leader by itself then, but does not repeat the question.
+MOVING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.KAFKA_STORAGE_ERROR,
+)
+
+
+def bounds(client: Any, topic: str, partition: int, timeout: float) -> tuple[int, int]:
+    """Return the offset of a partition's first record and the one after its last, both 0 or more.
+
+    ``client`` is a consumer. While the partition changes its leader it is asked again, for ``timeout`` seconds. Raises
+    KafkaException for what else goes wrong, and when the time is over.
+    """
+    until = time.monotonic() + timeout
+    first, end = (_ask(client, TopicPartition(topic, partition, at), until) for at in (OFFSET_BEGINNING, OFFSET_END))
+    return first, end
+
+
+def _ask(client: Any, where: TopicPartition, until: float) -> int:
+    while True:
+        left = until - time.monotonic()
+        try:
+            # Kafka's ListOffsets takes these two in place of a time, and the client hands them on.
+            (found,) = client.offsets_for_times([where], timeout=max(left, AGAIN))
+            if found.error is None:
+                return int(found.offset)
+            error = found.error
+        except KafkaException as raised:
+            error = raised.args[0]
+        if error.code() not in MOVING or left <= AGAIN:
+            raise KafkaException(error)
+        time.sleep(AGAIN)
