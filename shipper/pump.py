@@ -31,7 +31,7 @@ from shipper.journal import JournalSource, Watching
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
-from shipper.model import Clock, SourceState
+from shipper.model import Clock, FileId, SourceState
 from shipper.pulse import Pulse
 from shipper.refusals import Refusals
 from shipper.roster import Roster
@@ -129,6 +129,7 @@ class Pump(Inquiries):
             events,
             scan_interval=config.shipper.scan_interval,
             clock=clock,
+            share=self._share,
         )
         self._watching = Watching(self.wake)
         builder = Builder(
@@ -277,6 +278,11 @@ class Pump(Inquiries):
         self._pulse = Pulse(self._discovery, self._of_files, self._clock)
         self._opened = True
         self._woken.set()
+
+    def _share(self, source: str, path: bytes, file_id: FileId) -> tuple[bytes, FileId]:
+        """Return what a source keeps of a file."""
+        files = self._of_files.get(source)
+        return (path, file_id) if files is None else files.share(path, file_id)
 
     def _hold_files(self) -> Holding:
         return Holding(self._files, self._descriptors.limit)

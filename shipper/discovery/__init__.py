@@ -22,7 +22,7 @@ from shipper.discovery.findings import Findings
 from shipper.discovery.links import Link, Target
 from shipper.discovery.quiet import Quiet
 from shipper.discovery.rules import Rules, Watched
-from shipper.discovery.tree import Node, Tree
+from shipper.discovery.tree import Node, Share, Tree
 from shipper.discovery.watch import Directory, Drained, Watcher
 from shipper.events import Events
 from shipper.model import Clock, FileId, Observation, Seen
@@ -36,6 +36,10 @@ SOON_SHARE = 50  # the same, where somebody asks for it
 SURVEY_SHARE = 200  # the same, for looks at directories only
 CATCH_UP_ROUNDS = 20  # looks at what never comes to rest are ended after so many; the next collect goes on
 OVERFLOW_SHARE = 2  # scans after overflows no more than half
+
+
+def _as_given(_source: str, path: bytes, file_id: FileId) -> tuple[bytes, FileId]:
+    return path, file_id
 
 
 class Collected(NamedTuple):
@@ -57,7 +61,9 @@ class Discovery:
         scan_interval: float,
         clock: Clock = time.monotonic,
         watcher: Watcher | None = None,
+        share: Share = _as_given,
     ) -> None:
+        """Prepare; ``share`` returns what a source keeps of a file anyway (``tree.Share``)."""
         self._sources = tuple(sources)
         self._wake = wake
         self._events = events
@@ -67,7 +73,8 @@ class Discovery:
         self._coverage = Coverage(self._watcher)
         self._quiet = Quiet(self._coverage.listen, clock)
         self._coverage.released = self._quiet.forget
-        self._tree = Tree(Rules(sources), self._coverage, events)
+        self._share = share
+        self._tree = Tree(Rules(sources), self._coverage, events, share)
         self._before: list[Coverage] = []  # of the sources that there were: let go of when the new ones are watched
         self._scan_due = -math.inf
         self._survey_due = math.inf
@@ -91,7 +98,7 @@ class Discovery:
             self._before.append(self._coverage)
             self._coverage = Coverage(self._watcher)
             self._coverage.released = self._quiet.forget
-            self._tree = Tree(Rules(sources), self._coverage, self._events)
+            self._tree = Tree(Rules(sources), self._coverage, self._events, self._share)
         self.rescan()
 
     def collect(self) -> Collected:
@@ -282,7 +289,7 @@ def list_files(watched: Watched, events: Events) -> list[Seen]:
 def look_around(watched: Watched, events: Events) -> Observation:
     """Return what a full scan has to tell one source now; watches nothing."""
     found = Findings([watched], complete=True)
-    Tree(Rules([watched]), Coverage(None), events).scan(found)
+    Tree(Rules([watched]), Coverage(None), events, _as_given).scan(found)
     return found.observations()[0]
 
 

@@ -14,7 +14,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from shipper.discovery.coverage import Coverage
@@ -29,8 +29,11 @@ from shipper.model import FileId, Seen
 from shipper.paths import PATH_MAX
 
 Stamp = tuple[int, int, int]  # device, inode, time of the last change of its names, mode or owner
+# Returns, for a source, the very path and id that it keeps of a file which it knows by both; else what is given.
+Share = Callable[[str, bytes, FileId], tuple[bytes, FileId]]
 FRESH = 100_000_000  # nanoseconds after a change in which another may have the same time
 CACHE = 4096  # names of one directory whose meaning is remembered
+LOOK = (1 << 60) - 1  # so much of a hash is kept: a number of 60 bits takes 32 bytes, a larger one 48
 
 
 class Was(NamedTuple):
@@ -91,12 +94,13 @@ class Step(NamedTuple):
 class Tree:
     """All directories that matter. Findings go to the object that is handed in."""
 
-    def __init__(self, rules: Rules, coverage: Coverage, events: Events) -> None:
+    def __init__(self, rules: Rules, coverage: Coverage, events: Events, share: Share) -> None:
         self.nodes: dict[bytes, Node] = {}
         self.links = Links(rules, coverage, self._claimed, events)
         self._rules = rules
         self._coverage = coverage
         self._events = events
+        self._share = share  # there may be very many files: what is kept of one is not to be there twice
         self._places: dict[tuple[FileId, State], Node] = {}
         self._epoch = 0
 
@@ -165,7 +169,7 @@ class Tree:
         if at is None or not at.regular:
             return
         allowed = self._trusted(claims, path, at)
-        self._saw(node, entry.name, allowed, at, found)
+        self._saw(node, entry.name, allowed, path, at.file_id, at, found)
         if at.foreign is None:
             for source in node.state.last.keys() - {claim.source for claim in claims}:
                 kind = compression(entry.name)
@@ -345,7 +349,8 @@ class Tree:
             if not os.path.islink(path) or (at is not None and at.regular):
                 self._unfollow(node, name)
             return
-        node.files[name] = is_now = Was(at.file_id, hash((at.size, at.mtime_ns)))
+        path, file_id = self._share(self._rules.sources[trusted[0].source].name, path, at.file_id)
+        node.files[name] = is_now = Was(file_id, hash((at.size, at.mtime_ns)) & LOOK)
         new = before is None or before.file_id != at.file_id
         if before is not None and not new:
             if before == is_now:
@@ -355,14 +360,21 @@ class Tree:
         if not at.link:
             self._unfollow(node, name)
         if always or new:
-            self._saw(node, name, trusted, at, found)
+            self._saw(node, name, trusted, path, file_id, at, found)
 
     @staticmethod
-    def _saw(node: Node, name: bytes, claims: tuple[Claim, ...], at: Found, found: Findings) -> None:
-        path = join(node.path, name)
+    def _saw(
+        node: Node,
+        name: bytes,
+        claims: tuple[Claim, ...],
+        path: bytes,
+        file_id: FileId,
+        at: Found,
+        found: Findings,
+    ) -> None:
         for source, base, rank, kind, adoptable in claims:
             base_path = path if base == name else join(node.path, base)
-            found.saw(source, Seen(path, base_path, at.file_id, at.size, at.mtime_ns, rank, kind, adoptable))
+            found.saw(source, Seen(path, base_path, file_id, at.size, at.mtime_ns, rank, kind, adoptable))
 
     def _follow(self, node: Node, name: bytes, claims: tuple[Claim, ...], found: Findings) -> bool:
         """Watch where a link leads; True where that is new. Links that are only rotated siblings stay unwatched."""

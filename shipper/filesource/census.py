@@ -58,7 +58,7 @@ class Census:
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
         self.unsure: dict[Tailer, None] = {}  # found while names were changing: their order is not sure
         self._displaced: dict[Tailer, None] = {}  # whose names others have got, and that may be gone
-        self._namesakes = Namesakes()  # the paths of lineages
+        self._namesakes: Namesakes | None = None  # the paths of lineages, from when somebody asks for them
         self._max_line = config.max_line
         self._framer = framers.build(config)
         self._splits = config.on_long_line == "split"
@@ -77,7 +77,8 @@ class Census:
         lineage = self.lineages.get(path)
         if lineage is None:
             lineage = self.lineages[path] = Lineage(path)
-            self._namesakes.add(path)
+            if self._namesakes is not None:
+                self._namesakes.add(path)
         return lineage
 
     def namesakes(self, name: bytes) -> tuple[bytes, ...]:
@@ -85,6 +86,8 @@ class Census:
 
         None where there are many: a name that every directory has tells nothing.
         """
+        if self._namesakes is None:
+            self._namesakes = Namesakes(self.lineages)
         return self._namesakes.of(name)
 
     def tailer(self, checkpoint: Checkpoint) -> Tailer:
@@ -378,7 +381,8 @@ class Census:
         known = (t for t in displaced if self.by_id.get(t.file_id) is t)
         suspects = {t: None for t in known if self.by_name.get(t.seen_as) is not t}
         if seen.complete:
-            suspects = {t: None for t in self.by_id.values() if not below(t.seen_as, seen.unreadable)}
+            missing = (t for t in self.by_id.values() if t.file_id not in found)
+            suspects = {t: None for t in missing if not below(t.seen_as, seen.unreadable)}
         for path in sorted(seen.gone):
             if path in self.by_name:
                 suspects[self.by_name[path]] = None
@@ -505,9 +509,8 @@ class Census:
                 self._gone_since.pop(left.uid, None)
             elif now - self._gone_since.setdefault(left.uid, now) >= FORGET_AFTER and left.path not in with_siblings:
                 self.take_up(left.file_id)
-        for path, lineage in list(self.lineages.items()):
-            if not lineage.past:
-                continue
+        for lineage in [lineage for lineage in self.lineages.values() if lineage.past]:
+            path = lineage.path
             gone = [t for t in lineage.past if t.uid in self._gone_since and t.settled]
             if path in with_siblings:
                 gone = gone[:-KEEP_PAST]
@@ -519,7 +522,8 @@ class Census:
                 self.drop(tailer.uid)
             if not lineage.gens and not lineage.past and path not in with_siblings:
                 del self.lineages[path]
-                self._namesakes.drop(path)
+                if self._namesakes is not None:
+                    self._namesakes.drop(path)
 
 
 def below(path: bytes, directories: Iterable[bytes]) -> bool:

@@ -6,6 +6,7 @@ Most names are of one path, and there may be a hundred thousand of them: then th
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 FEW = 8  # paths of one name that tell something: a name that every directory has tells nothing
 
@@ -13,8 +14,10 @@ FEW = 8  # paths of one name that tell something: a name that every directory ha
 class Namesakes:
     """Paths by their last component."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Iterable[bytes]) -> None:
         self._paths: dict[bytes, bytes | dict[bytes, None]] = {}
+        for path in paths:
+            self.add(path)
 
     def add(self, path: bytes) -> None:
         """Take in a path."""

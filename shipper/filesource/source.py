@@ -26,7 +26,7 @@ from shipper.filesource.keeping import Keeping
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
 from shipper.lifecycle import File
-from shipper.model import Checkpoint, Observation, Sink, SourceState, TopicState, show_path
+from shipper.model import Checkpoint, FileId, Observation, Sink, SourceState, TopicState, show_path
 from shipper.records import Naming, Stage
 from shipper.source import UNSAVED, BaseSource, Keeper, Problem
 from shipper.source.schedule import Schedule
@@ -90,6 +90,11 @@ class FileSource(BaseSource[Tailer]):
         census.restore(state.files)
 
     # --- what discovery saw ------------------------------------------------------------------------------------------
+
+    def share(self, path: bytes, file_id: FileId) -> tuple[bytes, FileId]:
+        """Return the path and the id of a file that is known by both as they are kept: equal, and not there twice."""
+        known = self._census.by_id.get(file_id) or self._census.left.get(file_id)
+        return (path, file_id) if known is None or known.seen_as != path else (known.seen_as, known.file_id)
 
     def observe(self, seen: Observation) -> None:
         """Take in what discovery saw."""

@@ -284,6 +284,7 @@ class Daemon:
             scan_interval=SCAN_INTERVAL,
             clock=self.clock,
             watcher=watcher,
+            share=pump._share,
         )
         pump._woken, pump._halt = Unwaited(self._pass_start), Unwaited()
         self._started_at = self.now

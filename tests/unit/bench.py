@@ -198,6 +198,7 @@ class Bench:
             scan_interval=self.config.shipper.scan_interval,
             clock=lambda: self.now,
             watcher=Watcher(pump.wake, events, lambda: self.inotify),
+            share=pump._share,
         )
         pump._woken, pump._halt = Unwaited(), Unwaited()
         pump._open()

@@ -171,6 +171,19 @@ def test_after_a_restart_what_has_grown_is_read_before_the_others_are_verified(b
     assert bench.lines[3:] == ["more", "THIS is a.log"]
 
 
+def test_a_scan_after_a_restart_makes_no_second_path_and_id_of_a_known_file(bench: Bench, log: Path) -> None:
+    append(log, "a")
+    bench.tell()
+    bench.stop()
+    append(log.with_name("b.log"), "b")
+    bench.start()
+    known, new = bench.discovery.collect().observations[0].seen
+    (tailer,) = bench.source.generations()
+    assert known.path is tailer.seen_as
+    assert known.file_id is tailer.file_id
+    assert new.path == os.fsencode(log.with_name("b.log"))
+
+
 def test_after_a_restart_a_few_files_are_verified_in_a_round(bench: Bench) -> None:
     for number in range(2 * LOOKS):
         append(bench.root / f"{number}.log", f"this is {number}")

@@ -6,7 +6,8 @@ from shipper.filesource.namesakes import FEW, Namesakes
 
 
 def test_paths_are_found_by_their_name_until_there_are_many() -> None:
-    known = Namesakes()
+    known = Namesakes([b"/first/first.log"])
+    assert known.of(b"first.log") == (b"/first/first.log",)
     assert known.of(b"app.log") == ()
     paths = [b"/%d/app.log" % number for number in range(FEW + 1)]
     for count, path in enumerate(paths[:FEW], start=1):
