@@ -429,7 +429,6 @@ class Daemon:
                 due = min(due, commit)
             scans = 0 if self._expects else scans + (due == scan)
             self.now = until if idly and scans > idly else min(until, max(due, self.now + 0.01))
-            self.disk.now = int(self.now * 1e9)
             self.work()
 
     @property

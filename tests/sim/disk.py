@@ -46,7 +46,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.device = DEVICE
-        self.now = 0
+        self.now: Callable[[], int] = lambda: 0  # the time of a write, in nanoseconds
         self.reuses = True  # numbers of inodes that are gone are given to new ones, the lowest first
         self.tell: Callable[[Inode, int, bytes], None] = lambda _directory, _mask, _name: None
         self.fds: dict[int, Inode] = {}
@@ -239,7 +239,7 @@ class Disk:
         else:
             number = self._next
             self._next += 1
-        return Inode(number, kind, mtime=self.now)
+        return Inode(number, kind, mtime=self.now())
 
     def let_go(self, inode: Inode) -> None:
         """Give the number of a file away that has neither a name nor a descriptor any more."""
@@ -260,6 +260,6 @@ class Disk:
         return self.find(directory), name
 
     def _written(self, path: bytes, inode: Inode) -> None:
-        inode.mtime = self.now
+        inode.mtime = self.now()
         directory, name = self._parent(self.realpath(path))
         self.tell(directory, In.IN_MODIFY, name)

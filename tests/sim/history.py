@@ -33,6 +33,7 @@ from tests.sim.world import World
 
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
 CALLS = 200_000  # to the operating system and the clock, after which the daemon is said to go on and on
+TICK = 4_000_000  # nanoseconds: no two acts happen at one time, as far as a file system tells
 LINES_A_CHUNK = 3  # so that few lines make several chunks
 DRIFTS = 10.0  # seconds between looks at a file that was moved away: each is a round
 
@@ -66,6 +67,8 @@ class History:
         settings: dict[str, Any] = {"max_in_flight": 2000} if variant > 1 else {}
         made = layout({str(act[0]): act[1:] for act in script if act[0] in FEATURES})
         self.daemon = Daemon(self.disk, self.os, self.state, made, called=self._count, **settings)
+        self._acts = 0  # those of races too
+        self.disk.now = lambda: int(self.daemon.now * 1e9) + self._acts * TICK
         self._losses = Losses(self.daemon.told, self.daemon.books.sent.keys())
         self.world = World(self.disk, lambda: self.daemon.now, self._safe_values, self._in_flight, self._losses, made)
         self.daemon.books.bytes_gone = lambda: self.world.excused | self.world.at_risk
@@ -176,6 +179,7 @@ class History:
         if act[0] == "race":
             self._races.append([int(act[1]), tuple(act[2:])])
             return
+        self._acts += 1
         name = str(act[0])
         numbers = [int(n) for n in act[1:]]
         getattr(self, f"_{name}")(*numbers)

@@ -1453,3 +1453,12 @@ def test_what_was_copied_over_a_rotated_file_is_no_shredding_beside_the_compress
         ("rotate_chain", 1, 3),
         ("compress", 1, 0, 0),
     )
+
+
+def test_a_file_that_was_truncated_and_is_as_large_as_before_is_known_by_the_time_of_its_last_write() -> None:
+    holds(
+        ("setup", 0, 2, 0),
+        ("write", 0, 5, 0),
+        ("truncate", 0, 3),
+        ("lose_events",),
+    )
