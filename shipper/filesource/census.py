@@ -184,14 +184,18 @@ class Census:
     def _after(self, lineage: Lineage, one: Seen, *, nameless: bool = False) -> set[Tailer]:
         """Return the generations that come after a rotated file: that of the path, and younger ones not begun yet.
 
-        A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one.
+        A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one, and
+        what has it now is younger. So is what has lost the path's name and was written to since ``one`` was: that was
+        copied from it before.
         """
         if one.path == one.base and not nameless:
             return set()
         named = [t for t in lineage.gens if not t.away and self.by_name.get(t.seen_as) is t]
-        unread = (t for t in named if t.state not in DONE and not t.read.offset)
+        unread = [t for t in lineage.gens if t.state not in DONE and not t.read.offset]
         rotated = one.path != one.base
-        after = {t for t in unread if rotated and rank(t.seen_as, t.path) > one.rank}
+        ages = [(t, rank(t.seen_as, t.path)) for t in unread if t in named and rotated]
+        after = {t for t, age in ages if age > one.rank or (nameless and age == one.rank)}
+        after |= {t for t in unread if t not in named and t.seen_as == lineage.path and _written_since(t, one)}
         newest = lineage.gens[-1] if lineage.gens else None
         if newest in named and newest.seen_as == lineage.path and newest.state not in DONE:
             after.add(newest)
@@ -524,6 +528,14 @@ class Census:
                 del self.lineages[path]
                 if self._namesakes is not None:
                     self._namesakes.drop(path)
+
+
+def _written_since(tailer: Tailer, one: Seen) -> bool:
+    """Whether an open file was written to when ``one`` had got its last byte."""
+    try:
+        return tailer.reader is not None and 0 < one.mtime_ns <= tailer.reader.stat().mtime_ns
+    except OSError:
+        return False  # told when it is read
 
 
 def below(path: bytes, directories: Iterable[bytes]) -> bool:

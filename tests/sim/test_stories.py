@@ -1462,3 +1462,46 @@ def test_a_file_that_was_truncated_and_is_as_large_as_before_is_known_by_the_tim
         ("truncate", 0, 3),
         ("lose_events",),
     )
+
+
+def test_what_was_copied_over_a_rotated_file_comes_before_what_was_written_then_and_has_lost_its_name() -> None:
+    holds(
+        ("race", 0, "copytruncate", 1, 0, 0),
+        ("write", 1, 0, 0),
+        ("race", 5, "truncate", 1, 0),
+        ("look",),
+        ("link", 1),
+        ("restore", 1, 1),
+        ("copytruncate", 1, 0, 1),
+        ("wait", 0),
+        ("delete", 1, 0),
+    )
+
+
+def test_what_was_copied_over_a_rotated_file_comes_before_what_was_written_then_though_others_have_both_names() -> None:
+    holds(
+        ("race", 7, "write", 0, 0, 0),
+        ("write_half", 0),
+        ("rotate", 0, 0),
+        ("wait", 0),
+        ("truncate", 0, 1),
+        ("look",),
+        ("copytruncate", 0, 0, 1),
+        ("wait", 0),
+        ("replace", 0, 0),
+    )
+
+
+def test_what_was_copied_over_a_rotated_file_comes_before_what_was_written_then_though_that_has_its_name_now() -> None:
+    holds(
+        ("race", 0, "copytruncate", 1, 0, 0),
+        ("write", 1, 0, 0),
+        ("race", 5, "truncate", 1, 0),
+        ("look",),
+        ("link", 1),
+        ("restore", 1, 1),
+        ("copytruncate", 1, 0, 1),
+        ("wait", 0),
+        ("delete", 1, 1),
+        ("rotate", 1, 0),
+    )
