@@ -275,6 +275,8 @@ class Census:
             else:
                 lineage.add(tailer)
                 tailer.unseen = bool(saved.size) and not (saved.offset or saved.fingerprint.head_len)
+            empty = not (saved.size or saved.offset or saved.compression)
+            tailer.seen_empty = empty and saved.seen_as != saved.path
             if (older := self.by_id.get(saved.file_id)) is not None:
                 older.detached = True
             self.bind(tailer, saved.file_id, saved.seen_as)

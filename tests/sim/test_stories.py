@@ -1505,3 +1505,14 @@ def test_what_was_copied_over_a_rotated_file_comes_before_what_was_written_then_
         ("delete", 1, 1),
         ("rotate", 1, 0),
     )
+
+
+def test_what_is_copied_over_a_rotated_file_that_was_empty_is_not_its_own_though_nobody_ran_then() -> None:
+    holds(
+        ("race", 15, "rotate", 0, 1),
+        ("write_half", 0),
+        ("copytruncate", 0, 0, 0),
+        ("wait", 0),
+        ("copytruncate", 0, 0, 0),
+        ("stop",),
+    )
