@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import math
 from itertools import islice
 
 from shipper.config import FileConfig
@@ -318,7 +319,9 @@ class FileSource(BaseSource[Tailer]):
         self._deleted.tick(now)
 
     def due(self) -> float:
-        """Return when :meth:`tick` has work next."""
+        """Return when :meth:`tick` has work next, or :meth:`pin`, which does not wait."""
+        if self._census.unpinned:
+            return -math.inf
         due = min(self._schedule.due, self._intake.due, self._sightings.due, self.delivery.due, self._rate_due)
         return min(due, self._deleted.due)
 

@@ -1516,3 +1516,16 @@ def test_what_is_copied_over_a_rotated_file_that_was_empty_is_not_its_own_though
         ("copytruncate", 0, 0, 0),
         ("stop",),
     )
+
+
+def test_what_was_seen_to_have_grown_while_something_was_read_is_looked_into_before_the_daemon_rests() -> None:
+    holds(
+        ("write_half", 0),
+        ("write_half", 1),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("write", 1, 0, 0),
+        ("truncate", 0, 0),
+        ("look",),
+        ("copytruncate", 1, 0, 0),
+    )
