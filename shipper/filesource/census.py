@@ -186,14 +186,13 @@ class Census:
 
         A name tells the age only of what had it when ``one`` was seen; that of a file which is gone is an old one, and
         what has it now is younger. So is what has lost the path's name and was written to since ``one`` was: that was
-        copied from it before.
+        copied from it before. A second name that is no rotation tells no age.
         """
         if one.path == one.base and not nameless:
             return set()
         named = [t for t in lineage.gens if not t.away and self.by_name.get(t.seen_as) is t]
         unread = [t for t in lineage.gens if t.state not in DONE and not t.read.offset]
-        rotated = one.path != one.base
-        ages = [(t, rank(t.seen_as, t.path)) for t in unread if t in named and rotated]
+        ages = [(t, rank(t.seen_as, t.path)) for t in unread if t in named and one.rank]
         after = {t for t, age in ages if age > one.rank or (nameless and age == one.rank)}
         after |= {t for t in unread if t not in named and t.seen_as == lineage.path and _written_since(t, one)}
         newest = lineage.gens[-1] if lineage.gens else None

@@ -1529,3 +1529,17 @@ def test_what_was_seen_to_have_grown_while_something_was_read_is_looked_into_bef
         ("look",),
         ("copytruncate", 1, 0, 0),
     )
+
+
+def test_what_is_in_a_file_that_has_a_second_name_only_comes_after_what_was_copied_from_it_before() -> None:
+    holds(
+        ("no_topic", 0),
+        ("rotate", 1, 1),
+        ("rotate", 1, 1),
+        ("link", 1),
+        ("look",),
+        ("copytruncate", 1, 0, 1),
+        ("look",),
+        ("truncate", 1, 1),
+        ("replace", 1, 1),
+    )
