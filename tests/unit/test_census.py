@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,40 @@ def test_after_what_was_deleted_comes_what_is_found(case: Case) -> None:
     case.census.unname(first)
     second = case.census.new(case.seen("app.log.1", 2, base="app.log"))
     assert case.census.lineages[first.path].gens == [first, second]
+
+
+@pytest.mark.parametrize(("written", "younger"), [(1, False), (2, True), (3, True)])
+def test_what_has_lost_the_paths_name_is_younger_where_it_was_written_to_since(
+    case: Case, written: int, *, younger: bool
+) -> None:
+    log = case.root / "app.log"
+    first = case.census.new(case.seen("app.log"))
+    os.utime(log, ns=(written, written))
+    assert case.descriptors.open(first)
+    log.unlink()
+    case.census.unname(first)
+    copied = case.census.new(case.seen("app.log.1", 2, base="app.log")._replace(mtime_ns=2))
+    assert case.census.lineages[first.path].gens == ([copied, first] if younger else [first, copied])
+
+
+def test_what_has_a_name_now_is_younger_than_what_has_lost_it(case: Case) -> None:
+    first = case.census.new(case.seen("app.log", 1))
+    case.census.sighted(first, case.seen("app.log.1", 1, base="app.log"))
+    lost = case.census.new(case.seen("app.log.1", 2, base="app.log"), nameless=True)
+    assert case.census.lineages[first.path].gens == [lost, first]
+
+
+def test_a_name_that_is_no_rotation_tells_no_age(case: Case) -> None:
+    first = case.census.new(case.seen("app.log", 1))
+    case.census.sighted(first, case.seen("app.log.1", 1, base="app.log"))
+    other = case.census.new(case.seen("app.log.again", 2, base="app.log"))
+    assert case.census.lineages[first.path].gens == [first, other]
+
+
+def test_what_was_saved_as_empty_and_rotated_is_known_to_have_been_empty(case: Case) -> None:
+    saved = [replace(case.checkpoint(name, inode), offset=0) for name, inode in (("app.log", 1), ("app.log.1", 2))]
+    case.census.restore(saved)
+    assert [case.census.by_id[FileId(1, inode)].blank for inode in (1, 2)] == [False, True]
 
 
 def test_what_was_saved_is_restored_in_order(case: Case) -> None:
