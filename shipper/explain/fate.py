@@ -98,7 +98,7 @@ class Inquiry:
         )
         schedule: Schedule[Tailer] = Schedule()
         census = Census(self._config, self._naming, self._descriptors, schedule, events)
-        intake = Intake(census, schedule, self._files, self._descriptors, events, time.monotonic, self._look)
+        intake = Intake(census, schedule, tools)
         census.restore(list(self._saved.values()))
         scanned = self._state.scanned
         Sightings(self._config, census, intake, schedule, tools, scanned=scanned, reread=False).observe(self._seen)

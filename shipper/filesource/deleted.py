@@ -10,7 +10,7 @@ import math
 
 from shipper.filesource.census import Census
 from shipper.filesource.descriptors import Descriptors
-from shipper.filesource.intake import Intake
+from shipper.filesource.search import Search
 
 BEAT = 1.0  # seconds between two looks
 BEYOND = "deleted, and more than shipper.deleted_max of deleted files was held open"
@@ -19,9 +19,9 @@ BEYOND = "deleted, and more than shipper.deleted_max of deleted files was held o
 class Deleted:
     """Lets go of one source's deleted files, while all sources' together are too large."""
 
-    def __init__(self, census: Census, intake: Intake, descriptors: Descriptors) -> None:
+    def __init__(self, census: Census, search: Search, descriptors: Descriptors) -> None:
         self._census = census
-        self._intake = intake
+        self._search = search
         self._descriptors = descriptors
         self._due = 0.0
 
@@ -45,4 +45,4 @@ class Deleted:
                 beyond -= size
                 self._descriptors.close(tailer)
                 self._census.unbind(tailer)
-                self._intake.search(tailer, why=BEYOND)  # a compressed form of it may be there
+                self._search.search(tailer, why=BEYOND)  # a compressed form of it may be there

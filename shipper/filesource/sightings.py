@@ -97,11 +97,12 @@ class Sightings:
                 unknown.append(one)
         missing += self._missing(seen, found)
         census.reorder_unsure(unsure)
-        self._intake.take([*unknown, *self._intake.without_name(found)], doubtful)
+        self._intake.take([*unknown, *self._intake.loose.without_name(found)], doubtful)
         now = self._clock()
-        self._intake.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
+        search = self._intake.search
+        search.follow(t for t in missing if t.detached and t.state not in DONE and (t.unread or not self.started))
         for tailer in missing:
-            self._intake.vanished(tailer)
+            search.vanished(tailer)
         if seen.complete:
             census.forget_vanished(seen, found, now)
             if not self.started:
@@ -144,7 +145,8 @@ class Sightings:
             self._intake.take((), doubtful)
 
     def _start(self, *, first: bool) -> None:
-        self.started = self._intake.live = True
+        self.started = True
+        self._intake.begin()
         for lineage in self._census.lineages.values():
             if (current := lineage.current) is not None and current.detached:
                 self._schedule.now(current)  # nothing was seen of it: it is searched for when it is its turn
@@ -170,7 +172,7 @@ class Sightings:
             self._schedule.now(tailer)
             self._census.unpinned[tailer] = None
         if self._reread:
-            self._intake.take([one for one in found.values() if one.adoptable] + self._intake.without_name(found))
+            self._intake.take([one for one in found.values() if one.adoptable] + self._intake.loose.without_name(found))
         else:
             self._intake.take(())  # what was deleted before the first scan is none of its files
         self._start(first=True)

@@ -57,10 +57,9 @@ class FileSource(BaseSource[Tailer]):
         self._cpu = _untimed if stage.plain and framers.build(config).raw else tools.cpu
         schedule: Schedule[Tailer] = Schedule()
         census = self._census = Census(config, naming, tools.descriptors, schedule, tools.events)
-        self._intake = Intake(
-            census, schedule, tools.files, tools.descriptors, tools.events, tools.clock, tools.look, tools.quiet
-        )
-        self._deleted = Deleted(census, self._intake, tools.descriptors)
+        self._intake = Intake(census, schedule, tools)
+        self._search = self._intake.search
+        self._deleted = Deleted(census, self._search, tools.descriptors)
         self.hot = Hot(census, tools.clock, self._grown)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
@@ -108,11 +107,11 @@ class FileSource(BaseSource[Tailer]):
     def take_rest(self, holding: Holding) -> None:
         """Keep the other files that were held open until it is known which of them are there under a name."""
         for one, reader, elders in holding.rest(self.name):
-            self._intake.keep(one, reader, elders)
+            self._intake.loose.keep(one, reader, elders)
 
     def close(self) -> None:
         """Let go of what is kept open; its generations' files are closed with those of all sources."""
-        self._intake.close()
+        self._intake.loose.close()
 
     def _grown(self, tailers: list[Tailer]) -> list[Tailer]:
         """Have files read that have grown; returns those that were read at once."""
@@ -142,7 +141,7 @@ class FileSource(BaseSource[Tailer]):
                     continue
                 try:
                     if (tailer.reader is not None or self._descriptors.open(tailer)) and not tailer.verify():
-                        self._intake.changed(tailer)
+                        self._search.changed(tailer)
                     elif len(self._descriptors) > self._descriptors.limit // 2:
                         self._descriptors.close(tailer)
                 except BROKEN as error:
@@ -194,7 +193,7 @@ class FileSource(BaseSource[Tailer]):
             try:
                 if tailer.reader is not None or (self._descriptors.room() and self._descriptors.open(tailer)):
                     if not tailer.verify() and tailer.seen_as != tailer.path:
-                        self._intake.changed(tailer)  # of others it is noticed when they are read
+                        self._search.changed(tailer)  # of others it is noticed when they are read
                 elif not tailer.head_len and not tailer.compression:
                     glances -= 1
                     self._descriptors.glance(tailer)
@@ -212,7 +211,7 @@ class FileSource(BaseSource[Tailer]):
         if tailer.detached:
             if late or tailer is not lineage.current:
                 return False
-            self._intake.search(tailer)
+            self._search.search(tailer)
             return True
         if not late and tailer is not lineage.current:
             return False
@@ -234,7 +233,7 @@ class FileSource(BaseSource[Tailer]):
             self._descriptors.touch(tailer)
             if (late or tailer.blank) and self._has_first_bytes(tailer):
                 tailer.unlearn()
-                self._intake.changed(tailer)
+                self._search.changed(tailer)
                 return True
             before = tailer.place
             single = tailer.record or self.delivery.buried(tailer, before.read.offset)  # that line only
@@ -264,7 +263,7 @@ class FileSource(BaseSource[Tailer]):
             else:
                 self._schedule.now(tailer)
         except ContentChanged:
-            self._intake.changed(tailer)
+            self._search.changed(tailer)
             return True
         except BROKEN as error:
             self._cannot_read(tailer, error)
@@ -330,7 +329,7 @@ class FileSource(BaseSource[Tailer]):
     def keep(self, holding: Holding) -> None:
         """Give all open files to ``holding``."""
         holding.keep(self.generations(), self._descriptors)
-        for one, reader in self._intake.hand_over():
+        for one, reader in self._intake.loose.hand_over():
             holding.keep_unknown(self.name, one, reader)
 
     # --- what is saved, and shown ------------------------------------------------------------------------------------

@@ -23,10 +23,11 @@ from watchdog.observers.inotify_c import InotifyConstants as In
 from shipper import files as files_module
 from shipper import model, paths, pulse
 from shipper.discovery import coverage, links, quiet, scan, tree
-from shipper.filesource import intake
+from shipper.filesource import around, intake, looks, search
 from tests.sim.disk import Disk, Inode, error
 
-MODULES = (files_module, paths, scan, tree, quiet, intake)  # those that import os and ask it about logs
+# Those that import os and ask it about logs.
+MODULES = (files_module, paths, scan, tree, quiet, around, intake, looks, search)
 BUSY, BEAT = 0, 0.2
 PURE = ("join", "split", "basename", "dirname", "samestat")
 PROC = b"/proc/self/fd/"

@@ -289,8 +289,8 @@ def held_and_deleted(path: Path) -> tuple[Seen, PlainReader]:
 def parted(rig: PumpRig) -> None:
     """Let the source have parted a deleted file from its generation just now: it does not know yet what that is."""
     seen, reader = held_and_deleted(rig.logs / "gone.log")
-    rig.source._intake._hold_open(seen.file_id, reader)
-    rig.source._intake._parted.append(seen)
+    rig.source._intake.loose.hold(seen.file_id, reader)
+    rig.source._intake.loose.part(seen)
 
 
 def test_a_deleted_file_of_which_nothing_is_known_yet_is_kept_open_over_a_change(tmp_path: Path) -> None:
@@ -309,7 +309,8 @@ def test_a_file_that_was_written_over_and_deleted_is_kept_open_over_a_change(tmp
         rig.start().pass_time(1)
         (held,) = rig.source.generations()
         (tmp_path / A).write_text("another\n")
-        rig.source._intake._parted += rig.source._intake._release(held)  # as when it is held against another file
+        # As when it is held against another file.
+        rig.source._intake.loose.part(*rig.source._search._parting.release(held))
         (tmp_path / A).unlink()
         rig.want(s={"topic": "new"})
         rig.pass_time(2)
@@ -471,7 +472,7 @@ def test_what_a_source_held_open_that_is_no_generation_is_closed_at_its_end(
         source = rig.start().source
         (held,) = source.generations()
         reader = PlainReader(Files(), os.open(tmp_path / A, os.O_RDONLY))
-        source._intake._hold_open(held.file_id, reader)
+        source._intake.loose.hold(held.file_id, reader)
         before = len(os.listdir("/proc/self/fd"))
         rig.want(t=both["t"])
         rig.pass_time(1)

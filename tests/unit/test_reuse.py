@@ -151,7 +151,7 @@ def test_the_inode_of_a_deleted_file_is_a_rotated_ones_that_a_search_comes_upon(
         reuse(other, rig.logs / "app.log.1", b"second\n")
         log.write_bytes(b"third\n")
         tailer = next(t for t in rig.source.stock() if t.path == os.fsencode(truncated))
-        rig.source._intake.search(tailer)  # before the next poll
+        rig.source._search.search(tailer)  # before the next poll
         rig.beat()
         assert rig.lines == ["second", "third"]
         rig.pass_time(5)

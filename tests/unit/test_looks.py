@@ -1,0 +1,44 @@
+"""How a file is now, by its name: what is said of it holds only where the name still leads to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from shipper.filesource import looks
+from shipper.model import Seen, file_id_of
+
+
+def seen(path: Path) -> Seen:
+    stat = path.stat()
+    return Seen(
+        os.fsencode(path), os.fsencode(path), file_id_of(stat.st_dev, stat.st_ino), stat.st_size, stat.st_mtime_ns, ()
+    )
+
+
+def test_a_file_is_looked_at_by_its_name(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    before = seen(log)
+    assert looks.now(before) == before
+    log.write_text("one\ntwo\n")
+    now = looks.now(before)
+    assert now is not None
+    assert now.size == 8
+
+
+def test_nothing_is_said_where_the_name_leads_to_another_file_or_to_none(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("one\n")
+    before = seen(log)
+    log.rename(tmp_path / "app.log.1")
+    assert looks.now(before) is None
+    log.write_text("another\n")
+    assert looks.now(before) is None
+
+
+def test_compressed_forms_are_found_beside_a_file(tmp_path: Path) -> None:
+    log = tmp_path / "app.log.1"
+    assert looks.compressed_beside(os.fsencode(log)) == []
+    (tmp_path / "app.log.1.gz").write_bytes(b"")
+    assert looks.compressed_beside(os.fsencode(log)) == [os.fsencode(log) + b".gz"]
