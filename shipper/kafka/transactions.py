@@ -4,9 +4,7 @@ Opening takes a while and happens on a thread of its own, "kafka-open": the topi
 created where that may be, the client takes over the instance's transactions (which ends those of a predecessor), and
 what was committed is read back. Then a first transaction says whose turn it is now: of two daemons that share an
 instance, the one that was there before learns it so and stops. Until then no topic is ready, and so nothing is sent;
-nor is one ready in which the brokers may have left a transaction open (``hanging``). Those that are known when a client
-is opened are cleared by that; where another one has to be, a new client is asked for. After each abort the same thread
-looks at what it was to end, before anything is sent there, and at the checkpoints, before anything is committed.
+nor is one ready in which the brokers may have left a transaction open: the same thread sees to that (``clearing``).
 
 Then, on the pump thread: the first record begins a transaction; :meth:`prepare` adds the checkpoints to it, and
 :meth:`commit` or :meth:`abort`, asked again until they are done, end it. The client's call is made once, on a thread of
@@ -31,16 +29,16 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from shipper.config import KafkaConfig
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.kafka.calls import Call, Caller
 from shipper.kafka.checkpoint_topic import PARTITIONS, create, when_unfit
+from shipper.kafka.clearing import Admin, Clearing
 from shipper.kafka.client import Client
 from shipper.kafka.errors import classify, explain
-from shipper.kafka.hanging import Found, Known, Look, Partition
+from shipper.kafka.hanging import Known, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
 from shipper.kafka.producer import Joinable, Producer, Run, runs
 from shipper.kafka.settings import shared_settings
@@ -49,10 +47,7 @@ from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, Head
 CALL = 1.0  # seconds for one call on the opening thread, after which it looks whether to go on
 BEAT = 0.25  # seconds between looks at a topic that is not there yet
 RETRY = 1.0  # seconds before something is tried again that failed
-ANSWER = 2.0  # seconds to wait until it is known of every topic whether it is there
-KEEP = 30.0  # seconds that the connection for looks is kept: aborts seldom come alone
-TRIES = 2  # transactions to end what hangs in a partition; what is open then is another producer's
-SENT = 10.0  # seconds for the records of such a transaction
+SENT = 10.0  # seconds for the records of a transaction that is to end what hangs
 
 
 def transactional_id(instance: str) -> str:
@@ -101,14 +96,8 @@ class TransactionalProducer(Producer):
     ) -> None:
         self._wake = wake
         self._news = threading.Event()  # of a topic, perhaps of that of the checkpoints
-        self._known = known
-        self._cleared: set[str] = set()  # the topics in which nothing is open that should have been ended
-        self._clearing = threading.Lock()  # held to change which these are
-        self._aborts = 0
         self._used: set[str] = set()  # topics that the open transaction has records in
         self._prepared = False  # so has that of the checkpoints
-        self._seen = threading.Event()  # that nothing is open there
-        self._seen.set()
         self._given_up = False  # the client has ended the transaction, and what it was to end is not looked at yet
         settings = {"transactional.id": transactional_id(instance)}
         super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
@@ -122,12 +111,25 @@ class TransactionalProducer(Producer):
         self._instance = instance
         self._run_id = run
         self._accept = accept  # called on the opening thread; raises ShipperError
-        self._admin: Any = None
         self._topic = config.checkpoint_topic
         self._partition = 0
         self._committing = False
         self._not_taken = ""  # why the client did not take a record of the open transaction
         self._stopping = threading.Event()
+        self._admin = Admin(self._settings)
+        self._clearing = Clearing(
+            known,
+            self._topic,
+            self._admin,
+            events,
+            clock,
+            stopping=self._stopping,
+            news=self._news,
+            wake=wake,
+            state=super().topic_state,
+            numbers=self._numbers,
+            end=self._end_in,
+        )
         super().topic_state(self._topic)  # asked about first
         self._opener = threading.Thread(target=self._open, name="kafka-open", daemon=True)
         self._opener.start()
@@ -137,10 +139,8 @@ class TransactionalProducer(Producer):
     def topic_state(self, topic: str) -> TopicState:
         """Whether records may be sent to ``topic``: none before it is known what was committed, and what hangs."""
         state = super().topic_state(topic)
-        if topic not in self._known.topics:
-            self._known.topics.add(topic)
-            self._news.set()
-        if self.recovered is None or (state is TopicState.READY and topic not in self._cleared):
+        self._clearing.want(topic)
+        if self.recovered is None or (state is TopicState.READY and not self._clearing.is_clear(topic)):
             return TopicState.UNKNOWN
         return state
 
@@ -240,8 +240,8 @@ class TransactionalProducer(Producer):
                 self._give_up(raised.args[0])
                 raise ProducerFatal(self._fatal) from None
             self._given_up = True
-            self._look_again()
-        if not (self._seen.wait(timeout) or self._stopping.is_set()):
+            self._clearing.aborted(self._used, checkpoints=self._prepared)
+        if not (self._clearing.wait(timeout) or self._stopping.is_set()):
             return False
         self._ended()
         return True
@@ -283,16 +283,6 @@ class TransactionalProducer(Producer):
         ended, self._call = self._call, None
         ended.result()
         return True
-
-    def _look_again(self) -> None:
-        """Have the opener's thread look at all that has just been aborted: brokers may have forgotten some of it."""
-        with self._clearing:
-            self._aborts += 1
-            if self._prepared:
-                self._seen.clear()
-                self._cleared.clear()
-            self._cleared -= self._used
-        self._news.set()
 
     def _ended(self) -> None:
         self._given_up = self._prepared = False
@@ -344,15 +334,17 @@ class TransactionalProducer(Producer):
             partitions = self._find_topic()
             if self._init() and partitions:
                 self._partition = partition_of(self._instance, partitions)
-                if self._clear():
+                if self._clearing.at_open(self._partition):
                     self._recover(began)
         except Exception as error:  # the pump raises it
             self.error = error
         self._wake()
         if self.recovered is not None:
             unfit = self._events.checkpoint_topic_unfit
-            when_unfit(self._ask_admin(), self._topic, lambda policy: unfit(self._topic, policy))
-            self._clear_later()
+            when_unfit(self._admin.client(), self._topic, lambda policy: unfit(self._topic, policy))
+            if why := self._clearing.later():
+                self._fatal = why
+                self._wake()
 
     def _find_topic(self) -> int:
         """Return how many partitions the topic of the checkpoints has, once it is there."""
@@ -364,7 +356,7 @@ class TransactionalProducer(Producer):
                     found = self._txn.list_topics(self._topic, CALL).topics[self._topic]
                     if found.error is None and found.partitions:
                         return len(found.partitions)
-                elif state is TopicState.MISSING and create(self._ask_admin(), self._topic):
+                elif state is TopicState.MISSING and create(self._admin.client(), self._topic):
                     self._events.checkpoint_topic_created(self._topic, PARTITIONS)
             except KafkaException as raised:
                 self._events.checkpoint_topic_missing(self._topic, explain(raised.args[0]))
@@ -373,13 +365,6 @@ class TransactionalProducer(Producer):
                 self._events.checkpoint_topic_missing(self._topic, "no answer")
             self._news.wait(BEAT)
         return 0
-
-    def _ask_admin(self) -> Any:
-        """Return a client for what only the admin interface does, made at its first use."""
-        if self._admin is None:
-            # A new client tries its second connection after half of the backoff.
-            self._admin = AdminClient(shared_settings(self._settings) | {"log_level": 0, "reconnect.backoff.ms": 40})
-        return self._admin
 
     def _init(self) -> bool:
         while not self._stopping.is_set():
@@ -396,108 +381,22 @@ class TransactionalProducer(Producer):
 
     # --- what hangs --------------------------------------------------------------------------------------------------
 
-    def _clear(self) -> bool:
-        """End what hangs in the topics that are known, and in that of the checkpoints; whether that could be done."""
-        look, tries = self._look(), 0
-        until = self._clock() + ANSWER
-        while not self._stopping.is_set():
-            self._news.clear()
-            states = {t: super(TransactionalProducer, self).topic_state(t) for t in tuple(self._known.topics)}
-            if TopicState.UNKNOWN not in states.values() or self._clock() >= until:
-                break
-            self._news.wait(BEAT)
-        while not self._stopping.is_set():
-            ready = [topic for topic, state in states.items() if state is TopicState.READY]
-            try:
-                partitions = {(self._topic, self._partition), *self._partitions(ready)}
-            except KafkaException as raised:
-                self._not_looked_at(self._topic, explain(raised.args[0]))
-                continue
-            found = look.at(partitions, self._known.others)
-            if self._topic in found.silent:
-                self._not_looked_at(self._topic, found.silent[self._topic])
-                continue
-            if not found.unended or tries == TRIES:
-                self._known.others.update(found.unended)
-                self._cleared.update(topic for topic in ready if topic not in found.silent)
-                return not self._stopping.is_set()
-            self._events.transaction_hanging(list(found.unended))
-            ended = self._end_in(found.unended)
-            if self._fatal:
-                return False
-            tries += ended
-        return False
+    def _numbers(self, topic: str) -> Iterable[int]:
+        """Return which partitions a topic has; raises KafkaException."""
+        return self._txn.list_topics(topic, CALL).topics[topic].partitions
 
-    def _look(self) -> Look:
-        admin = self._ask_admin()
-        with contextlib.suppress(KafkaException):  # the look itself tells
-            admin.list_topics(self._topic, CALL)  # connects it: unconnected, list_offsets waits for whole seconds
-        return Look(admin, self._stopping, self._clock)
-
-    def _clear_later(self) -> None:
-        """Look at topics that are asked for when the client is open already, and after aborts.
-
-        Where something hangs, or the checkpoints do not answer, the client is given up: a new one aborts it.
-        """
-        while not self._stopping.is_set():
-            self._news.clear()
-            aborts, checkpoints = self._aborts, not self._seen.is_set()
-            new = [topic for topic in tuple(self._known.topics) if topic not in self._cleared]
-            new = [topic for topic in new if super(TransactionalProducer, self).topic_state(topic) is TopicState.READY]
-            if (new or checkpoints) and not self._stopping.is_set():
-                try:
-                    partitions = self._partitions(new) + [(self._topic, self._partition)] * checkpoints
-                    found = self._look().at(partitions, self._known.others)
-                except KafkaException as raised:
-                    self._not_looked_at(self._topic, explain(raised.args[0]))
-                    self._news.set()
-                    continue
-                if why := self._beyond_help(found):
-                    self._fatal = why
-                    self._wake()
-                    return
-                with self._clearing:
-                    if aborts == self._aborts:
-                        self._seen.set()
-                        self._cleared.update(topic for topic in new if topic not in found.silent)
-                self._wake()
-                for topic, why in found.silent.items():
-                    self._not_looked_at(topic, why)
-                    self._news.set()
-            if not self._news.wait(KEEP):
-                self._admin = None
-                self._news.wait()
-
-    def _beyond_help(self, found: Found) -> str:
-        """Return why a new client is needed, or ""."""
-        if found.unended:
-            where = ", ".join(sorted({topic for topic, _ in found.unended}))
-            return f"a transaction is open in topic {where}, and only a new client can end it"
-        if self._topic in found.silent:  # its partition may be gone
-            return (
-                f"it cannot be told whether a transaction is open in topic {self._topic}: {found.silent[self._topic]}"
-            )
-        return ""
-
-    def _partitions(self, topics: Iterable[str]) -> list[Partition]:
-        known = {topic: self._txn.list_topics(topic, CALL).topics[topic].partitions for topic in topics}
-        return [(topic, number) for topic, numbers in known.items() for number in numbers]
-
-    def _not_looked_at(self, topic: str, why: str) -> None:
-        self._events.topic_unclear(topic, why)
-        self._stopping.wait(RETRY)
-
-    def _end_in(self, partitions: Collection[Partition]) -> bool:
+    def _end_in(self, partitions: Collection[Partition]) -> bool | None:
         """Abort a transaction of this instance that has a record in each partition; whether it had.
 
-        An empty record, since a partition has a part in a transaction only by a record that is sent to it.
+        None where the client has given up. An empty record, since a partition has a part in a transaction only by a
+        record that is sent to it.
         """
         report = _Awaited(partitions)
         try:
             self._txn.begin_transaction()
         except KafkaException as raised:
             self._give_up(raised.args[0])
-            return False
+            return None
         for topic, number in partitions:
             self._txn.send_one(topic, number, key_of(self._instance), b"", report)
         until = self._clock() + SENT
@@ -509,8 +408,8 @@ class TransactionalProducer(Producer):
                 if self._stopping.is_set():
                     return False
         except ProducerFatal:
-            return False
-        return sent
+            return None
+        return None if self._fatal else sent
 
     # --- what was committed ------------------------------------------------------------------------------------------
 

@@ -126,6 +126,7 @@ def by_a_partition_that_is_gone(world: World, name: str) -> str:
     """A checkpoint topic with fewer partitions than before."""
     producer = opened(world.transactional())
     producer._partition = 99
+    producer._clearing.checkpoints = (producer._topic, 99)
     assert commit(producer) is Outcome.REFUSED
     assert not producer.abort(0.1)
     assert "cannot be told whether a transaction is open" in end(producer)

@@ -102,7 +102,7 @@ def test_a_transaction_that_is_open_after_it_was_aborted_takes_a_new_client(
     with pytest.raises(ProducerFatal, match=f"a transaction is open in topic {topic}"):
         poll_until(producer, "the client to be given up", lambda: False)
     heir = world.transactional()
-    heir._known.topics.add(topic)
+    heir._clearing.known.topics.add(topic)
     opened(heir)  # it ends what it can, and knows that the rest is another's
-    assert heir._known.others == {(topic, 0): 0}
+    assert heir._clearing.known.others == {(topic, 0): 0}
     ready(heir, topic)
