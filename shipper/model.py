@@ -162,6 +162,10 @@ class Observation:
     complete: bool = False
     unreadable: tuple[bytes, ...] = ()
 
+    def hides(self, path: bytes) -> bool:
+        """Whether it says nothing of a name, at whatever depth below an unreadable directory."""
+        return any(path.startswith(directory.rstrip(b"/") + b"/") for directory in self.unreadable)
+
 
 class TopicState(StrEnum):
     """Whether records for a topic may be sent now."""

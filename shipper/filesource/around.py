@@ -49,7 +49,7 @@ class Around:
                     self._grown.append(tailer)
             left = census.left.get(file_id)
             if left is not None and not is_still_left(self._files, left, one):
-                census.part(left)
+                census.left.part(left)
         for path in dict.fromkeys(one.base for one in found.values()):
             for tailer in census.lineages[path].gens if path in census.lineages else ():
                 there = found.get(tailer.file_id)  # by a name that is none of its path's, perhaps

@@ -7,7 +7,6 @@ its checkpoint in ``left``. Every change of what a checkpoint says is noted here
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from shipper.config import FileConfig
@@ -17,29 +16,17 @@ from shipper.events import Events
 from shipper.files import leads_to
 from shipper.filesource import framers
 from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.left import FORGET_AFTER, Left
 from shipper.filesource.lineage import DONE, Hold, Lineage
 from shipper.filesource.namesakes import Namesakes
 from shipper.filesource.unsaved import Unsaved
 from shipper.lifecycle import File, FileEvent
-from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen, new_uid
+from shipper.model import Checkpoint, FileId, FileState, Observation, Seen, new_uid
 from shipper.records import Naming
 from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
 
 KEEP_PAST = 64  # finished generations of one path whose fingerprints are kept although they are gone
-FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
-NO_DEVICE = -1  # of the id of a file whose own id another has
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A file that is known and not read."""
-
-    saved: Checkpoint
-
-    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:  # noqa: ARG002 - none of it is ever sent
-        """Return what is to be saved."""
-        return replace(self.saved, revision=revision)
 
 
 class Census:
@@ -52,7 +39,6 @@ class Census:
         self.lineages: dict[bytes, Lineage] = {}
         self.by_id: dict[FileId, Tailer] = {}
         self.by_name: dict[bytes, Tailer] = {}
-        self.left: dict[FileId, Checkpoint] = {}
         self.also: dict[FileId, bytes] = {}  # another name under which a file was seen
         self.adrift: dict[Tailer, None] = {}  # open, and under no name that we watch
         self.unpinned: dict[Tailer, None] = {}  # to be opened soon: an open file cannot get lost
@@ -68,6 +54,7 @@ class Census:
         self._schedule = schedule
         self._events = events
         self._unsaved = Unsaved()
+        self.left = Left(config.name, self._unsaved)
         self._gone_since: dict[str, float] = {}
 
     # --- generations -------------------------------------------------------------------------------------------------
@@ -266,7 +253,7 @@ class Census:
             self._unsaved.loaded(saved)
             lineage = self.lineage(saved.path)
             if saved.state in (FileState.LEFT, FileState.COPY):
-                self.left[saved.file_id] = saved
+                self.left.restore(saved)
                 continue
             tailer = self.tailer(saved)
             if tailer.state is File.FINISHED:
@@ -387,7 +374,7 @@ class Census:
         suspects = {t: None for t in known if self.by_name.get(t.seen_as) is not t}
         if seen.complete:
             missing = (t for t in self.by_id.values() if t.file_id not in found)
-            suspects = {t: None for t in missing if not below(t.seen_as, seen.unreadable)}
+            suspects = {t: None for t in missing if not seen.hides(t.seen_as)}
         for path in sorted(seen.gone):
             if path in self.by_name:
                 suspects[self.by_name[path]] = None
@@ -395,54 +382,6 @@ class Census:
             if (named := self.by_name.get(one.path)) is not None and named.file_id != one.file_id:
                 suspects[named] = None
         yield from (t for t in suspects if t.file_id not in found)
-
-    # --- files that are known and not read ---------------------------------------------------------------------------
-
-    def leave(self, one: Seen, state: FileState, fingerprint: Fingerprint) -> None:
-        """Note a file that is known and not read."""
-        old = self.left.get(one.file_id)
-        left = Checkpoint(
-            uid=old.uid if old else new_uid(),
-            source=self.source,
-            path=one.base,
-            seen_as=one.path,
-            file_id=one.file_id,
-            generation=0,
-            offset=0,
-            fingerprint=fingerprint,
-            size=one.size,
-            state=state,
-            compression=one.compression,
-        )
-        self.left[one.file_id] = left
-        self._unsaved.changed(left.uid, Left(left))
-
-    def left_changed(self, one: Seen) -> bool:
-        """Whether a file that is known and not read may hold other bytes now."""
-        left = self.left[one.file_id]
-        if one.path != left.seen_as:
-            left = self.left[one.file_id] = replace(left, seen_as=one.path)
-            self._unsaved.changed(left.uid, Left(left))
-        if left.state is FileState.LEFT and one.size > left.size:
-            self.left[one.file_id] = replace(left, size=one.size)
-            return False  # left alone at the first scan, and so is what a slow writer adds to it
-        return one.size != left.size
-
-    def has_copies(self, path: bytes) -> bool:
-        """Whether there are files that were not read because a generation of ``path`` was."""
-        return any(left.state is FileState.COPY and left.path == path for left in self.left.values())
-
-    def part(self, left: Checkpoint) -> None:
-        """Keep what is known of a file whose id another file has now: it may be there under another id, compressed."""
-        del self.left[left.file_id]
-        gone = replace(left, file_id=FileId(NO_DEVICE, int(left.uid[:12], 16)))
-        self.left[gone.file_id] = gone
-        self._unsaved.changed(gone.uid, Left(gone))
-
-    def take_up(self, file_id: FileId) -> None:
-        """Forget that a file was known and not read."""
-        if (left := self.left.pop(file_id, None)) is not None:
-            self.drop(left.uid)
 
     # --- what is saved -----------------------------------------------------------------------------------------------
 
@@ -461,8 +400,7 @@ class Census:
         for lineage in self.lineages.values():
             for tailer in (*lineage.past, *lineage.gens):
                 self.changed(tailer)
-        for left in self.left.values():
-            self._unsaved.changed(left.uid, Left(left))
+        self.left.all_changed()
 
     def drop(self, uid: str) -> None:
         """Note that a checkpoint is to be removed."""
@@ -509,11 +447,7 @@ class Census:
         """Drop the checkpoints of files that are gone for good, once nothing can be a compressed copy of them."""
         self.also = {id_: name for id_, name in self.also.items() if id_ in self.by_id or id_ in found}
         with_siblings = {one.base for one in seen.seen if one.path != one.base}
-        for left in list(self.left.values()):
-            if left.file_id in found or below(left.seen_as, seen.unreadable):
-                self._gone_since.pop(left.uid, None)
-            elif now - self._gone_since.setdefault(left.uid, now) >= FORGET_AFTER and left.path not in with_siblings:
-                self.take_up(left.file_id)
+        self.left.forget_vanished(seen, found, with_siblings, now)
         for lineage in [lineage for lineage in self.lineages.values() if lineage.past]:
             path = lineage.path
             gone = [t for t in lineage.past if t.uid in self._gone_since and t.settled]
@@ -537,8 +471,3 @@ def _written_since(tailer: Tailer, one: Seen) -> bool:
         return tailer.reader is not None and 0 < one.mtime_ns <= tailer.reader.stat().mtime_ns
     except OSError:
         return False  # told when it is read
-
-
-def below(path: bytes, directories: Iterable[bytes]) -> bool:
-    """Whether ``path`` is in one of ``directories``, at any depth."""
-    return any(path.startswith(d.rstrip(b"/") + b"/") for d in directories)

@@ -212,7 +212,7 @@ class Intake:
         for left in list(self._census.left.values()):
             if left.state is FileState.COPY and left.seen_as in paths:
                 now = looks.now(looks.as_seen(left))
-                if now is not None and (now.file_id not in self._census.left or self._census.left_changed(now)):
+                if now is not None and (now.file_id not in self._census.left or self._census.left.has_changed(now)):
                     self.take([now])
 
     @property
@@ -309,7 +309,7 @@ class Intake:
                 self._events.file_copy(census.source, of.path, one.path)
                 of.learn(reader)  # it may have been empty when it was verified just before, and be truncated by now
                 census.changed(of)  # by what is saved of it now, the copy is recognised if it is all that is left
-            census.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
+            census.left.leave(one, FileState.COPY, fingerprint_at(reader, 0 if one.compression else size))
         elif verdict is Verdict.CONTINUES and of is not None:
             self._continue(of, one, reader, size)
             return True
@@ -362,7 +362,7 @@ class Intake:
     def _new(self, one: Seen, reader: PlainReader | PackedReader | None = None) -> None:
         """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
         census = self._census
-        census.take_up(one.file_id)
+        census.left.take_up(one.file_id)
         tailer = census.new(one, nameless=one.file_id in self.loose.nameless)
         self._begun.append(tailer)
         if reader is None:
@@ -401,7 +401,7 @@ class Intake:
         if not tailer.detached and (own := looks.now(looks.named(tailer))) is not None:
             self.loose.part(own)  # it is there, and cannot be read: what it is now is another question
         census.unbind(tailer)
-        census.take_up(one.file_id)
+        census.left.take_up(one.file_id)
         tailer.adopt(reader, one.path, one.file_id, one.compression)
         tailer.sure = min(tailer.sure, max(size, tailer.read.offset))  # it may have other bytes since
         self._descriptors.adopted(tailer)

@@ -66,7 +66,7 @@ class Loose:
             with contextlib.suppress(OSError):  # told when it is looked at, if that is to be done
                 left = census.left.get(one.file_id)
                 if left is not None and not matches(self._readers[one.file_id], left.fingerprint):
-                    census.part(left)
+                    census.left.part(left)
         unknown = [one for one in unknown if one.file_id not in census.left]
         self.nameless |= {one.file_id for one in unknown}
         return unknown

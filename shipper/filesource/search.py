@@ -84,7 +84,7 @@ class Search:
         """Take note that a file's name and id lead elsewhere, unless it has been found again meanwhile."""
         if tailer.detached and tailer.state not in DONE and tailer.lost:
             self._take((), self._census.lineages[tailer.path].gens)  # it may have been copied over one of them
-        if tailer.detached and tailer.state is not File.LOST and self._census.has_copies(tailer.path):
+        if tailer.detached and tailer.state is not File.LOST and self._census.left.has_copies(tailer.path):
             self.search(tailer, why=DELETED)  # a finished one too: late lines may be in its copy
         if tailer.detached:
             self.give_up(tailer, DELETED)

@@ -14,8 +14,9 @@ from shipper.config import FileConfig
 from shipper.errors import StateError
 from shipper.files import Stat
 from shipper.filesource import firstscan
-from shipper.filesource.census import FORGET_AFTER, Census
+from shipper.filesource.census import Census
 from shipper.filesource.intake import Intake
+from shipper.filesource.left import FORGET_AFTER
 from shipper.filesource.lineage import DONE
 from shipper.filesource.reuse import is_still, is_still_left
 from shipper.filesource.tools import Tools
@@ -82,7 +83,7 @@ class Sightings:
                 tailer = None
             left = census.left.get(file_id)
             if left is not None and not is_still_left(self._tools.files, left, one):
-                census.part(left)
+                census.left.part(left)
                 left = None
             if tailer is not None:
                 changed = census.sighted(tailer, one)
@@ -91,7 +92,7 @@ class Sightings:
                     if tailer.finished:
                         doubtful.append(tailer)  # late lines, or another file under the same inode
             elif left is not None:
-                if census.left_changed(one):
+                if census.left.has_changed(one):
                     unknown.append(one)
             else:
                 unknown.append(one)

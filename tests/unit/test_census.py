@@ -13,11 +13,12 @@ from shipper.config import FileConfig
 from shipper.discovery.rotation import rank
 from shipper.events import Events
 from shipper.files import Files
-from shipper.filesource.census import FORGET_AFTER, KEEP_PAST, Census, below
+from shipper.filesource.census import KEEP_PAST, Census
 from shipper.filesource.descriptors import Descriptors
+from shipper.filesource.left import FORGET_AFTER
 from shipper.ledger import Position
 from shipper.lifecycle import File, FileEvent
-from shipper.model import NO_FINGERPRINT, Checkpoint, FileId, FileState, Observation, Seen, new_uid
+from shipper.model import Checkpoint, FileId, FileState, Observation, Seen, new_uid
 from shipper.records import Naming
 from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
@@ -125,13 +126,6 @@ def test_suspects_are_those_whose_names_are_gone_or_lead_elsewhere(case: Case) -
     seen.seen.append(case.seen("moved.log", 2))
     assert set(case.census.suspects(seen, case.census.choose(seen.seen))) == {gone}
     assert there.linked
-
-
-def test_below_is_a_matter_of_whole_names() -> None:
-    assert below(b"/a/b/c", [b"/a/b"])
-    assert below(b"/a/b/c", [b"/"])
-    assert not below(b"/a/bc", [b"/a/b"])
-    assert not below(b"/a/b", [])
 
 
 # Generations.
@@ -249,35 +243,6 @@ def test_what_is_dropped_is_removed_and_not_saved(case: Case) -> None:
     assert case.census.changes() == ([], [])
 
 
-def test_a_file_that_is_left_keeps_its_uid_and_follows_its_name(case: Case) -> None:
-    one = case.seen("app.log.1", 5, base="app.log")
-    case.census.leave(one, FileState.LEFT, NO_FINGERPRINT)
-    (first,) = case.saved().values()
-    moved = case.seen("app.log.2", 5, base="app.log")
-    assert not case.census.left_changed(moved)
-    (second,) = case.saved().values()
-    assert (second.uid, second.seen_as, second.state) == (first.uid, moved.path, FileState.LEFT)
-    case.census.leave(moved, FileState.COPY, NO_FINGERPRINT)
-    assert list(case.saved()) == [first.uid]
-
-
-@pytest.mark.parametrize(
-    ("state", "size", "changed"),
-    [
-        (FileState.LEFT, 9, False),  # a slow writer adds to what is left alone
-        (FileState.LEFT, 4, True),  # it was truncated
-        (FileState.COPY, 9, True),
-        (FileState.COPY, 5, False),
-    ],
-)
-def test_what_is_left_is_looked_at_again_when_it_may_hold_something_else(
-    case: Case, state: FileState, size: int, changed: bool
-) -> None:
-    one = case.seen("app.log.1", 5, base="app.log", size=5)
-    case.census.leave(one, state, NO_FINGERPRINT)
-    assert case.census.left_changed(one._replace(size=size)) == changed
-
-
 # Files that are gone.
 
 
@@ -322,21 +287,6 @@ def test_what_is_still_in_flight_is_not_forgotten(case: Case) -> None:
     assert forget(case, 10 * FORGET_AFTER) == []
     tailer.track.forget()
     assert forget(case, 10 * FORGET_AFTER) == [tailer.uid]
-
-
-def test_a_file_that_is_left_is_forgotten_when_it_is_gone_and_not_where_nobody_could_look(case: Case) -> None:
-    one = case.seen("app.log.1", 5, base="app.log")
-    case.census.leave(one, FileState.LEFT, NO_FINGERPRINT)
-    (uid,) = case.saved()
-    assert forget(case, 0.0, one) == []
-    assert forget(case, 1.0) == []
-    assert forget(case, FORGET_AFTER, one) == []  # it has come back
-    hidden = Observation("s", complete=True, unreadable=(os.fsencode(case.root),))
-    case.census.forget_vanished(hidden, {}, 10 * FORGET_AFTER)
-    assert case.census.left
-    assert forget(case, 10 * FORGET_AFTER) == []
-    assert forget(case, 11 * FORGET_AFTER) == [uid]
-    assert not case.census.left
 
 
 def test_what_was_unread_of_a_lost_file_is_counted_once(case: Case) -> None:

@@ -1,0 +1,102 @@
+"""The files of one source that are known and not read: they were there at its first scan, or are copies.
+
+By file id, the checkpoint of each. What is changed here, by these methods only, is noted as to be saved. Pump thread
+only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from shipper.filesource.unsaved import Unsaved
+from shipper.model import Checkpoint, FileId, FileState, Fingerprint, Observation, Seen, new_uid
+
+FORGET_AFTER = 600.0  # seconds for which a file has to be gone before its checkpoint may go
+NO_DEVICE = -1  # of the id of a file whose own id another has
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is to be saved of one."""
+
+    saved: Checkpoint
+
+    def checkpoint(self, revision: int, *, ahead: bool = False) -> Checkpoint:  # noqa: ARG002 - none of it is ever sent
+        """Return it."""
+        return replace(self.saved, revision=revision)
+
+
+class Left(dict[FileId, Checkpoint]):
+    """What is known of them; see the module."""
+
+    def __init__(self, source: str, unsaved: Unsaved) -> None:
+        super().__init__()
+        self._source = source
+        self._unsaved = unsaved
+        self._gone_since: dict[str, float] = {}
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Take in what was saved."""
+        self[saved.file_id] = saved
+
+    def leave(self, one: Seen, state: FileState, fingerprint: Fingerprint) -> None:
+        """Note a file that is known and not read."""
+        old = self.get(one.file_id)
+        self._note(
+            Checkpoint(
+                uid=old.uid if old else new_uid(),
+                source=self._source,
+                path=one.base,
+                seen_as=one.path,
+                file_id=one.file_id,
+                generation=0,
+                offset=0,
+                fingerprint=fingerprint,
+                size=one.size,
+                state=state,
+                compression=one.compression,
+            )
+        )
+
+    def has_changed(self, one: Seen) -> bool:
+        """Whether one that was seen may hold other bytes now."""
+        left = self[one.file_id]
+        if one.path != left.seen_as:
+            left = replace(left, seen_as=one.path)
+            self._note(left)
+        if left.state is FileState.LEFT and one.size > left.size:
+            self[one.file_id] = replace(left, size=one.size)
+            return False  # left alone at the first scan, and so is what a slow writer adds to it
+        return one.size != left.size
+
+    def has_copies(self, path: bytes) -> bool:
+        """Whether there are files that were not read because a generation of ``path`` was."""
+        return any(left.state is FileState.COPY and left.path == path for left in self.values())
+
+    def part(self, left: Checkpoint) -> None:
+        """Keep what is known of a file whose id another file has now: it may be there under another id, compressed."""
+        del self[left.file_id]
+        self._note(replace(left, file_id=FileId(NO_DEVICE, int(left.uid[:12], 16))))
+
+    def take_up(self, file_id: FileId) -> None:
+        """Forget that a file was known and not read."""
+        if (left := self.pop(file_id, None)) is not None:
+            self._gone_since.pop(left.uid, None)
+            self._unsaved.removed(left.uid)
+
+    def forget_vanished(self, seen: Observation, found: dict[FileId, Seen], siblings: set[bytes], now: float) -> None:
+        """Forget those that are gone for good; not of paths that have rotated ``siblings``: one may be its copy."""
+        for left in list(self.values()):
+            if left.file_id in found or seen.hides(left.seen_as):
+                self._gone_since.pop(left.uid, None)
+            elif now - self._gone_since.setdefault(left.uid, now) >= FORGET_AFTER and left.path not in siblings:
+                self.take_up(left.file_id)
+
+    def all_changed(self) -> None:
+        """Note that all of them are to be saved."""
+        for left in self.values():
+            self._unsaved.changed(left.uid, _Known(left))
+
+    def _note(self, left: Checkpoint) -> None:
+        self[left.file_id] = left
+        self._unsaved.changed(left.uid, _Known(left))
