@@ -294,11 +294,11 @@ class Sink(Protocol):
         A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
         """
 
-    def push(self, after: float = 0.0) -> float:
+    def push(self, after: float = 0.0, spare: float = 0.0) -> float:
         """Let what was sent go now, as no more comes for a while; returns when to call it again, infinite: not needed.
 
         Otherwise it waits for its batches to be full, for a while. With ``after`` only what
-        was sent so many seconds ago lets all of it go.
+        was sent so many seconds ago lets all of it go. It may take ``spare`` seconds.
         """
 
     def poll(self, timeout: float) -> int:

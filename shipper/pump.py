@@ -32,7 +32,7 @@ from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger
 from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, FileId, SourceState
-from shipper.pulse import Pulse
+from shipper.pulse import SLACK, Pulse
 from shipper.refusals import Refusals
 from shipper.roster import Roster
 from shipper.saving import Saving
@@ -84,6 +84,7 @@ class Pump(Inquiries):
         self._store = store
         self._events = events
         self._clock = clock
+        self._cpu = cpu
         self._files = files or Files()
         self._host = socket.gethostname()
         self._woken = threading.Event()
@@ -275,7 +276,7 @@ class Pump(Inquiries):
             self._discovery.rescan()
         else:
             self._discovery.start()
-        self._pulse = Pulse(self._discovery, self._of_files, self._clock)
+        self._pulse = Pulse(self._discovery, self._of_files, self._clock, self._cpu)
         self._opened = True
         self._woken.set()
 
@@ -386,15 +387,16 @@ class Pump(Inquiries):
                 return 0.0  # the client's calls wait by themselves
         if not self._ledger.paused and any(s.hungry for s in self._sources.values()):
             return 0.0
-        push = self._client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
         if (rest := self._pulse.due - now) < REPORT_BEAT * 10 and not self._ledger.paused:
             # What was found by then is sent together, and so may what is reported be taken in together.
-            rest = min(rest, push - now)
             if self._commits is not None:
                 rest = min(rest, self._commits.due() - now)
-            if rest > 0 and not self._halt.is_set():
+            push = self._client.push(spare=0.0 if self._halt.is_set() else rest)
+            rest = min(now + rest, push) - self._clock()
+            if rest > SLACK and not self._halt.is_set():
                 self._woken.wait(rest)
             return 0.0
+        push = self._client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
         if self._ledger.records:
             beat = min(REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT, push - now)
             return beat if self._commits is None else min(beat, self._commits.due() - now)

@@ -1,9 +1,9 @@
 """Directories that are written to so often that the kernel is asked to tell no more of each write. Pump thread only.
 
 An event for each write would cost more than the write's line. Such a directory goes quiet for a while: its names are
-still told of, and all its files are looked at in turn, each once in :data:`ROUND`; those that grow all the time are
-looked at much more often by who reads them (``filesource/hot``). Where it has too many files for that it is left as it
-is. After :data:`QUIET_FOR` it is told of again, and may prove to be as busy as before.
+still told of, and all its files are looked at in turn, each once in :data:`ROUND`, sooner where they are few; those
+that grow all the time are looked at much more often by who reads them (``filesource/hot``). Where it has too many files
+for that it is left as it is. After :data:`QUIET_FOR` it is told of again, and may prove to be as busy as before.
 
 Invariant: no write is missed. A directory goes quiet, and loud again, between two looks: the kernel's mask is replaced
 first, and then every file is taken for changed (docs/decisions/waking-up.md).
@@ -24,7 +24,9 @@ from shipper.model import Clock
 WINDOW = 0.1  # seconds in which writes are counted
 BUSY = 12  # of them in a window after which a directory goes quiet
 QUIET_FOR = 10.0  # seconds
-ROUND = 0.8  # seconds in which each file of a quiet directory is looked at once
+ROUND = 0.8  # seconds in which each file of a quiet directory is looked at once, at most ...
+ROUND_LEAST = 0.1  # ... and at least ...
+LOOK = 0.0005  # ... for each of its files so many
 MOST = 2500  # files that may be looked at in a round: more would cost more than a hundredth of a core
 FRESH = 60.0  # seconds for which a directory that cannot go quiet is not tried again
 
@@ -102,11 +104,11 @@ class Quiet:
                 changed |= self._end(directory)
                 continue
             if one.at >= len(one.names):
-                if now - one.began < ROUND:
+                if now - one.began < _duration(one):
                     continue
                 one.names, one.at, one.began = list(directory.contents()), 0, now
                 one.files = {name: one.files[name] for name in one.names if name in one.files}
-            upto = math.ceil(len(one.names) * min(1.0, (now - one.began) / ROUND + 0.02))
+            upto = math.ceil(len(one.names) * min(1.0, (now - one.began) / _duration(one) + 0.02))
             for name in one.names[one.at : upto]:
                 state = _state(join(directory.path, name))
                 if state is not None and one.files.get(name) != state:
@@ -128,6 +130,10 @@ class Quiet:
         self._rounds.pop(directory, None)  # type: ignore[call-overload]
         self._writes.pop(directory, None)
         self._not_before.pop(directory, None)
+
+
+def _duration(one: _Round) -> float:
+    return min(ROUND, max(ROUND_LEAST, len(one.names) * LOOK))
 
 
 def _paths(directory: Busy, names: Iterable[bytes]) -> set[bytes]:

@@ -33,9 +33,10 @@ from shipper.kafka.tls import why_untrusted
 from shipper.model import Clock, DeliveryReport, Headers, Messages, TopicState
 
 FEW = 64  # records of a chunk that do not go to the client by themselves ...
+ONE_BATCH = 512  # such chunks that are one batch of each partition, most probably
 MANY = 4096  # ... before there are so many of them, or ``poll`` is called
-PUSH = 0.001  # seconds in which the client's threads notice that a batch is to go
-AGAIN = 0.02  # seconds after which they are told again ...
+PUSH = 0.001  # seconds in which the client's threads notice that a batch is to go, at least
+AGAIN = 0.02  # seconds after which they are told again, and for which few wait for the answer to those before them ...
 PATIENCE = 0.1  # ... at most, and after which a batch is to go though more comes: it may be of another file
 RESERVE = 512  # bytes: what a record needs in a batch beside its key and value, at most, with the batch's own head
 THROTTLED = 5.0  # seconds for which a broker that held back the client may be the reason of a wait, after it has ended
@@ -106,6 +107,9 @@ class Producer:
         self._linger = math.inf if "linger.ms" in config.properties else config.linger
         self._push_at = math.inf  # when batches are to go that are not full
         self._again = AGAIN
+        self._behind = False  # something had not been answered when the client was last asked
+        self._mixed = False  # ... and there may be batches of one partition that wait for each other
+        self._handed_at = -math.inf  # when that was
         self._throttled_until = -math.inf  # by the clock
         self._settings = producer_settings(config) | (settings or {})
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
@@ -153,13 +157,15 @@ class Producer:
     def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         """Queue ``messages``, in order; ``report`` is told of each once.
 
-        A few go to the client with the next ones, or with the next ``poll``.
+        A few go to the client with the next ones, or with the next ``poll``; after AGAIN at the latest where the client
+        still waits for the answer to those before them.
         What the client does not take (a record over message.max.bytes, alone; everything, after a topic's error or when
         it has given up; the rest, when a queue limit set by the user is reached) is reported from the next ``poll``.
         """
         self._waits()
         if alone or len(messages) > self._few_are:
             self._hand_over()
+            self._mixed = True
             if not alone:
                 messages = self._gathered(Run(topic, messages)).messages
             self._client(topic, alone=alone).send(topic, messages, ((report, len(messages)),))
@@ -175,6 +181,8 @@ class Producer:
         """Queue what a few calls of ``send`` had to send: the client's price is for each call."""
         if self._few_reports:
             values, keys, reports = self._few_values, self._few_keys, self._few_reports
+            self._mixed |= self._behind or len(reports) > ONE_BATCH
+            self._handed_at = self._clock()
             self._few_values, self._few_keys, self._few_reports = [], [], []
             self._client(self._few_for, alone=False).send(self._few_for, Messages(values, keys), reports)
 
@@ -192,6 +200,7 @@ class Producer:
         """Queue ``messages``, each with its own headers, topic and time; otherwise as :meth:`send`."""
         self._waits()
         self._hand_over()
+        self._mixed = True
         for one in runs(topic, messages, headers, topics, timestamps):
             if one.headers is None and one.timestamps is None:
                 self.send(one.topic, one.messages, report, alone=alone)
@@ -216,21 +225,33 @@ class Producer:
         self._push_at = min(self._push_at, self._clock() + self._linger)
         self._again = AGAIN
 
-    def push(self, after: float = 0.0) -> float:
+    def push(self, after: float = 0.0, spare: float = 0.0) -> float:
         """Let what was sent go now, once it has waited for ``linger`` and ``after``; returns when to call it again.
 
-        On a busy machine the client may not notice, so it is told again while something was not reported.
+        The client makes the batches of one broker one after the other, as it is answered, while it is told to: for up
+        to ``spare`` seconds. Where batches wait behind such that were not answered it would go round without end.
+        On a busy machine it may not notice, so it is told again while something was not reported.
         """
         if (now := self._clock()) < (due := self._push_at + after):
             return due
-        self._hand_over()
-        self._push_at = math.inf
+        waits = self._few_wait(now)
+        if not waits:
+            self._hand_over()
+            self._push_at = math.inf
+        time = PUSH if self._mixed or len(self._clients) > 1 else max(PUSH, spare)
         for client in self._clients.values():
             if len(client):
-                client.push(PUSH)
-                self._push_at = now + self._again
+                client.push(time)
+                if not waits:
+                    self._push_at = now + self._again
+        if waits:
+            return self._handed_at + AGAIN
         self._again = min(2 * self._again, PATIENCE)
         return self._push_at
+
+    def _few_wait(self, now: float) -> bool:
+        """Whether what is few waits: those before it are still being sent, and it would only queue behind them."""
+        return self._behind and bool(self._few_reports) and now < self._handed_at + AGAIN
 
     def poll(self, timeout: float) -> int:
         """Serve delivery reports for up to ``timeout`` seconds; returns how many events.
@@ -272,12 +293,15 @@ class Producer:
         return [self._probe]
 
     def _poll(self, timeout: float) -> int:
-        self._hand_over()
+        if not self._few_wait(self._clock()):
+            self._hand_over()
         self.push(PATIENCE)
         served = sum(client.poll(0) for client in self._clients.values())
-        if served or not timeout:
-            return served
-        return max(self._clients.values(), key=len).poll(timeout)  # the one that owes most
+        if not served and timeout:
+            served = max(self._clients.values(), key=len).poll(timeout)  # the one that owes most
+        self._behind = self._owes()
+        self._mixed &= self._behind
+        return served
 
     def _give_up(self, error: Any) -> None:
         if not self._fatal:
@@ -287,6 +311,7 @@ class Producer:
     def _drain(self, timeout: float) -> bool:
         """Serve reports until all are given, for up to ``timeout`` seconds; returns whether they are."""
         end = self._clock() + timeout
+        self._hand_over()
         self.push()
         while self._owes():
             remaining = end - self._clock()

@@ -175,6 +175,7 @@ class TransactionalProducer(Producer):
             return
         self.begin()
         self._waits()
+        self._mixed = True
         self._used.add(run.topic)
         self.bytes += sum(map(len, run.messages.values))
         if run.headers is None and run.timestamps is None:

@@ -123,7 +123,7 @@ class Client:
     def status(self) -> Status:
         return Status(self.brokers.up, "", 1)
 
-    def push(self, after: float = 0.0) -> float:
+    def push(self, after: float = 0.0, spare: float = 0.0) -> float:
         return math.inf
 
     def poll(self, timeout: float) -> int:

@@ -100,7 +100,7 @@ class FakeSink:
         for n, one in enumerate(topics or [topic] * len(messages)):
             self.send(one, messages.pick([n]), report)
 
-    def push(self, after: float = 0.0) -> float:
+    def push(self, after: float = 0.0, spare: float = 0.0) -> float:
         return math.inf
 
     def poll(self, timeout: float) -> int:

@@ -21,7 +21,7 @@ from shipper.kafka.consumer import read_from
 from shipper.kafka.errors import classify
 from shipper.kafka.limits import TopicLimits
 from shipper.kafka.probe import ONCE_MORE
-from shipper.kafka.producer import AGAIN, PUSH, RESERVE, Producer
+from shipper.kafka.producer import AGAIN, FEW, PUSH, RESERVE, Producer
 from shipper.model import DeliveryClass, Messages, TopicState
 from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
 from tests.harness.wait import DEADLINE, eventually
@@ -617,6 +617,71 @@ def test_with_linger_it_waits_so_long_and_says_until_when(broker: FaultyBroker, 
         assert (producer.push(), pushed) == (131.0 + AGAIN * 2, [PUSH] * 2)
     finally:
         producer.close(0)
+
+
+class Clientele:
+    """A client that answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[bytes]] = []  # by call
+        self.pushed: list[float] = []  # how long it was told to make batches
+        self.owes = 0
+        self.highest: dict[str, int] = {}
+
+    def send(self, _topic: str, sent: Messages, _reports: object) -> None:
+        self.taken.append(sent.values)
+        self.owes += len(sent.values)
+
+    def push(self, timeout: float) -> None:
+        self.pushed.append(timeout)
+
+    def poll(self, _timeout: float) -> int:
+        return 0
+
+    def __len__(self) -> int:
+        return self.owes
+
+    def purge(self) -> None:
+        self.owes = 0
+
+    def close(self) -> None:
+        """Nothing is to be let go of."""
+
+
+def test_few_wait_for_the_answer_to_those_before_them_but_not_for_long(broker: FaultyBroker, log: Log) -> None:
+    now = 100.0
+    producer = Producer(KafkaConfig(bootstrap_servers=broker.bootstrap), Events(log), clock=lambda: now)
+    client, real = Clientele(), dict(producer._clients)
+    try:
+        producer._clients = dict.fromkeys(real, client)  # type: ignore[arg-type]  # all that is asked of it
+        producer.send(TOPIC, messages(b"1"), Reports())
+        producer.push(spare=0.005)
+        producer.poll(0)
+        assert (client.taken, client.pushed) == ([[b"1"]], [0.005])
+        producer.send(TOPIC, messages(b"2"), Reports())
+        producer.poll(0)
+        assert producer.push(spare=0.005) == now + AGAIN  # batches of the first may be still to be made
+        assert (client.taken, client.pushed) == ([[b"1"]], [0.005, 0.005])
+        client.owes = 0
+        producer.poll(0)
+        producer.push(spare=0.005)
+        assert (client.taken, client.pushed[2:]) == ([[b"1"], [b"2"]], [0.005])
+        producer.poll(0)
+        producer.send(TOPIC, messages(b"3"), Reports())
+        now += AGAIN
+        producer.push(spare=0.005)  # from now on there may be batches that wait for one of their own partition
+        assert (client.taken[2:], client.pushed[3:]) == ([[b"3"]], [PUSH])
+        producer.poll(0)
+        producer.send(TOPIC, messages(b"4"), Reports())
+        producer.send(TOPIC, messages(*[b"5"] * (FEW + 1)), Reports())  # goes at once, and what came before it first
+        assert client.taken[3:] == [[b"4"], [b"5"] * (FEW + 1)]
+        producer.poll(0)
+        producer.send(TOPIC, messages(b"6"), Reports())
+    finally:
+        producer.close(0)
+        for one in real.values():
+            one.close()
+    assert client.taken[5:] == [[b"6"]]  # nothing is left behind: its report is still to come
 
 
 def test_it_goes_after_a_while_though_more_comes(broker: FaultyBroker, make: Callable[..., Producer]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipper.discovery import Discovery, Watched, quiet
-from shipper.discovery.quiet import BUSY, MOST, QUIET_FOR, ROUND, Quiet
+from shipper.discovery.quiet import BUSY, MOST, QUIET_FOR, ROUND, ROUND_LEAST, Quiet
 from shipper.discovery.watch import Handle
 from shipper.events import Events
 from shipper.model import FileId
@@ -89,6 +89,20 @@ def test_a_file_is_told_once_for_each_time_that_it_has_changed(rig: Rig, tmp_pat
     assert rig.round() == {path}
     (tmp_path / "1.log").write_text("")
     assert rig.round() == set(there.paths(b"1.log"))
+
+
+def test_a_few_files_have_their_turn_sooner_than_many(rig: Rig, tmp_path: Path) -> None:
+    few, many = Dir(tmp_path, 2), Dir(tmp_path, MOST - 2)
+    rig.quiet.heard({few: BUSY + 1, many: BUSY + 1})
+    rig.quiet.look()
+    (tmp_path / "1.log").write_text("x")
+    (tmp_path / f"{MOST - 3}.log").write_text("x")
+    rig.now += ROUND_LEAST
+    assert few.paths(b"1.log")[0] in rig.quiet.look()
+    rig.now += ROUND / 2
+    assert rig.quiet.look() == set()
+    rig.now += ROUND / 2
+    assert rig.quiet.look() == set(many.paths(b"%d.log" % (MOST - 3)))
 
 
 def test_after_a_while_the_kernel_tells_again_and_all_is_taken_for_changed(rig: Rig, tmp_path: Path) -> None:
