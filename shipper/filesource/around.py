@@ -77,5 +77,4 @@ def relatives(census: Census, one: Seen) -> list[Lineage]:
     bases = dict.fromkeys([one.base, *(os.path.join(directory, r.base) for r in rotation.readings(name))])
     bases |= dict.fromkeys(path for r in rotation.readings(name) for path in census.namesakes(r.base))
     lineages = [census.lineages[b] for b in bases if b in census.lineages]
-    left = {c.path for c in census.left.values()} if lineages else set()
-    return [r for r in lineages if r.gens or r.past or r.path in left]
+    return [r for r in lineages if r.gens or r.past or census.left.of(r.path)]

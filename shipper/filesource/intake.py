@@ -209,11 +209,10 @@ class Intake:
         for case in list(self._undecided.cases.values()):
             if case.why is Why.EMPTY and case.one.path in paths:
                 self._look_at(case)
-        for left in list(self._census.left.values()):
-            if left.state is FileState.COPY and left.seen_as in paths:
-                now = looks.now(looks.as_seen(left))
-                if now is not None and (now.file_id not in self._census.left or self._census.left.has_changed(now)):
-                    self.take([now])
+        for left in self._census.left.copies(paths):
+            now = looks.now(looks.as_seen(left))
+            if now is not None and (now.file_id not in self._census.left or self._census.left.has_changed(now)):
+                self.take([now])
 
     @property
     def due(self) -> float:
@@ -291,7 +290,7 @@ class Intake:
         size = length(reader)
         for tailer in [t for r in kin for t in r.gens if self._is_mounted_over(t, one, reader, size)]:
             census.unbind(tailer)  # nothing comes to it any more
-        left = [c for c in census.left.values() if c.path == one.base and c.file_id != one.file_id]
+        left = [c for c in census.left.of(one.base) if c.file_id != one.file_id]
         verdict, of = self._identify(reader, size, kin, left)
         if verdict is Verdict.UNSURE and one.path == one.base and all(r.path == one.base for r in kin):
             verdict = Verdict.NEW  # an empty file begins here; by its name it is not where a copy is being written

@@ -1,7 +1,8 @@
 """The files of one source that are known and not read: they were there at its first scan, or are copies.
 
-By file id, the checkpoint of each. What is changed here, by these methods only, is noted as to be saved. Pump thread
-only.
+By file id, the checkpoint of each. What is changed here, by these methods only, is noted as to be saved. There may be
+very many, and few that a question is about: those of a path, and copies by their names, are found without a look at the
+others. Pump thread only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ class _Known:
         return replace(self.saved, revision=revision)
 
 
+Index = dict[bytes, tuple[FileId, ...]]  # of most names there is one
+
+
 class Left(dict[FileId, Checkpoint]):
     """What is known of them; see the module."""
 
@@ -34,10 +38,20 @@ class Left(dict[FileId, Checkpoint]):
         self._source = source
         self._unsaved = unsaved
         self._gone_since: dict[str, float] = {}
+        self._of_path: Index = {}
+        self._copies: Index = {}  # by the names that they were last seen under
 
     def restore(self, saved: Checkpoint) -> None:
         """Take in what was saved."""
-        self[saved.file_id] = saved
+        self._put(saved)
+
+    def of(self, path: bytes) -> list[Checkpoint]:
+        """Return those of a path."""
+        return [self[file_id] for file_id in self._of_path.get(path, ())]
+
+    def copies(self, names: set[bytes]) -> list[Checkpoint]:
+        """Return the copies that were last seen under these names."""
+        return [self[file_id] for name in sorted(self._copies.keys() & names) for file_id in self._copies[name]]
 
     def leave(self, one: Seen, state: FileState, fingerprint: Fingerprint) -> None:
         """Note a file that is known and not read."""
@@ -65,22 +79,22 @@ class Left(dict[FileId, Checkpoint]):
             left = replace(left, seen_as=one.path)
             self._note(left)
         if left.state is FileState.LEFT and one.size > left.size:
-            self[one.file_id] = replace(left, size=one.size)
+            self._put(replace(left, size=one.size))
             return False  # left alone at the first scan, and so is what a slow writer adds to it
         return one.size != left.size
 
     def has_copies(self, path: bytes) -> bool:
         """Whether there are files that were not read because a generation of ``path`` was."""
-        return any(left.state is FileState.COPY and left.path == path for left in self.values())
+        return any(left.state is FileState.COPY for left in self.of(path))
 
     def part(self, left: Checkpoint) -> None:
         """Keep what is known of a file whose id another file has now: it may be there under another id, compressed."""
-        del self[left.file_id]
+        self._take_out(left.file_id)
         self._note(replace(left, file_id=FileId(NO_DEVICE, int(left.uid[:12], 16))))
 
     def take_up(self, file_id: FileId) -> None:
         """Forget that a file was known and not read."""
-        if (left := self.pop(file_id, None)) is not None:
+        if (left := self._take_out(file_id)) is not None:
             self._gone_since.pop(left.uid, None)
             self._unsaved.removed(left.uid)
 
@@ -98,5 +112,26 @@ class Left(dict[FileId, Checkpoint]):
             self._unsaved.changed(left.uid, _Known(left))
 
     def _note(self, left: Checkpoint) -> None:
-        self[left.file_id] = left
+        self._put(left)
         self._unsaved.changed(left.uid, _Known(left))
+
+    def _put(self, left: Checkpoint) -> None:
+        self._take_out(left.file_id)
+        self[left.file_id] = left
+        self._of_path[left.path] = (*self._of_path.get(left.path, ()), left.file_id)
+        if left.state is FileState.COPY:
+            self._copies[left.seen_as] = (*self._copies.get(left.seen_as, ()), left.file_id)
+
+    def _take_out(self, file_id: FileId) -> Checkpoint | None:
+        left = self.pop(file_id, None)
+        if left is not None:
+            _drop(self._of_path, left.path, file_id)
+            if left.state is FileState.COPY:
+                _drop(self._copies, left.seen_as, file_id)
+        return left
+
+
+def _drop(index: Index, name: bytes, file_id: FileId) -> None:
+    index[name] = tuple(other for other in index[name] if other != file_id)
+    if not index[name]:
+        del index[name]

@@ -73,6 +73,21 @@ def test_it_is_kept_under_no_id_where_another_file_has_its_own(case: Case) -> No
     assert not case.left
 
 
+def test_those_of_a_path_and_copies_by_their_names_are_found(case: Case) -> None:
+    copy, other = ONE._replace(path=PATH + b".2", file_id=FileId(1, 6)), ONE._replace(base=b"/o", file_id=FileId(1, 7))
+    for one, state in ((ONE, FileState.LEFT), (copy, FileState.COPY), (other, FileState.COPY)):
+        case.left.leave(one, state, NO_FINGERPRINT)
+    assert [c.file_id for c in case.left.of(PATH)] == [ONE.file_id, copy.file_id]
+    assert [c.file_id for c in case.left.copies({ONE.path, copy.path, b"/no"})] == [other.file_id, copy.file_id]
+    case.left.has_changed(copy._replace(path=PATH + b".3"))
+    assert [c.seen_as for c in case.left.copies({copy.path, PATH + b".3"})] == [PATH + b".3"]
+    case.left.leave(copy._replace(base=b"/o"), FileState.LEFT, NO_FINGERPRINT)
+    case.left.take_up(ONE.file_id)
+    assert case.left.of(PATH) == []
+    assert [c.file_id for c in case.left.of(b"/o")] == [other.file_id, copy.file_id]
+    assert [c.file_id for c in case.left.copies({ONE.path, PATH + b".3"})] == [other.file_id]
+
+
 def test_it_is_forgotten_when_it_is_gone_and_not_where_nobody_could_look(case: Case) -> None:
     case.left.leave(ONE, FileState.LEFT, NO_FINGERPRINT)
     assert not case.forget(0.0, ONE)
