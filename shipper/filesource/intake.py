@@ -318,6 +318,7 @@ class Intake:
                 raise Unsure(Why.OVERWRITTEN)
             # What has been written over meanwhile is judged by what it holds when it is its turn.
             changed = one.path != one.base and reader.stat() != before
+            self._may_have(one, size)
             self._new(one, reader)
             census.by_id[one.file_id].unseen |= changed
             return True
@@ -329,6 +330,18 @@ class Intake:
         """Hold an unknown file against what is known; raises OSError where too many files are open to tell."""
         with contextlib.closing(self._parting.at_hand([t for r in kin for t in r.members()])) as tailers:
             return identify(reader, size, tailers, left, looks.size_now)
+
+    def _may_have(self, one: Seen, size: int) -> None:
+        """Let nothing be told to be lost that a rotated file may hold: of which only the size was known, and is gone.
+
+        Which of them it is nobody can say, so it has the place that its name tells, and one file is enough for one.
+        """
+        lineage = self._census.lineages.get(one.base) if one.rank else None
+        for tailer in lineage.gens if lineage is not None else ():
+            unknown = tailer.state not in DONE and not (tailer.head_len or tailer.read.offset)
+            if unknown and 0 < tailer.sure <= size and (tailer.detached or looks.has_shrunk(tailer)):
+                tailer.size = tailer.sure = 0
+                return
 
     def _is_mounted_over(self, tailer: Tailer, one: Seen, reader: PlainReader | PackedReader, size: int) -> bool:
         """Whether a file is open whose file system is not under its name any more, and ``one``, which is, holds it all.

@@ -32,6 +32,12 @@ def has_changed(tailer: Tailer) -> bool:
     return found is not None and found.st_size != tailer.size
 
 
+def has_shrunk(tailer: Tailer) -> bool:
+    """Whether a generation's file is there, and smaller than what is known to be of it."""
+    found = _stat(tailer.seen_as, tailer.file_id)
+    return found is not None and found.st_size < tailer.sure
+
+
 def size_now(tailer: Tailer) -> int:
     """Return how large a generation's file is, of which a late writer's last lines may not have been seen yet."""
     found = _stat(tailer.seen_as, tailer.file_id)

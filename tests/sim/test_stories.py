@@ -1543,3 +1543,38 @@ def test_what_is_in_a_file_that_has_a_second_name_only_comes_after_what_was_copi
         ("truncate", 1, 1),
         ("replace", 1, 1),
     )
+
+
+def test_what_was_known_by_its_size_alone_is_not_lost_where_a_rotated_file_is_as_large() -> None:
+    holds(
+        ("write", 1, 0, 0),
+        ("deny", 1, 0),
+        ("wait", 0),
+        ("copytruncate", 1, 0, 0),
+        ("replace", 1, 0),
+    )
+
+
+def test_what_was_known_by_its_size_alone_is_not_lost_where_it_was_truncated_after_a_copy_as_large() -> None:
+    holds(
+        ("write_half", 1),
+        ("replace", 1, 1),
+        ("deny", 1, 0),
+        ("look",),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("replace", 1, 0),
+    )
+
+
+def test_what_was_known_by_its_size_alone_is_not_lost_where_it_is_compressed() -> None:
+    holds(
+        ("faults",),
+        ("power_cut",),
+        ("exhaust", 0),
+        ("race", 11, "rotate", 1, 0),
+        ("start", 0),
+        ("write_unsynced", 1, 0),
+        ("look",),
+        ("compress", 1, 0, 0),
+    )

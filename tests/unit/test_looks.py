@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shipper.filesource import looks
 from shipper.model import Seen, file_id_of
+from tests.unit.test_census import Case
 
 
 def seen(path: Path) -> Seen:
@@ -42,3 +43,20 @@ def test_compressed_forms_are_found_beside_a_file(tmp_path: Path) -> None:
     assert looks.compressed_beside(os.fsencode(log)) == []
     (tmp_path / "app.log.1.gz").write_bytes(b"")
     assert looks.compressed_beside(os.fsencode(log)) == [os.fsencode(log) + b".gz"]
+
+
+def test_a_generation_is_held_against_its_file_as_that_is_now(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    tailer = case.census.new(case.seen("app.log", size=5))
+    log = tmp_path / "app.log"
+
+    def now() -> tuple[bool, bool, int]:
+        return looks.has_changed(tailer), looks.has_shrunk(tailer), looks.size_now(tailer)
+
+    assert now() == (True, True, 5)
+    log.write_bytes(b"12345")
+    assert now() == (False, False, 5)
+    log.write_bytes(b"1234567")
+    assert now() == (True, False, 7)
+    log.unlink()
+    assert now() == (False, False, 5)
