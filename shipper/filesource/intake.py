@@ -249,9 +249,10 @@ class Intake:
         It could not be read then, and may be what an older generation of its path goes on in, or the copy of one.
         """
         assert tailer.reader is not None
-        others = (other for other in self._census.lineages[tailer.path].members() if other is not tailer)
-        with contextlib.closing(self._parting.at_hand(others)) as opened:
-            verdict, _ = identify(tailer.reader, length(tailer.reader), opened, (), looks.size_now)
+        verdict = Verdict.NEW
+        if others := [other for other in self._census.lineages[tailer.path].members() if other is not tailer]:
+            with contextlib.closing(self._parting.at_hand(others)) as opened:
+                verdict, _ = identify(tailer.reader, length(tailer.reader), opened, (), looks.size_now)
         tailer.unseen = False
         if verdict not in (Verdict.CONTINUES, Verdict.COPY):
             return True
