@@ -249,9 +249,14 @@ class Events(Teller):
         found: dict[str, Any] = {"inode": inode, "generation": generation, "size": size}
         self.emit("debug", "file.found", source=source, path=path, **found)
 
+    @property
+    def tells_reads(self) -> bool:
+        """Whether anybody wants to know of every read."""
+        return self._wants("debug")
+
     def file_read(self, source: str, path: bytes, inode: int, generation: int, start: int, end: int) -> None:
         """Tell which bytes of a file go to the client now: the order of these events is the order of the records."""
-        if not self._wants("debug"):
+        if not self.tells_reads:
             return
         read: dict[str, Any] = {"inode": inode, "generation": generation, "start": start, "end": end}
         self.emit("debug", "file.read", source=source, path=path, **read)

@@ -121,13 +121,15 @@ class Files:
 
     def fstat(self, fd: int, op: str = "log.fstat") -> Stat:
         """Return what matters of an open file."""
-        return Stat.of(self.glance(fd, op))
-
-    def glance(self, fd: int, op: str = "log.fstat") -> os.stat_result:
-        """Return all that is known of an open file: for who looks often, and finds it unchanged most often."""
         if self._fault:
             self._fault(op)
-        return os.fstat(fd)
+        return Stat.of(os.fstat(fd))
+
+    def size(self, fd: int, op: str = "log.fstat") -> int:
+        """Return the size of an open file at a quarter of what :meth:`fstat` costs: for who looks often."""
+        if self._fault:
+            self._fault(op)
+        return os.lseek(fd, 0, os.SEEK_END)  # nobody reads where that leads: every read says where
 
     def pread(self, fd: int, size: int, offset: int, op: str = "log.read") -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file.
@@ -208,9 +210,9 @@ class PlainReader:
         """Return what the operating system says of the file."""
         return self._files.fstat(self.fd)
 
-    def glance(self) -> os.stat_result:
-        """Return the same as it comes."""
-        return self._files.glance(self.fd)
+    def size(self) -> int:
+        """Return its size."""
+        return self._files.size(self.fd)
 
     def close(self) -> None:
         """Let go of the descriptor."""

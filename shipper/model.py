@@ -294,6 +294,9 @@ class Sink(Protocol):
         A time is in milliseconds since 1970, 0: now. Between two topics no order is kept.
         """
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        """Queue ``messages`` of several chunks, as :meth:`send` would; ``reports`` says who is told of how many."""
+
     def push(self, after: float = 0.0, spare: float = 0.0) -> float:
         """Let what was sent go now, as no more comes for a while; returns when to call it again, infinite: not needed.
 

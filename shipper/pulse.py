@@ -66,7 +66,5 @@ class Pulse:
     def worked(self) -> None:
         """Take note that what was found has been read and sent."""
         if self._next < math.inf:
-            for source in self._sources.values():
-                source.hot.rest()
             took = self._cpu() - self._cpu_began
             self._next = self._began + min(LONGEST, max(BEAT, SHARE * took))

@@ -29,7 +29,7 @@ from shipper.inquiries import Inquiries
 from shipper.instance import instance_of
 from shipper.journal import JournalSource, Watching
 from shipper.kafka.producer import Producer
-from shipper.ledger import Ledger
+from shipper.ledger import Ledger, Track
 from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, FileId, SourceState
 from shipper.pulse import SLACK, Pulse
@@ -448,15 +448,20 @@ class Pump(Inquiries):
             nacks = []
         if moved:
             self._progress_at = self._clock()
-        for track in moved:
-            stream: Stream = track.owner
-            self._sources[stream.source].delivery.acked(stream, saved=self._commits is not None)
+        self._acked(moved)
         if nacks:
             self._refusals.take(nacks, self._client)
         if self._commits is not None and self._commits.busy:
             return  # where to rewind to is not known just now
         for source in self._sources.values():
             source.delivery.try_rewind()
+
+    def _acked(self, moved: list[Track]) -> None:
+        of: dict[str, list[Stream]] = {}
+        for track in moved:
+            of.setdefault(track.owner.source, []).append(track.owner)
+        for name, streams in of.items():
+            self._sources[name].delivery.acked(streams, saved=self._commits is not None)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -490,8 +495,7 @@ class Pump(Inquiries):
                     moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal:
                 break
-            for track in moved:
-                self._sources[track.owner.source].delivery.acked(track.owner, saved=self._commits is not None)
+            self._acked(moved)
         saved = self._saving.finish(deadline)
         undelivered = sum(source.delivery.undelivered for source in self._sources.values())
         self.left = Left(self._health.delivered, undelivered, self._health.unread, saved)

@@ -22,6 +22,7 @@ BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, smal
 MARKS = 8  # ends of chunks that are remembered
 MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
 REPLACED = "\ufffd".encode()
+SOME = 64 << 10  # bytes that a file has grown by at most, where it is read past all that may be otherwise
 GLANCE = 4096  # bytes that are asked for where none are known to be there
 SEARCH = 16 << 20  # bytes that are searched for the end of a long line at a time
 
@@ -93,7 +94,6 @@ class Tailer:
         "framer",
         "fresh",
         "generation",
-        "glimpse",
         "grew_at",
         "head",
         "head_len",
@@ -173,7 +173,6 @@ class Tailer:
         self.key = key
         self.reader: PlainReader | PackedReader | None = None
         self.dense = 0  # bytes to read at a time where lines are so short that a block would hold too many
-        self.glimpse: Stat | None = None  # how the file is: seen in this round, for a read in this round
         self.stat: Stat | None = None  # how the file was just before it was read last
         self.next = cp.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
@@ -300,7 +299,7 @@ class Tailer:
         """Let go of the descriptor."""
         if self.reader is not None:
             self.reader.close()
-            self.reader = self.stat = self.glimpse = None
+            self.reader = self.stat = None
 
     def look(self, stat: Stat) -> None:
         """Take note of what the operating system says of the file."""
@@ -371,6 +370,33 @@ class Tailer:
         if most < block and max(map(len, lines)) > most:
             return self._take_until_long(data, start, lines, most)
         return self._took(data, start, end, lines)
+
+    def take_all(self, size: int, most: int) -> list[bytes] | None:
+        """Read the lines of a file that has grown to ``size``, where all that came are some whole lines.
+
+        None where it may be otherwise, or a line is longer than ``most``: nothing has changed then, and :meth:`take`
+        says what it is. Raises OSError.
+        """
+        offset, mark = self.read
+        if size - offset > SOME or self.dense or not self.framer.raw:
+            return None
+        assert self.reader is not None
+        low = 0 if self.head_len < HEAD or offset < HEAD else offset - MARK
+        data, start = self.reader.read(size - low, low), offset - low
+        if len(data) < size - low or digest(data[max(0, start - MARK) : start]) != mark:
+            return None
+        if not low and self.head_len and digest(data[: self.head_len]) != self.head:
+            return None
+        lines, end = cut(data, start)
+        if end < len(data) or max(map(len, lines)) > min(most, self.max_line):
+            return None
+        if not low:
+            self.head_len, self.head = min(HEAD, size), digest(data[:HEAD])
+        self.size = self.sure = size
+        self.at_end = True
+        self.stat = None
+        self._move(size, data[-MARK:])
+        return lines
 
     def take_last(self) -> Batch | None:
         """Read what is left of a file that can no longer grow, as it is; None where there is nothing.
@@ -528,10 +554,7 @@ class Tailer:
         read = self.read.offset
         ask = size
         if not self.compression:
-            stat = self.glimpse
-            if stat is None or stat.size < self.size:  # shorter since, or what was seen of it then is old
-                stat = self.reader.stat()
-            self.stat, self.glimpse = stat, None
+            stat = self.stat = self.reader.stat()
             ask = min(size, stat.size - at)
             if ask <= 0:  # nothing new, or a file system that does not know the size
                 self.stat, ask = None, min(size, GLANCE)

@@ -237,6 +237,14 @@ class Tapped:
         self._sink.send(topic, messages, report, alone=alone)
         self._offer(self._source, report, messages, lambda _: topic, None, None)
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        """Hand on, and show."""
+        self._sink.send_few(topic, messages, reports)
+        at = 0
+        for report, count in reports:
+            self._offer(self._source, report, messages.cut(slice(at, at + count)), lambda _: topic, None, None)
+            at += count
+
     def send_each(
         self,
         topic: str,

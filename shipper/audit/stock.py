@@ -81,4 +81,4 @@ class _Nowhere:
     def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError
 
-    fits = hold = send = send_each = push = poll = close = _never
+    fits = hold = send = send_few = send_each = push = poll = close = _never

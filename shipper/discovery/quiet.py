@@ -27,6 +27,7 @@ QUIET_FOR = 10.0  # seconds
 ROUND = 0.8  # seconds in which each file of a quiet directory is looked at once, at most ...
 ROUND_LEAST = 0.1  # ... and at least ...
 LOOK = 0.0005  # ... for each of its files so many
+REST = ROUND - ROUND_LEAST  # seconds for which what has changed is not looked at here
 MOST = 2500  # files that may be looked at in a round: more would cost more than a hundredth of a core
 FRESH = 60.0  # seconds for which a directory that cannot go quiet is not tried again
 
@@ -43,11 +44,12 @@ class Busy(Covered, Protocol):
 class _Round:
     """One quiet directory: how its files were when they were looked at last, and which of them are next."""
 
-    __slots__ = ("at", "began", "files", "names", "until")
+    __slots__ = ("at", "began", "files", "names", "resting", "until")
 
     def __init__(self, now: float) -> None:
         self.until = now + QUIET_FOR
         self.files: dict[bytes, State] = {}
+        self.resting: dict[bytes, float] = {}  # what had changed, until it is looked at again
         self.names: list[bytes] = []
         self.at = 0
         self.began = -math.inf
@@ -108,11 +110,15 @@ class Quiet:
                     continue
                 one.names, one.at, one.began = list(directory.contents()), 0, now
                 one.files = {name: one.files[name] for name in one.names if name in one.files}
+                one.resting = {name: until for name, until in one.resting.items() if now < until}
             upto = math.ceil(len(one.names) * min(1.0, (now - one.began) / _duration(one) + 0.02))
             for name in one.names[one.at : upto]:
+                if name in one.resting:
+                    continue  # it is hot now, or not worth more looks than any other
                 state = _state(join(directory.path, name))
                 if state is not None and one.files.get(name) != state:
                     one.files[name] = state
+                    one.resting[name] = now + REST
                     changed.update(directory.paths(name))
             one.at = max(one.at, upto)
         return changed

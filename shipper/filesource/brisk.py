@@ -2,85 +2,121 @@
 
 A line that comes by itself costs as much as hundreds that come together, and most of that is to find out what else may
 be the matter with its file. Here that is asked at once: a file that was read to its end, is the only one of its path,
-has its name, and has grown. Whatever is not just so is left to be read in its turn. What is read is verified by the
-tailer as ever, and sent, booked and acknowledged as ever. Pump thread only.
+has its name, and has grown by some whole lines. Whatever is not just so is left to be read in its turn. What is read is
+verified by the tailer as ever, a chunk for each file, booked and acknowledged as ever; it is counted and handed to the
+client together. Pump thread only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from shipper.files import BROKEN
+from shipper.events import Events
 from shipper.filesource.census import Census
 from shipper.filesource.freshness import Freshness
-from shipper.ledger import Ledger
+from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File
 from shipper.model import Clock
 from shipper.source.delivery import Delivery
 from shipper.source.sending import Sending
-from shipper.tailer import BLOCK, ContentChanged, Place, Tailer
+from shipper.tailer import Tailer
+
+
+class _Read:
+    """What was read for one topic, which takes ``limit`` bytes of a record."""
+
+    __slots__ = ("limit", "lines", "size", "tailers")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.tailers: list[Tailer] = []
+        self.lines: list[list[bytes]] = []  # of each
+        self.size = 0
+
+    def add(self, tailer: Tailer, lines: list[bytes], size: int) -> None:
+        """Take in what was read of one."""
+        self.tailers.append(tailer)
+        self.lines.append(lines)
+        self.size += size
 
 
 class Brisk:
     """The short way of one source."""
 
-    def __init__(self, census: Census, sending: Sending, delivery: Delivery, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        census: Census,
+        sending: Sending,
+        delivery: Delivery,
+        ledger: Ledger,
+        events: Events,
+        clock: Clock,
+    ) -> None:
         self._census = census
         self._sending = sending
         self._delivery = delivery
         self._ledger = ledger
+        self._events = events
         self._clock = clock
 
-    def read(self, tailers: Iterable[Tailer]) -> tuple[list[Tailer], list[Tailer]]:
-        """Read and send what files have grown by; returns those that were read, and those to be read in their turn."""
-        read: list[Tailer] = []
+    def read(self, sizes: Mapping[Tailer, int]) -> tuple[list[Tailer], list[Tailer]]:
+        """Read and send what files have grown by; returns those that were read, and those to be read in their turn.
+
+        ``sizes``: how large each is now.
+        """
         others: list[Tailer] = []
-        limits: dict[str, int | None] = {}
-        ledger, delivery, sending, now = self._ledger, self._delivery, self._sending, self._clock()
-        may = sending.plain and not (ledger.transactional or delivery.careful)
-        for tailer in tailers:
-            # What was sent just before may hold up all that follows.
-            if not may or ledger.paused or delivery.held or not self._is_simple(tailer):
-                others.append(tailer)
-                continue
+        sending, delivery, ledger, now = self._sending, self._delivery, self._ledger, self._clock()
+        if not sending.plain or ledger.transactional or delivery.careful or delivery.held:
+            return [], list(sizes)
+        topics: dict[str, _Read | None] = {}
+        room = ledger.high - ledger.in_flight
+        for tailer, size in sizes.items():
             topic = tailer.topic
-            if topic not in limits:
-                limits[topic] = sending.limit(topic)
-            if (limit := limits[topic]) is None:
+            if topic not in topics:
+                limit = sending.limit(topic)
+                topics[topic] = None if limit is None else _Read(limit)
+            found = topics[topic]
+            if found is None or room <= 0 or ledger.paused or not self._is_simple(tailer, size):
                 others.append(tailer)
                 continue
-            before = tailer.read
+            start = tailer.read.offset
             try:
-                batch = tailer.take(BLOCK, limit - len(tailer.key))
-            except (ContentChanged, *BROKEN):
-                batch = None  # told when it is read in its turn
-            if batch is None or not sending.send(tailer, batch, Place(before, before.offset, 0)):
+                lines = tailer.take_all(size, found.limit - len(tailer.key))
+            except OSError:
+                lines = None  # told when it is read in its turn
+            if lines is None:
                 others.append(tailer)
                 continue
-            read.append(tailer)
+            room -= size - start + len(lines) * (len(tailer.key) + RECORD_OVERHEAD)
+            found.add(tailer, lines, size - start)
             self._note(tailer, now)
+            if self._events.tells_reads:
+                inode = tailer.file_id.ino
+                self._events.file_read(tailer.source, tailer.path, inode, tailer.generation, start, size)
+        read: list[Tailer] = []
+        for topic, found in topics.items():
+            if found is not None and found.tailers:
+                sending.send_all(topic, found.tailers, found.lines, found.size)
+                read += found.tailers
         return read, others
 
-    def _is_simple(self, tailer: Tailer) -> bool:
+    def _is_simple(self, tailer: Tailer, size: int) -> bool:
         """Whether nothing is to be thought of but that it has grown."""
         if tailer.state is not File.IDLE or not tailer.marks or tailer.part or tailer.record or tailer.detached:
             return False
-        glimpse, path = tailer.glimpse, tailer.path
-        if glimpse is None or not glimpse.links or glimpse.size <= tailer.size or tailer.next != tailer.read.offset:
+        if size <= tailer.size or tailer.next != tailer.read.offset:
             return False
+        path = tailer.path
         lineage = self._census.lineages[path]
         return len(lineage.gens) == 1 and not lineage.holds and self._census.by_name.get(path) is tailer
 
     def _note(self, tailer: Tailer, now: float) -> None:
         """Take note of how far it was read."""
-        if not tailer.at_end:
-            self._census.grew(tailer)
-            return
-        tailer.stat = None
         tailer.quiet_size, tailer.grew_at = tailer.size, now
         acked = tailer.track.acked.offset
-        if tailer.fresh is None:
-            tailer.fresh = Freshness(now)
+        fresh = tailer.fresh
+        if fresh is None:
+            fresh = tailer.fresh = Freshness(now)
         else:
-            tailer.fresh.begin(now, acked)
-        tailer.fresh.ended(now, tailer.read.offset, acked)
+            fresh.begin(now, acked)
+        fresh.ended(now, tailer.size, acked)

@@ -214,7 +214,7 @@ class Descriptors:
         """Take ``tailer``'s open file from it, for another to go on with."""
         self._forget(tailer)
         reader = tailer.reader
-        tailer.reader = tailer.stat = tailer.glimpse = None  # how that file is says nothing of the next one
+        tailer.reader = tailer.stat = None  # how that file is says nothing of the next one
         return reader
 
     @property

@@ -1,14 +1,14 @@
 """Files that grow all the time, in directories of whose writes the kernel does not tell: looked at on a beat.
 
-``fstat`` costs a fortieth of what an event does. A file is hot from when it was read until it has not grown for
-:data:`LOOKS`; the others are found by ``discovery.quiet``, within a second. Pump thread only.
+To ask for a size costs a hundredth of what an event does. A file is hot from when it was read until it has not grown
+for :data:`LOOKS`; the others are found by ``discovery.quiet``, within a second. Pump thread only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from shipper.files import PlainReader, Stat
+from shipper.files import PlainReader
 from shipper.filesource.census import Census
 from shipper.model import Clock
 from shipper.tailer import Tailer
@@ -20,21 +20,19 @@ LOOKS = 300  # without growth, after which it is not
 class Hot:
     """The hot files of one source. ``on``: there may be any; a file that is read is one from then on."""
 
-    def __init__(self, census: Census, clock: Clock, tell: Callable[[list[Tailer]], list[Tailer]]) -> None:
+    def __init__(self, census: Census, clock: Clock, tell: Callable[[dict[Tailer, int]], list[Tailer]]) -> None:
         self.on = False
         self._census = census
-        self._tell = tell  # of those that have grown; returns which of them were read at once
+        self._tell = tell  # of those that have another size, and which; returns which of them were read at once
         self._clock = clock
         self._files: dict[Tailer, int] = {}  # with the look at which each had grown last
         self._looks = 0
-        self._grown: list[Tailer] = []  # to be read in this round
 
     def turn(self, *, on: bool) -> None:
         """Begin, or end."""
         self.on = on
         if not on:
             self._files.clear()
-            self.rest()
 
     def read(self, tailer: Tailer) -> None:
         """Take note that something was read of a file."""
@@ -53,32 +51,25 @@ class Hot:
     def look(self) -> bool:
         """Have those read that have grown; returns whether any were read at once."""
         looks = self._looks = self._looks + 1
-        cold, grown = [], []
+        cold: list[Tailer] = []
+        sizes: dict[Tailer, int] = {}
         for tailer, at in self._files.items():
             reader = tailer.reader
             if not isinstance(reader, PlainReader) or looks - at > LOOKS:
                 cold.append(tailer)
                 continue
             try:
-                found = reader.glance()
+                size = reader.size()
             except OSError:
                 cold.append(tailer)  # told when it is read
                 continue
-            if found.st_size != tailer.size:
-                tailer.glimpse = Stat.of(found)
-                grown.append(tailer)
+            if size != tailer.size:
+                sizes[tailer] = size
         for tailer in cold:
             del self._files[tailer]
-        if not grown:
+        if not sizes:
             return False
-        self._grown += grown
-        read = self._tell(grown)
+        read = self._tell(sizes)
         for tailer in read:
             self._files[tailer] = looks
         return bool(read)
-
-    def rest(self) -> None:
-        """Take note that a round has ended: what was seen in it is old by the next one."""
-        for tailer in self._grown:
-            tailer.glimpse = None
-        self._grown.clear()

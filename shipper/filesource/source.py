@@ -76,7 +76,7 @@ class FileSource(BaseSource[Tailer]):
             tools.clock,
             BLOCK,
         )
-        self._brisk = Brisk(census, self._sending, self.delivery, tools.ledger, tools.clock)
+        self._brisk = Brisk(census, self._sending, self.delivery, tools.ledger, tools.events, tools.clock)
         self._endings = Endings(
             census,
             schedule,
@@ -113,9 +113,9 @@ class FileSource(BaseSource[Tailer]):
         """Let go of what is kept open; its generations' files are closed with those of all sources."""
         self._intake.loose.close()
 
-    def _grown(self, tailers: list[Tailer]) -> list[Tailer]:
-        """Have files read that have grown; returns those that were read at once."""
-        read, others = ([], tailers) if self._leaving else self._brisk.read(tailers)
+    def _grown(self, sizes: dict[Tailer, int]) -> list[Tailer]:
+        """Have files read that have another size now; returns those that were read at once."""
+        read, others = ([], list(sizes)) if self._leaving else self._brisk.read(sizes)
         if read and self._descriptors.full:
             for tailer in read:
                 self._descriptors.touch(tailer)
@@ -412,7 +412,7 @@ class FileSource(BaseSource[Tailer]):
             if not isinstance(tailer.reader, PlainReader):
                 continue
             try:
-                size = tailer.reader.glance().st_size
+                size = tailer.reader.size()
             except OSError:
                 continue  # told when it is read
             if size > tailer.size:

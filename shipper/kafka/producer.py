@@ -177,6 +177,16 @@ class Producer:
         self._few_keys += messages.all_keys
         self._few_reports.append((report, len(messages)))
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        """Queue ``messages`` of several small chunks; otherwise as :meth:`send`."""
+        self._waits()
+        if topic != self._few_for or len(self._few_values) >= MANY:
+            self._hand_over()
+            self._few_for = topic
+        self._few_values += messages.values
+        self._few_keys += messages.all_keys
+        self._few_reports += reports
+
     def _hand_over(self) -> None:
         """Queue what a few calls of ``send`` had to send: the client's price is for each call."""
         if self._few_reports:

@@ -155,6 +155,13 @@ class TransactionalProducer(Producer):
         """Queue ``messages``, in order; ``report`` is told of each once."""
         self._send(Run(topic, messages, None, None), report)
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        """Queue ``messages`` of several small chunks; otherwise as :meth:`send`."""
+        at = 0
+        for report, count in reports:
+            self.send(topic, messages.cut(slice(at, at + count)), report)
+            at += count
+
     def send_each(
         self,
         topic: str,

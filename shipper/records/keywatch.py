@@ -6,6 +6,7 @@ Pure; looks at a few records of each chunk, and says each thing once.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shipper.model import Messages
@@ -46,7 +47,11 @@ class KeyWatch:
             self._seen.update(messages.all_keys[::STEP])
         else:
             self._seen[messages.key(0)] += looks
-        total = self._total = self._total + looks
+        self._total += looks
+        return self._judge()
+
+    def _judge(self) -> Hot | None:
+        total = self._total
         if total < WINDOW:
             return None
         ((key, count),) = self._seen.most_common(1)
@@ -57,6 +62,16 @@ class KeyWatch:
             return None
         self._hot_told = True
         return Hot(key, count / total)
+
+    def hot_of(self, chunks: Iterable[tuple[bytes, int]]) -> Hot | None:
+        """Take note of chunks of one key each, and of how many records; otherwise as :meth:`hot`."""
+        if self._hot_told:
+            return None
+        for key, records in chunks:
+            looks = -(-records // STEP)
+            self._seen[key] += looks
+            self._total += looks
+        return self._judge()
 
     def unresolved(self, records: int, fallbacks: int) -> bool:
         """Take note of how many records of a chunk have the fallback key; whether none ever had another, said once."""

@@ -9,7 +9,7 @@ settled. With transactions the commit or the abort says what became of everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from shipper.events import Events
@@ -113,6 +113,13 @@ class Delivery:
         elif stream not in self._begun:
             self._begun = dict.fromkeys([*self.inside(), stream])
 
+    def sent_all(self, streams: list[Any]) -> None:
+        """Take note that a chunk of each was sent, and nothing of it that is no whole line, or may be refused."""
+        self.unsettled.update(dict.fromkeys(streams))
+        if self._begun:
+            for stream in streams:
+                self._begun.pop(stream, None)
+
     @property
     def careful(self) -> bool:
         """Whether records may have to be passed over, or go alone."""
@@ -124,16 +131,22 @@ class Delivery:
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
-    def acked(self, stream: Stream, *, saved: bool = False) -> None:
-        """Take note that a stream's acked position has moved; ``saved``: and that its checkpoint says so already."""
-        self.pace.taken()
-        self.passed(stream, saved=saved)
+    def acked(self, streams: Iterable[Stream], *, saved: bool = False) -> None:
+        """Take note that acked positions have moved; ``saved``: and that their checkpoints say so already."""
+        records = 0
+        for stream in streams:
+            self.pace.taken()
+            records += self._passed(stream, saved=saved)
+        self._events.records_acked(self.name, records)
 
-    def passed(self, stream: Stream, *, saved: bool = False) -> None:
-        """Take note that a stream's acked position has moved, over a dead letter perhaps."""
+    def passed(self, stream: Stream) -> None:
+        """Take note that a stream's acked position has moved over a dead letter."""
+        self._events.records_acked(self.name, self._passed(stream, saved=False))
+
+    def _passed(self, stream: Stream, *, saved: bool) -> int:
+        """Take note that an acked position has moved; returns over how many records that were acknowledged."""
         records = stream.track.take_resolved()
         self.delivered += records
-        self._events.records_acked(self.name, records)
         if not saved:
             self._keeper.changed(stream)
         self._backoff = 0.0
@@ -145,6 +158,7 @@ class Delivery:
             if not self.unsettled:
                 self._trial = False
             self._keeper.settled(stream)
+        return records
 
     def _unbury(self, stream: Stream) -> None:
         """Forget which parts were safe in the dead letters of what is acknowledged."""

@@ -15,7 +15,7 @@ from typing import Any
 from shipper.config import SourceConfig
 from shipper.events import Events
 from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position
-from shipper.model import Clock, LongLine, Sink, TopicState
+from shipper.model import Clock, LongLine, Messages, Sink, TopicState
 from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
 from shipper.records.keywatch import KeyWatch
 from shipper.source.delivery import Delivery
@@ -122,6 +122,31 @@ class Sending:
             chunk = self._book(stream, batch, shaped, alone, start, trial=large)
             self._hand_over(stream, shaped, chunk, alone=narrow)
         return True
+
+    def send_all(self, topic: str, streams: list[Any], read: list[list[bytes]], size: int) -> None:
+        """Send the lines that were read last of some streams of one topic, each one chunk; they have ``size`` bytes.
+
+        Where :attr:`plain` and nothing is to be thought of but that: none of them may have to go alone.
+        """
+        values: list[bytes] = []
+        keys: list[bytes] = []
+        chunks: list[tuple[bytes, int]] = []
+        reports: list[tuple[Chunk, int]] = []
+        book = self._ledger.track
+        for stream, lines in zip(streams, read, strict=True):
+            count = len(lines)
+            weight = sum(map(len, lines)) + count * (1 + len(stream.key) + RECORD_OVERHEAD)
+            reports.append((book(stream.track, stream.read, count, weight), count))
+            values += lines
+            keys += [stream.key] * count
+            chunks.append((stream.key, count))
+        self._delivery.sent_all(streams)
+        self._events.records_sent(self.name, len(values), size)
+        if (
+            hot := self._watch.hot_of((stream.key, len(lines)) for stream, lines in zip(streams, read, strict=True))
+        ) is not None:
+            self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
+        self.sink.send_few(topic, Messages(values, keys), reports)
 
     def _is_plain(self, stream: Stream, batch: Batch) -> bool:
         """Whether ``batch`` goes as it is, as nearly all do: nothing in it may have to go alone, or be passed over."""

@@ -104,6 +104,12 @@ class Client:
             self._sent(sent)
             self.queue.append(sent)
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        at = 0
+        for report, count in reports:
+            self.send(topic, messages.cut(slice(at, at + count)), report)
+            at += count
+
     def send_each(
         self,
         topic: str,

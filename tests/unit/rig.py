@@ -84,6 +84,12 @@ class FakeSink:
     def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         self.queue += [Sent(topic, key, value, report) for key, value in messages]
 
+    def send_few(self, topic: str, messages: Messages, reports: Sequence[tuple[DeliveryReport, int]]) -> None:
+        at = 0
+        for report, count in reports:
+            self.send(topic, messages.cut(slice(at, at + count)), report)
+            at += count
+
     def send_each(
         self,
         topic: str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import cast
 
 import pytest
@@ -20,13 +19,13 @@ class Reader(PlainReader):
     """An open file of some size, or one that cannot be looked at."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.bytes = 0
         self.error: OSError | None = None
 
-    def glance(self) -> os.stat_result:
+    def size(self) -> int:
         if self.error is not None:
             raise self.error
-        return os.stat_result((0, FILE.ino, FILE.dev, 1, 0, 0, self.size, 0, 0, 0))
+        return self.bytes
 
 
 class Names:
@@ -51,8 +50,9 @@ class Rig:
         self.hot = Hot(cast("Census", self.names), lambda: self.now, self._tell)
         self.hot.turn(on=True)
 
-    def _tell(self, grown: list[Tailer]) -> list[Tailer]:
-        self.names.grown += grown
+    def _tell(self, sizes: dict[Tailer, int]) -> list[Tailer]:
+        assert sizes == {self.tailer: self.reader.bytes}
+        self.names.grown += sizes
         return self.at_once
 
     def look(self) -> bool:
@@ -60,10 +60,6 @@ class Rig:
         self.names.grown.clear()
         self.hot.look()
         return bool(self.names.grown)
-
-    def keeps(self) -> bool:
-        """Whether what was seen is kept for the read."""
-        return self.tailer.glimpse is not None
 
 
 @pytest.fixture
@@ -74,31 +70,18 @@ def rig() -> Rig:
 def test_what_was_read_is_looked_at_until_it_has_not_grown_for_long(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
     assert not rig.look()
-    rig.reader.size = 5
+    rig.reader.bytes = 5
     assert rig.look()
     rig.tailer.size = 5
     assert not any(rig.look() for _ in range(LOOKS))
-    rig.reader.size = 10
+    rig.reader.bytes = 10
     assert not rig.look()  # the looks at all files of a directory find it
-
-
-def test_what_was_seen_in_a_round_is_not_believed_in_the_next(rig: Rig) -> None:
-    rig.hot.read(rig.tailer)
-    rig.reader.size = 5
-    assert rig.look()
-    assert rig.keeps()
-    rig.hot.rest()
-    assert not rig.keeps()
-    assert rig.look()
-    rig.hot.turn(on=False)
-    assert not rig.keeps()
-    assert not rig.look()
 
 
 def test_a_name_that_may_have_changed_is_hot_if_it_grew_lately(rig: Rig) -> None:
     rig.tailer.grew_at = rig.now - WARM - 1
     rig.hot.modified({b"/a"})
-    rig.reader.size = 5
+    rig.reader.bytes = 5
     assert not rig.look()
     rig.tailer.grew_at = rig.now
     rig.hot.modified({b"/a", b"/b"})
@@ -107,7 +90,7 @@ def test_a_name_that_may_have_changed_is_hot_if_it_grew_lately(rig: Rig) -> None
 
 def test_what_is_closed_or_cannot_be_looked_at_is_left_to_who_reads_it(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
-    rig.reader.size = 5
+    rig.reader.bytes = 5
     rig.reader.error = OSError(5, "Input/output error")
     assert not rig.look()
     rig.reader.error = None
@@ -122,14 +105,14 @@ def test_nothing_is_hot_while_the_kernel_tells_of_everything(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
     rig.tailer.grew_at = rig.now
     rig.hot.modified({b"/a"})
-    rig.reader.size = 5
+    rig.reader.bytes = 5
     assert not rig.look()
 
 
 def test_what_is_read_at_once_stays_hot_and_is_told(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
     for size in range(1, 2 * LOOKS):
-        rig.reader.size = size
+        rig.reader.bytes = size
         rig.at_once = [rig.tailer] if size <= LOOKS else []
         assert rig.hot.look() is (size <= LOOKS)
         rig.tailer.size = size

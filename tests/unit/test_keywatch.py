@@ -38,6 +38,15 @@ def test_one_file_of_several_that_carries_nearly_all_is_told() -> None:
     watch = KeyWatch(asks=False)
     told = [watch.hot(chunk(b"quiet" if n % 50 == 0 else b"busy")) for n in range(WINDOW)]
     assert told[-1] is not None
+
+
+def test_of_chunks_that_are_told_of_together_each_counts_by_its_records() -> None:
+    watch = KeyWatch(asks=False)
+    told = [watch.hot_of([(b"busy", STEP * 19), (b"quiet", 1)]) for _ in range(WINDOW // 20 + 1)]
+    assert [one is None for one in told] == [*[True] * (WINDOW // 20), False]
+    assert told[-1] is not None
+    assert (told[-1].key, round(told[-1].share, 2)) == (b"busy", 0.95)
+    assert watch.hot_of([(b"busy", WINDOW * STEP)]) is None
     assert told[-1].key == b"busy"
 
 

@@ -35,9 +35,6 @@ class Rig:
     def look(self) -> None:
         self.looks += 1
 
-    def rest(self) -> None:
-        """Nothing is kept."""
-
     def beat(self, computing: float = 0.0) -> int:
         """Do a round; returns how often it has looked until now."""
         self.pulse.beat(self.now)

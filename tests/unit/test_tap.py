@@ -94,6 +94,15 @@ def test_what_is_shown_is_what_the_sink_gets(bench: Bench) -> None:
     assert bench.fetch() == Gathered([], 0, 0)
 
 
+def test_chunks_that_are_sent_together_are_shown_each(bench: Bench) -> None:
+    bench.taps.open("one", Wish("s"))
+    tapped = bench.taps.through("s", bench.sink)
+    messages = Messages([b"1", b"2", b"3"], [b"a", b"a", b"b"])
+    tapped.send_few("t", messages, [(Chunk(), 2), (Chunk(), 1)])
+    assert [sent.value for sent in bench.sink.queue] == [b"1", b"2", b"3"]
+    assert [(one.key, one.value) for one in bench.fetch().records] == [(b"a", b"1"), (b"a", b"2"), (b"b", b"3")]
+
+
 def test_it_is_a_sample_and_says_of_how_many(bench: Bench) -> None:
     bench.taps.open("one", Wish(rate=10))
     values = [b"%d" % number for number in range(1000)]
