@@ -143,7 +143,8 @@ class Census:
         if tailer not in lineage.gens or tailer is lineage.gens[-1] or tailer.part or tailer.record:
             return
         before = lineage.gens[lineage.gens.index(tailer) :]
-        if any(t.read.offset or t.state is not File.WAITING for t in before[1:]):
+        others = (t for t in before[1:] if t.file_id != tailer.file_id)  # what was in its file before it is older
+        if any(t.read.offset or t.state is not File.WAITING for t in others):
             return
         after = [*before[1:], tailer]
         self._number(after, before)

@@ -1578,3 +1578,18 @@ def test_what_was_known_by_its_size_alone_is_not_lost_where_it_is_compressed() -
         ("look",),
         ("compress", 1, 0, 0),
     )
+
+
+def test_what_goes_on_in_a_file_comes_after_what_was_in_it_before_and_keeps_its_id_over_a_kill() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("no_topic", 0),
+        ("delete", 0, 0),
+        ("write", 0, 0, 0),
+        ("wait", 1),
+        ("kill",),
+        ("restore", 0, 1),
+        ("start", 0),
+        ("beat",),
+        ("kill",),
+    )

@@ -179,6 +179,18 @@ def test_a_name_that_is_no_rotation_tells_no_age(case: Case) -> None:
     assert case.census.lineages[first.path].gens == [first, other]
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_what_goes_on_under_the_paths_name_is_younger_than_what_was_begun_in_the_same_file(
+    case: Case, *, same: bool
+) -> None:
+    first, second = (case.census.new(case.seen("app.log", inode)) for inode in (1, 2))
+    second.read = Position(3, b"m")
+    case.census.unbind(second)
+    first.file_id = second.file_id if same else FileId(1, 3)
+    case.census.let_be_newest(first)
+    assert case.census.lineages[first.path].gens == ([second, first] if same else [first, second])
+
+
 def test_what_was_saved_as_empty_and_rotated_is_known_to_have_been_empty(case: Case) -> None:
     saved = [replace(case.checkpoint(name, inode), offset=0) for name, inode in (("app.log", 1), ("app.log.1", 2))]
     case.census.restore(saved)
