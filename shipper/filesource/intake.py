@@ -131,9 +131,7 @@ class Intake:
             os.path.dirname(name) for one in waiting for name in (one.path, self._also(one)) if name
         )
         # What has lost its name since the look is younger than what was seen with it, and older than what has it now.
-        gone = {one.file_id: one for one in waiting if one.file_id in self.loose and one.file_id not in found}
-        self.loose.nameless &= gone.keys()
-        found = gone | found
+        found = self.loose.gone(waiting, found) | found
         return [
             one
             for id_, one in found.items()

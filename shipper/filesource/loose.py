@@ -71,6 +71,24 @@ class Loose:
         self.nameless |= {one.file_id for one in unknown}
         return unknown
 
+    def gone(self, seen: Iterable[Seen], found: dict[FileId, Seen]) -> dict[FileId, Seen]:
+        """Return which of the files that were ``seen`` are open, and not among those that were ``found`` after that.
+
+        What was older then is so still, if it has no younger name: else another file has got its id.
+        """
+        ordered = self.in_order(seen)
+        gone = {one.file_id: one for one in ordered if one.file_id in self and one.file_id not in found}
+        self.nameless &= gone.keys()
+        older: set[FileId] = set()
+        for one in ordered:
+            if one.file_id in gone and one.file_id not in self.nameless:
+                self._elders[one.file_id] = set(older)
+            there = found.get(one.file_id)
+            if there is not None and there.path != there.base and there.rank <= one.rank:
+                older.add(one.file_id)
+        self.nameless |= gone.keys()
+        return gone
+
     def in_order(self, waiting: Iterable[Seen]) -> list[Seen]:
         """Return the files of each path in their order: the rotated ones, oldest first, then the one that it names.
 

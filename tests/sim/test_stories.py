@@ -1593,3 +1593,18 @@ def test_what_goes_on_in_a_file_comes_after_what_was_in_it_before_and_keeps_its_
         ("beat",),
         ("kill",),
     )
+
+
+def test_what_has_lost_its_name_since_it_was_seen_comes_before_what_has_been_rotated_since() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("race", 17, "replace", 0, 0),
+        ("rotate", 0, 1),
+        ("stop",),
+        ("rotate", 0, 1),
+        ("race", 17, "rotate_chain", 0, 2),
+        ("rotate", 0, 1),
+        ("start", 0),
+        ("rotate", 0, 1),
+        ("compress", 0, 0, 1),
+    )

@@ -53,6 +53,21 @@ def test_what_is_only_there_because_it_is_open_comes_first_but_after_its_elders(
     assert FileId(1, 9) not in loose
 
 
+def test_what_has_lost_its_name_is_younger_than_what_was_rotated_before_and_older_than_what_was_since(
+    case: Case, tmp_path: Path
+) -> None:
+    loose = Loose(case.census)
+    loose.hold(FileId(1, 9), reader(tmp_path / "held"))
+    before = [one("app.log", 9), one("app.log.1", 1), one("app.log.3", 3)]
+    # The third was deleted, and the next file got its inode; the first is gone, and after it another was rotated.
+    now = [one("app.log", 3), one("app.log.1", 4), one("app.log.2", 1)]
+    gone = loose.gone(before, {seen.file_id: seen for seen in now})
+    assert list(gone) == [FileId(1, 9)]
+    order = [seen.file_id.ino for seen in loose.in_order([*now, *gone.values()])]
+    assert order == [1, 9, 4, 3]
+    loose.close()
+
+
 def test_what_is_open_is_given_away_once_and_the_rest_closed(case: Case, tmp_path: Path) -> None:
     loose = Loose(case.census)
     held = reader(tmp_path / "held")
