@@ -39,6 +39,7 @@ def bounds(client: Any, topic: str, partition: int, timeout: float) -> tuple[int
 
 
 def _ask(client: Any, where: TopicPartition, until: float) -> int:
+    moving: Any = None
     while True:
         left = until - time.monotonic()
         try:
@@ -49,6 +50,10 @@ def _ask(client: Any, where: TopicPartition, until: float) -> int:
             error = found.error
         except KafkaException as raised:
             error = raised.args[0]
-        if error.code() not in MOVING or left <= AGAIN:
+        if error.code() in MOVING:
+            moving = error
+        elif moving is not None and error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001 - it is public
+            error = moving  # it says why no answer came in time
+        if error is not moving or left <= AGAIN:
             raise KafkaException(error)
         time.sleep(AGAIN)

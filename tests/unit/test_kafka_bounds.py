@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from shipper.config import KafkaConfig
 from shipper.errors import ConnectError
@@ -78,7 +78,21 @@ def test_an_audit_asks_again_too(broker: FaultyBroker) -> None:
 
 
 def test_an_audit_says_which_partition_has_no_leader(broker: FaultyBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "ASK", 0.2)
+    monkeypatch.setattr(topics, "ASK", 1.5)  # a busy machine takes long to connect
     broker.fail(Api.LIST_OFFSETS, *[KafkaError.NOT_LEADER_FOR_PARTITION] * 1000)
     with pytest.raises(ConnectError, match=r"topic t, partition 0: .*NOT_LEADER"):
         TopicReader(KafkaConfig(bootstrap_servers=broker.bootstrap), ["t"], timeout=DEADLINE)
+
+
+def test_where_the_time_is_over_it_is_said_why_and_not_that_it_is() -> None:
+    answers = [KafkaError.NOT_LEADER_FOR_PARTITION]
+
+    class Slow:
+        """Is told of no leader, and then of nothing."""
+
+        def offsets_for_times(self, *_: object, **__: object) -> list[TopicPartition]:
+            raise KafkaException(KafkaError(answers.pop() if answers else KafkaError._TIMED_OUT))
+
+    with pytest.raises(KafkaException) as raised:
+        bounds(Slow(), "t", 0, 0.2)
+    assert raised.value.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
