@@ -66,7 +66,9 @@ def test_beats_that_were_missed_are_not_made_up_for(rig: Rig) -> None:
     assert rig.pulse.due == pytest.approx(rig.now + BEAT)
 
 
-@pytest.mark.parametrize(("computing", "beat"), [(BEAT / 8, BEAT), (BEAT, SHARE * BEAT), (1.0, LONGEST)])
+@pytest.mark.parametrize(
+    ("computing", "beat"), [(BEAT / 2 / SHARE, BEAT), (BEAT * 2 / SHARE, BEAT * 2), (1.0, LONGEST)]
+)
 def test_it_gets_longer_with_what_is_computed(rig: Rig, computing: float, beat: float) -> None:
     rig.beat(computing)
     assert rig.pulse.due == pytest.approx(100.0 + beat)
