@@ -388,7 +388,7 @@ class Tailer:
         if not low and self.head_len and digest(data[: self.head_len]) != self.head:
             return None
         lines, end = cut(data, start)
-        if end < len(data) or max(map(len, lines)) > min(most, self.max_line):
+        if end < len(data) or len(lines) > MAX_LINES or max(map(len, lines)) > min(most, self.max_line):
             return None
         if not low:
             self.head_len, self.head = min(HEAD, size), digest(data[:HEAD])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shipper.ledger import RECORD_OVERHEAD
-from shipper.tailer import SOME, Tailer
+from shipper.tailer import MAX_LINES, SOME, Tailer
 from tests.unit.bench import Bench
 
 FIRST = "a"
@@ -127,8 +127,8 @@ def test_what_may_be_refused_is_left_to_its_turn(bench: Bench, monkeypatch: pyte
     assert bench.lines[1:] == [FIRST, "b2", "x" * 40]
 
 
-def test_what_is_very_much_is_left_to_its_turn(bench: Bench) -> None:
-    lines = [f"{number:099d}" for number in range(SOME // 100 + 1)]
+@pytest.mark.parametrize("lines", [["x" * 99] * (SOME // 100 + 1), ["x"] * (MAX_LINES + 1)])
+def test_what_is_very_much_is_left_to_its_turn(bench: Bench, lines: list[str]) -> None:
     append(bench.root / "app.log", *lines)
     assert not bench.source.hot.look()
     assert bench.source.hungry

@@ -684,6 +684,16 @@ def test_few_wait_for_the_answer_to_those_before_them_but_not_for_long(broker: F
     assert client.taken[5:] == [[b"6"]]  # nothing is left behind: its report is still to come
 
 
+def test_chunks_that_are_given_together_are_reported_each(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
+    broker.make(TOPIC)
+    producer, first, second = make(), Reports(), Reports()
+    ready(producer)
+    producer.send_few(TOPIC, Messages([b"1", b"2", b"3"], [b"a", b"a", b"b"]), [(first, 2), (second, 1)])
+    poll_until(producer, "the reports", lambda: producer.push() and len(first) + len(second) == 3)
+    assert (first.arrived, second.arrived) == (2, 1)
+    assert sorted(values_in(broker)) == [b"1", b"2", b"3"]
+
+
 def test_it_goes_after_a_while_though_more_comes(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, first = make(), Reports()
