@@ -21,6 +21,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,6 @@ class Broker:
             formatting = self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
             if formatting.wait():
                 raise RuntimeError(f"Kafka's storage could not be formatted:\n{self._log.read_text()}")
-            self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
             self.start()
         except BaseException:
             self.close()
@@ -175,6 +175,11 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        """A client for what only the admin interface does."""
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     @property
     def pid(self) -> int:
@@ -204,11 +209,12 @@ class Broker:
         thaw(self.pid)
 
     def restore(self) -> None:
-        """Undo every fault, for the next test."""
+        """Undo every fault, for the next test, which may be one that watches what this process has open."""
         self.proxy.heal()
         if self._process is not None and self._process.poll() is None:
             self.resume()
         self.start()
+        vars(self).pop("admin", None)
 
     def create_topic(self, name: str, partitions: int = 3, **config: str) -> None:
         """Create a topic; return when it is there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.kafka import transactions
 from tests.harness.mock import MockCluster
 from tests.harness.rig import Rig
 
@@ -24,3 +25,9 @@ def rig(cluster: MockCluster, request: pytest.FixtureRequest, tmp_path: Path) ->
     made = Rig(tmp_path, cluster.bootstrap, topic)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def nobody_asks_for_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded broker does not say what a topic's policy is, and a client of this process lives until it does."""
+    monkeypatch.setattr(transactions, "when_unfit", lambda *_: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ class World:
         for producer in self._made:
             producer.close(0)
         self.broker.forgive(*Api)
+        self._made.clear()
+        gc.collect()  # else clients go on looking for a broker that is gone, and tests that come later wonder about it
 
     def topic(self) -> str:
         """Make a topic that no other test has."""
