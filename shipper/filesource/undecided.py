@@ -48,15 +48,18 @@ class Case:
     def became(self, one: Seen) -> bool:
         """Whether ``one``, which has the id, is the file of its path, rotated since perhaps."""
         before = self.one
-        grown = one.size >= before.size and one.mtime_ns >= before.mtime_ns
-        return self.own and grown and (before.base, before.compression) == (one.base, one.compression)
+        return self.own and self._grown(one) and (before.base, before.compression) == (one.base, one.compression)
 
     def concerns(self, one: Seen) -> bool:
         """Whether ``one``, which has the id, can be the file, renamed perhaps; else the id was given to another."""
         before = self.one
         kind = (before.base, before.compression, before.path == before.base)
         same = before.path == one.path or (before.size, before.mtime_ns) == (one.size, one.mtime_ns)
+        same |= one.rank < before.rank and self._grown(one)  # rotated further while it was written to
         return same and kind == (one.base, one.compression, one.path == one.base)
+
+    def _grown(self, one: Seen) -> bool:
+        return one.size >= self.one.size and one.mtime_ns >= self.one.mtime_ns
 
     def given_up(self, now: float) -> bool:
         """Whether an incomplete file has not changed for so long that nothing waits for it any more."""

@@ -1608,3 +1608,28 @@ def test_what_has_lost_its_name_since_it_was_seen_comes_before_what_has_been_rot
         ("rotate", 0, 1),
         ("compress", 0, 0, 1),
     )
+
+
+def test_what_waits_for_a_file_that_is_being_compressed_waits_for_it_under_an_older_name_too() -> None:
+    holds(
+        ("write", 0, 0, 0),
+        ("look",),
+        ("rotate", 0, 1),
+        ("copytruncate", 0, 0, 1),
+        ("compress", 0, 0, 1),
+        ("copytruncate", 0, 0, 0),
+        ("rotate", 0, 0),
+    )
+
+
+def test_what_waits_for_a_file_that_cannot_be_judged_waits_for_it_though_it_has_grown_and_is_rotated_again() -> None:
+    holds(
+        ("faults",),
+        ("deep",),
+        ("rotate_chain", 1, 3),
+        ("break", 1, 2),
+        ("race", 6, "write_late", 1),
+        ("wait", 0),
+        ("replace", 1, 1),
+        ("rotate", 1, 0),
+    )
