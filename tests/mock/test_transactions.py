@@ -10,10 +10,10 @@ from confluent_kafka import KafkaError
 from shipper.errors import ProducerFatal
 from shipper.kafka.hanging import Found, Look, Partition
 from shipper.kafka.transactions import Outcome
-from shipper.model import TopicState
+from shipper.model import Messages, TopicState
 from tests.harness.mock_errors import Api
 from tests.harness.wait import eventually
-from tests.mock.world import Sent, World, opened, poll_until, ready
+from tests.mock.world import Sent, World, commit, opened, poll_until, ready
 
 
 @pytest.fixture
@@ -106,3 +106,13 @@ def test_a_transaction_that_is_open_after_it_was_aborted_takes_a_new_client(
     opened(heir)  # it ends what it can, and knows that the rest is another's
     assert heir._clearing.known.others == {(topic, 0): 0}
     ready(heir, topic)
+
+
+def test_several_small_chunks_are_reported_one_by_one(world: World) -> None:
+    topic = world.topic()
+    producer = opened(world.transactional())
+    ready(producer, topic)
+    first, second = Sent(producer, topic), Sent(producer, topic)
+    producer.send_few(topic, Messages([b"a", b"b", b"c"], b"k"), [(first, 2), (second, 1)])
+    assert commit(producer) is Outcome.COMMITTED
+    assert (first.errors, second.errors) == ([None, None], [None])
