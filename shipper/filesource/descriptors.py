@@ -1,7 +1,8 @@
 """How many log files may be open at once, over all sources, and which one gives way. Pump thread only.
 
 Unread files are held open as far as the limit allows: an open descriptor is the only thing that keeps a deleted file's
-bytes. One that was read to its end and still has its name gives way first, the one not read for longest before others.
+bytes. One that was read to its end and still has its name gives way first, the one not read for longest before others;
+never one that is in use.
 
 Where the system gives no more, the limit falls to what is open, and rises again step by step.
 """
@@ -64,6 +65,7 @@ class Descriptors:
         self._spare: dict[Tailer, None] = {}  # some of them that can give way, perhaps
         self._skip = 0  # questions to be answered without a look at all of them
         self._beyond: dict[Tailer, None] = {}  # opened when as many were open as may be
+        self._used: list[Tailer] = []  # by whoever asks for another just now
 
     def __len__(self) -> int:
         return len(self._open)
@@ -120,10 +122,20 @@ class Descriptors:
         """
         beyond = tailer.reader is None and not self.room()
         try:
-            yield tailer.reader is not None or self._open_now(tailer)
+            with self.in_use(tailer):
+                yield tailer.reader is not None or self._open_now(tailer)
         finally:
             if beyond and _has_name(tailer):
                 self.close(tailer)
+
+    @contextmanager
+    def in_use(self, tailer: Tailer) -> Iterator[None]:
+        """Let ``tailer``'s file, which is to be gone on with, not give way to any that are looked into meanwhile."""
+        self._used.append(tailer)
+        try:
+            yield
+        finally:
+            self._used.remove(tailer)
 
     def _open_now(self, tailer: Tailer) -> bool:
         try:
@@ -182,15 +194,18 @@ class Descriptors:
             while self._spare:
                 tailer = next(iter(self._spare))
                 del self._spare[tailer]
-                if _may_close(tailer):
+                if self._can_give_way(tailer):
                     return tailer
             if self._skip:
                 self._skip -= 1
                 return None
-            self._spare = dict.fromkeys(islice(filter(_may_close, self._open), FEW))
+            self._spare = dict.fromkeys(islice(filter(self._can_give_way, self._open), FEW))
             self._skip = len(self._open) // SELDOM if len(self._spare) < FEW else 0
             if not self._spare:
                 return None
+
+    def _can_give_way(self, tailer: Tailer) -> bool:
+        return tailer not in self._used and _may_close(tailer)
 
     def _yield(self, behind: Sequence[Tailer]) -> bool:
         last = next((t for t in reversed(behind) if t.reader is not None and _has_name(t)), None)

@@ -102,7 +102,9 @@ class Intake:
         changed = [now for case in filled if (now := looks.now(case.one)) is not None and now.size != case.one.size]
         known = self._census.lineages[tailer.path].members()
         finished = [t for t in known if t.finished and not (t.detached or t.compression)]
-        return [*self._parting.released(t for t in finished if t.reader is not None or looks.has_changed(t)), *changed]
+        with self._descriptors.in_use(tailer):
+            released = self._parting.released(t for t in finished if t.reader is not None or looks.has_changed(t))
+        return [*released, *changed]
 
     def _decide_all(self, waiting: list[Seen]) -> list[Seen]:
         """Decide what unknown files are; returns those of a path of which one has moved on: their order is not sure."""
@@ -249,7 +251,7 @@ class Intake:
         assert tailer.reader is not None
         verdict = Verdict.NEW
         if others := [other for other in self._census.lineages[tailer.path].members() if other is not tailer]:
-            with contextlib.closing(self._parting.at_hand(others)) as opened:
+            with self._descriptors.in_use(tailer), contextlib.closing(self._parting.at_hand(others)) as opened:
                 verdict, _ = identify(tailer.reader, length(tailer.reader), opened, (), looks.size_now)
         tailer.unseen = False
         if verdict not in (Verdict.CONTINUES, Verdict.COPY):

@@ -1633,3 +1633,16 @@ def test_what_waits_for_a_file_that_cannot_be_judged_waits_for_it_though_it_has_
         ("replace", 1, 1),
         ("rotate", 1, 0),
     )
+
+
+def test_a_file_that_was_read_does_not_give_way_to_one_that_is_looked_into_before_its_lines_are_sent() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("few_open", 1),
+        ("race", 5, "write", 0, 0, 0),
+        ("rotate", 0, 0),
+        ("write", 0, 0, 0),
+        ("look",),
+        ("replace", 0, 1),
+        ("write_late", 0),
+    )

@@ -177,6 +177,23 @@ def test_what_is_deleted_while_it_is_open_for_a_moment_stays_open(held: Held) ->
     assert second.reader is None
 
 
+def test_what_is_in_use_does_not_give_way_to_another(held: Held) -> None:
+    used, borrowed, idle = (held.read(name) for name in "abc")
+    with held.fds.in_use(used), held.fds.borrow(borrowed):
+        with held.fds.in_use(used), held.fds.borrow(borrowed):
+            held.read("d")
+        assert idle.reader is None
+        held.backlog("e")
+        assert not held.fds.room()
+        with held.fds.borrow(idle):
+            assert all(tailer.reader is not None for tailer in (used, borrowed, idle))
+        assert idle.reader is None
+    held.read("f")
+    assert used.reader is None
+    held.read("g")
+    assert borrowed.reader is None
+
+
 def test_what_was_moved_away_is_closed_for_another_only_when_all_of_it_was_read(held: Held) -> None:
     moved, done = held.read("a"), held.read("b")
     held.backlog("c")
