@@ -17,6 +17,7 @@ from shipper.files import (
     NotRegularError,
     PackedReader,
     PlainReader,
+    Stat,
     fingerprint_at,
     leads_to,
     open_reader,
@@ -317,11 +318,8 @@ class Intake:
             case = self._undecided.cases.get(one.file_id)
             if case is not None and case.why is Why.OVERWRITTEN and not case.ready:
                 raise Unsure(Why.OVERWRITTEN)
-            # What has been written over meanwhile is judged by what it holds when it is its turn.
-            changed = one.path != one.base and reader.stat() != before
             self._may_have(one, size)
-            self._new(one, reader)
-            census.by_id[one.file_id].unseen |= changed
+            self._new(one, reader, before if one.path != one.base else None)
             return True
         return False
 
@@ -372,8 +370,12 @@ class Intake:
         except OSError:
             return False  # taken for two files: its lines are rather sent twice than lost
 
-    def _new(self, one: Seen, reader: PlainReader | PackedReader | None = None) -> None:
-        """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone."""
+    def _new(self, one: Seen, reader: PlainReader | PackedReader | None = None, judged: Stat | None = None) -> None:
+        """Begin a generation; ``reader`` is kept as far as files may be open, and where its name is gone.
+
+        ``judged``: how a rotated file was when it was judged. One that has been written over since is judged by what it
+        holds when it is its turn: that may be what is known of it.
+        """
         census = self._census
         census.left.take_up(one.file_id)
         tailer = census.new(one, nameless=one.file_id in self.loose.nameless)
@@ -382,8 +384,10 @@ class Intake:
             reader = self.loose.take(one.file_id)
         if reader is None:
             return
+        tailer.unseen = judged is not None
         with contextlib.suppress(*BROKEN):  # told when it is read
             tailer.learn(reader)
+            tailer.unseen = judged is not None and reader.stat() != judged
         if self._descriptors.room() or one.file_id in self.loose.nameless or not leads_to(one.path, one.file_id):
             self._keep_open(tailer, one, reader)
         else:

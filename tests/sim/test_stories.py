@@ -1646,3 +1646,17 @@ def test_a_file_that_was_read_does_not_give_way_to_one_that_is_looked_into_befor
         ("replace", 0, 1),
         ("write_late", 0),
     )
+
+
+def test_what_is_copied_over_a_rotated_file_just_when_it_has_been_judged_is_not_what_was_judged() -> None:
+    holds(
+        ("rotate", 0, 1),
+        ("race", 12, "copytruncate", 1, 0, 1),
+        ("kill",),
+        ("start", 0),
+        ("write", 1, 0, 0),
+        ("fatal", 0, 0),
+        ("race", 16, "copytruncate", 1, 0, 0),
+        ("wait", 0),
+        ("compress", 1, 0, 0),
+    )
