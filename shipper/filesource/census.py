@@ -266,6 +266,9 @@ class Census:
             tailer.seen_empty = empty and saved.seen_as != saved.path
             if (older := self.by_id.get(saved.file_id)) is not None:
                 older.detached = True
+            before = self.by_name.get(saved.seen_as)  # that has lost the name since: another one may have its id now
+            if before is not None and not (before.size or before.read.offset or before.compression):
+                before.seen_empty = True
             self.bind(tailer, saved.file_id, saved.seen_as)
         for lineage in self.lineages.values():
             lineage.advance()

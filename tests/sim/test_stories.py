@@ -1660,3 +1660,16 @@ def test_what_is_copied_over_a_rotated_file_just_when_it_has_been_judged_is_not_
         ("wait", 0),
         ("compress", 1, 0, 0),
     )
+
+
+def test_what_was_empty_and_has_lost_its_name_is_not_what_has_its_id_after_a_restart() -> None:
+    holds(
+        ("setup", 0, 1, 0),
+        ("truncate", 0, 0),
+        ("brokers_away",),
+        ("fatal", 0, 0),
+        ("replace", 0, 1),
+        ("wait", 0),
+        ("stop",),
+        ("copytruncate", 0, 0, 0),
+    )
