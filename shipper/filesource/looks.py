@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from shipper.discovery import rotation
+from shipper.files import leads_to
 from shipper.model import Checkpoint, FileId, Seen
 from shipper.tailer import Tailer
 
@@ -36,6 +37,11 @@ def has_shrunk(tailer: Tailer) -> bool:
     """Whether a generation's file is there, and smaller than what is known to be of it."""
     found = _stat(tailer.seen_as, tailer.file_id)
     return found is not None and found.st_size < tailer.sure
+
+
+def is_replaced(tailer: Tailer) -> bool:
+    """Whether another file has the name of a generation's file."""
+    return os.path.exists(tailer.seen_as) and not leads_to(tailer.seen_as, tailer.file_id)
 
 
 def size_now(tailer: Tailer) -> int:

@@ -104,14 +104,19 @@ class Parting:
                 yield tailer
 
     def _may_be_shredded(self, tailer: Tailer) -> bool:
-        """Whether other bytes in a rotated file may be a shredder's: its own are in a compressed file beside it."""
+        """Whether other bytes in a rotated file may be a shredder's: its own are in a compressed file beside it.
+
+        Where another file has its name now, that one's are in it, unless it is seen to begin as its own.
+        """
+        beside = not looks.is_replaced(tailer)
         for path in looks.compressed_beside(tailer.seen_as):
             try:
                 with contextlib.closing(open_reader(self._files, path, rotation.compression(path))) as packed:
-                    if not tailer.head_len or begins_as(packed, tailer):
+                    if begins_as(packed, tailer) or (beside and not tailer.head_len):
                         return True
             except FileNotFoundError:
                 continue
             except BROKEN:
-                return True  # it cannot be told
+                if beside:
+                    return True  # it cannot be told
         return False

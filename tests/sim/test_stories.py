@@ -1673,3 +1673,18 @@ def test_what_was_empty_and_has_lost_its_name_is_not_what_has_its_id_after_a_res
         ("stop",),
         ("copytruncate", 0, 0, 0),
     )
+
+
+def test_what_was_copied_over_a_rotated_file_is_no_shredding_beside_the_compressed_form_of_what_has_its_name() -> None:
+    holds(
+        ("race", 0, "copytruncate", 1, 0, 3),
+        ("race", 0, "write", 1, 3, 0),
+        ("rotate", 1, 1),
+        ("no_topic", 0),
+        ("race", 5, "write", 1, 1, 0),
+        ("wait", 0),
+        ("copytruncate", 1, 0, 0),
+        ("look",),
+        ("rotate_chain", 1, 3),
+        ("compress", 1, 0, 1),
+    )

@@ -60,3 +60,15 @@ def test_a_generation_is_held_against_its_file_as_that_is_now(tmp_path: Path) ->
     assert now() == (True, False, 7)
     log.unlink()
     assert now() == (False, False, 5)
+
+
+def test_a_file_is_replaced_where_another_has_its_name_and_not_where_none_has(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    case = Case(tmp_path)
+    tailer = case.census.new(seen(log))
+    assert not looks.is_replaced(tailer)
+    log.rename(tmp_path / "app.log.1")
+    assert not looks.is_replaced(tailer)
+    log.write_bytes(b"two\n")
+    assert looks.is_replaced(tailer)
