@@ -142,9 +142,7 @@ class Sending:
             chunks.append((stream.key, count))
         self._delivery.sent_all(streams)
         self._events.records_sent(self.name, len(values), size)
-        if (
-            hot := self._watch.hot_of((stream.key, len(lines)) for stream, lines in zip(streams, read, strict=True))
-        ) is not None:
+        if (hot := self._watch.hot_of(chunks)) is not None:
             self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
         self.sink.send_few(topic, Messages(values, keys), reports)
 
