@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from shipper.config import FileConfig
 from shipper.files import BROKEN, Files, fingerprint_at, open_reader
 from shipper.filesource import framers
+from shipper.filesource.left import unread
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileState, Fingerprint, Seen, new_uid
 
 STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a time
@@ -25,7 +26,7 @@ def _of(config: FileConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
     at_end = config.start_at == "end" or old
     # The end of a compressed file is the end of all that will ever be in it.
     if one.path != one.base or (at_end and one.compression):
-        return _left(config, one, files)
+        return unread(config.name, one, FileState.LEFT, _fingerprint(one, files), uid=new_uid())
     return _watched(config, one, files, at_end=at_end)
 
 
@@ -70,23 +71,6 @@ def _end(config: FileConfig, one: Seen, files: Files) -> tuple[int, Fingerprint]
         return 0, NO_FINGERPRINT
     finally:
         reader.close()
-
-
-def _left(config: FileConfig, one: Seen, files: Files) -> Checkpoint:
-    """Return what is kept of a file that is left alone."""
-    return Checkpoint(
-        uid=new_uid(),
-        source=config.name,
-        path=one.base,
-        seen_as=one.path,
-        file_id=one.file_id,
-        generation=0,
-        offset=0,
-        fingerprint=_fingerprint(one, files),
-        size=one.size,
-        state=FileState.LEFT,
-        compression=one.compression,
-    )
 
 
 def _fingerprint(one: Seen, files: Files) -> Fingerprint:

@@ -27,6 +27,23 @@ class _Known:
         return replace(self.saved, revision=revision)
 
 
+def unread(source: str, one: Seen, state: FileState, fingerprint: Fingerprint, *, uid: str) -> Checkpoint:
+    """Return what is saved of a file that is known and not read."""
+    return Checkpoint(
+        uid=uid,
+        source=source,
+        path=one.base,
+        seen_as=one.path,
+        file_id=one.file_id,
+        generation=0,
+        offset=0,
+        fingerprint=fingerprint,
+        size=one.size,
+        state=state,
+        compression=one.compression,
+    )
+
+
 Index = dict[bytes, tuple[FileId, ...]]  # of most names there is one
 
 
@@ -56,21 +73,7 @@ class Left(dict[FileId, Checkpoint]):
     def leave(self, one: Seen, state: FileState, fingerprint: Fingerprint) -> None:
         """Note a file that is known and not read."""
         old = self.get(one.file_id)
-        self._note(
-            Checkpoint(
-                uid=old.uid if old else new_uid(),
-                source=self._source,
-                path=one.base,
-                seen_as=one.path,
-                file_id=one.file_id,
-                generation=0,
-                offset=0,
-                fingerprint=fingerprint,
-                size=one.size,
-                state=state,
-                compression=one.compression,
-            )
-        )
+        self._note(unread(self._source, one, state, fingerprint, uid=old.uid if old else new_uid()))
 
     def has_changed(self, one: Seen) -> bool:
         """Whether one that was seen may hold other bytes now."""
