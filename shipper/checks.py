@@ -18,7 +18,7 @@ from shipper.journal.reader import try_file
 from shipper.journal.survey import Survey
 from shipper.kafka.check import Finding, Level, check_connection
 from shipper.kafka.check_exactly_once import check_exactly_once
-from shipper.model import Seen, show_path
+from shipper.model import Seen, counted, show_path
 from shipper.records import Naming
 from shipper.records.naming import OF_FILES, PATH
 
@@ -97,8 +97,3 @@ def connect(config: Config, matches: Matches) -> Sequence[Finding]:
     if reached and config.kafka.delivery == "exactly_once":
         found += check_exactly_once(config.kafka, instance_of(config.shipper))
     return found
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``number`` and its noun: "1 file", "2 files"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

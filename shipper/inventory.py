@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shipper.checks import Matches, counted
+from shipper.checks import Matches
 from shipper.config import Config
 from shipper.discovery import Watched, list_files
 from shipper.events import Events
 from shipper.journal import cursor
-from shipper.model import Checkpoint, FileId, FileState, Seen, SourceState, show_path
+from shipper.model import Checkpoint, FileId, FileState, Seen, SourceState, counted, show_path
 
 HEADINGS = ("source", "state", "generation", "acked", "size", "behind", "file")
 RIGHT = {"generation", "acked", "size", "behind"}

@@ -332,3 +332,8 @@ def show_path(path: bytes) -> str:
     """Return ``path`` for people: control characters and invalid bytes are escaped."""
     text = path.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``number`` and its noun for people: "1 file", "2 files"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

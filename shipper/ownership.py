@@ -51,35 +51,37 @@ def _wrong(path: Path, found: os.stat_result, *, is_parent: bool) -> str:
         return ""
     trusted = {0, os.geteuid()}
     if found.st_uid not in trusted:
-        to = " or ".join(_user(uid) for uid in sorted(trusted))
-        return f"belongs to {_user(found.st_uid)}; chown it to {to}: chown {_user(os.geteuid())} {shown}"
+        to = " or ".join(user(uid) for uid in sorted(trusted))
+        return f"belongs to {user(found.st_uid)}; chown it to {to}: chown {user(os.geteuid())} {shown}"
     if is_parent and found.st_mode & stat.S_ISVTX:
         return ""  # as /tmp: nobody can put anything in the place of what is there
     who = ""
     if found.st_mode & stat.S_IWOTH:
         who = "everybody"
     elif found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, found.st_uid):
-        who = f"the group {_group(found.st_gid)}"
+        who = f"the group {group(found.st_gid)}"
     return f"{who} can write; chmod go-w {shown}" if who else ""
 
 
 def _is_private(gid: int, uid: int) -> bool:
     """Whether a group is there for one user only, as many systems make one for each, with a umask to go with it."""
     try:
-        group, user = grp.getgrgid(gid), pwd.getpwuid(uid)
+        of, owner = grp.getgrgid(gid), pwd.getpwuid(uid)
     except KeyError:
         return False
-    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+    return of.gr_name == owner.pw_name and set(of.gr_mem) <= {owner.pw_name}
 
 
-def _user(uid: int) -> str:
+def user(uid: int) -> str:
+    """Return a user's name, or number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _group(gid: int) -> str:
+def group(gid: int) -> str:
+    """Return a group's name, or number where it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

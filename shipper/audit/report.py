@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from shipper.audit.findings import FileReport, Missing, Report, SourceReport, Tally
-from shipper.model import show_path
+from shipper.model import counted, show_path
 
 COLUMNS = {
     "lines": "lines",
@@ -73,7 +73,7 @@ def _source(source: SourceReport) -> dict[str, Any]:
 def _missing(report: Report) -> Iterator[str]:
     for source in report.sources:
         if lost := source.tally.missing:
-            yield f"{source.name}: {_counted(lost, 'line')} missing"
+            yield f"{source.name}: {counted(lost, 'line')} missing"
             shown = [one for file in source.files for one in file.missing]
             for one in shown[:10]:
                 yield f"  {_line(one)}"
@@ -91,9 +91,9 @@ def _verdict(tally: Tally) -> str:
     if not judged:
         return "Nothing could be judged: no line is known to have been sent."
     if tally.missing:
-        said = f"{tally.missing:,} of {_counted(judged, 'line')} missing"
+        said = f"{tally.missing:,} of {counted(judged, 'line')} missing"
     else:
-        said = f"Nothing is missing: {_counted(tally.delivered, 'line')} delivered"
+        said = f"Nothing is missing: {counted(tally.delivered, 'line')} delivered"
         if tally.dead_letters:
             said += f", {tally.dead_letters:,} in the dead letters"
     more = []
@@ -132,12 +132,8 @@ def _notes(report: Report) -> Iterator[str]:
             if file.why:
                 yield f"{source.name}: {show_path(file.seen_as)}: not judged: {file.why}"
         if source.left:
-            yield f"{source.name}: {_counted(source.left, 'file')} left alone at the first scan, not judged"
+            yield f"{source.name}: {counted(source.left, 'file')} left alone at the first scan, not judged"
         if source.gone:
-            yield f"{source.name}: {_counted(source.gone, 'file')} gone from the disk, not judged"
+            yield f"{source.name}: {counted(source.gone, 'file')} gone from the disk, not judged"
     for topic, number in report.others.items():
-        yield f"topic {topic}: {_counted(number, 'record')} without a line on disk: of files that are gone, or not ours"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+        yield f"topic {topic}: {counted(number, 'record')} without a line on disk: of files that are gone, or not ours"

@@ -12,6 +12,7 @@ import click
 from shipper.cli.options import config_option
 from shipper.errors import EditError, Exit, StateError
 from shipper.logs import LogWriter
+from shipper.model import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,6 @@ def list_(config_file: Path, source: str | None, paths: tuple[bytes, ...], *, as
     """
     from shipper import config, inventory
     from shipper.checkpoints import snapshot
-    from shipper.checks import counted
 
     loaded = config.load(config_file)
     states = snapshot.read(loaded.shipper.state_dir)
@@ -100,7 +100,6 @@ def reset(config_file: Path, source: str | None, paths: tuple[bytes, ...], *, ev
     """
     from shipper import config
     from shipper.checkpoints.edit import Editor
-    from shipper.checks import counted
 
     if not (source or paths or everything):
         raise click.UsageError("say what: --source NAME, a PATH, or --all")
@@ -127,7 +126,6 @@ def rename(config_file: Path, old: str, new: str) -> int:
     """Give the checkpoints of source OLD to source NEW, when its name was changed in the configuration."""
     from shipper import config, deadletters
     from shipper.checkpoints.edit import Editor
-    from shipper.checks import counted
 
     loaded = config.load(config_file)
     with Editor(loaded.shipper.state_dir) as editor:
@@ -160,7 +158,6 @@ def gc(config_file: Path, *, dry_run: bool, away: bool, yes: bool) -> int:
     from shipper import config, inventory
     from shipper.checkpoints import snapshot
     from shipper.checkpoints.edit import Editor
-    from shipper.checks import counted
     from shipper.events import Events
     from shipper.model import show_path
 

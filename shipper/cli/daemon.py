@@ -14,6 +14,7 @@ from shipper.cli.options import config_option
 from shipper.errors import Exit, StateError
 from shipper.events import LEVELS
 from shipper.logs import FORMATS, LogWriter
+from shipper.model import counted
 
 if TYPE_CHECKING:
     from shipper.checks import Matches
@@ -68,7 +69,7 @@ def check(config_file: Path, *, connect: bool, show: bool) -> int:
         problems += finding.level is Level.PROBLEM
         click.echo(f"warning: {finding}" if finding.level is Level.WARNING else str(finding), file=report)
     if problems:
-        click.echo(checks.counted(problems, "problem") + ".", err=True)
+        click.echo(counted(problems, "problem") + ".", err=True)
     return Exit.FAILED if problems else Exit.DONE
 
 

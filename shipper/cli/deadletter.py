@@ -10,6 +10,7 @@ import click
 from shipper.cli.options import config_option
 from shipper.errors import Exit
 from shipper.logs import LogWriter
+from shipper.model import counted
 
 
 @click.group()
@@ -22,7 +23,7 @@ def deadletter() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the record's bytes as base64.")
 def deadletter_list(config_file: Path, *, as_json: bool) -> int:
     """Show the dead letters, oldest first: which file and offset, how large, and why they were refused."""
-    from shipper import checks, config, deadletters, replay
+    from shipper import config, deadletters, replay
 
     letters = deadletters.open_letters(config.load(config_file).shipper.state_dir)
     count = used = 0
@@ -35,7 +36,7 @@ def deadletter_list(config_file: Path, *, as_json: bool) -> int:
         finally:
             letters.close()
     if not as_json:
-        click.echo(f"{checks.counted(count, 'dead letter')}; {used:,} bytes used." if count else "No dead letters.")
+        click.echo(f"{counted(count, 'dead letter')}; {used:,} bytes used." if count else "No dead letters.")
     return Exit.DONE
 
 
@@ -48,14 +49,14 @@ def deadletter_replay(config_file: Path, timeout: float, *, as_json: bool) -> in
 
     They arrive behind what was delivered meanwhile. What is refused again stays; then the exit status is 1.
     """
-    from shipper import checks, config, replay
+    from shipper import config, replay
     from shipper.events import Events
 
     done = replay.replay(config.load(config_file), Events(LogWriter(level="warning")), timeout)
     if as_json:
         click.echo(json.dumps(done._asdict(), ensure_ascii=False))
     else:
-        click.echo(f"{checks.counted(done.delivered, 'dead letter')} delivered and removed, {done.left:,} left.")
+        click.echo(f"{counted(done.delivered, 'dead letter')} delivered and removed, {done.left:,} left.")
         for reason, count in done.reasons.items():
             click.echo(f"{count:,} left: {reason}", err=True)
     return Exit.FAILED if done.left else Exit.DONE

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from shipper import framing
-from shipper.checks import counted, matching
+from shipper.checks import matching
 from shipper.demo.stage import BEAT, MAX_LINE, PATIENCE, Stage
 from shipper.demo.verify import Contents
 from shipper.demo.view import Row, View
@@ -18,7 +18,7 @@ from shipper.discovery import Watched
 from shipper.errors import ShipperError
 from shipper.events import Events
 from shipper.logs import LogWriter
-from shipper.model import Seen, show_path
+from shipper.model import Seen, counted, show_path
 
 EXCLUDE = ["*.gz", "*.bz2", "*.xz", "*.zst"]  # their lines are not in the file as they are
 MOST_ROWS = 12

@@ -7,7 +7,6 @@ nothing. One thread, and no other may run meanwhile: the user is the process's.
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import pwd
 import stat
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shipper.model import show_path
+from shipper.ownership import group, user
 
 
 @contextlib.contextmanager
@@ -80,20 +80,9 @@ def _refused(path: bytes, verb: str, needed: int) -> str:
     found = os.stat(path)
     said = f"{shown} may not be {verb} by {user_name()}: {stat.filemode(found.st_mode)} {_names(found)}"
     if found.st_mode & needed:
-        return f'{said}; group "{_group(found.st_gid)}" may'
+        return f'{said}; group "{group(found.st_gid)}" may'
     return f"{said}; give that user read access, with its group's bits or with setfacl"
 
 
 def _names(found: os.stat_result) -> str:
-    try:
-        owner = pwd.getpwuid(found.st_uid).pw_name
-    except KeyError:
-        owner = str(found.st_uid)
-    return f"{owner}:{_group(found.st_gid)}"
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
+    return f"{user(found.st_uid)}:{group(found.st_gid)}"

@@ -129,7 +129,7 @@ TABLE = {
         "errors model events config discovery checkpoints journal checks", "", "puts what is saved beside what is there"
     ),
     "explain": Row(
-        f"{CORE} source tailer discovery checkpoints filesource checks",
+        f"{CORE} ownership source tailer discovery checkpoints filesource checks",
         "",
         "asks the daemon's own rules",
     ),
