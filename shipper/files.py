@@ -119,26 +119,26 @@ class Files:
         finally:
             place.close()
 
-    def fstat(self, fd: int, op: str = "log.fstat") -> Stat:
+    def fstat(self, fd: int) -> Stat:
         """Return what matters of an open file."""
         if self._fault:
-            self._fault(op)
+            self._fault("log.fstat")
         return Stat.of(os.fstat(fd))
 
-    def size(self, fd: int, op: str = "log.fstat") -> int:
+    def size(self, fd: int) -> int:
         """Return the size of an open file at a quarter of what :meth:`fstat` costs: for who looks often."""
         if self._fault:
-            self._fault(op)
+            self._fault("log.fstat")
         return os.lseek(fd, 0, os.SEEK_END)  # nobody reads where that leads: every read says where
 
-    def pread(self, fd: int, size: int, offset: int, op: str = "log.read") -> bytes:
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file.
 
         All of them are of one content: where the file is cut short and written anew between two calls, what the first
         one gave is all.
         """
         if self._fault:
-            self._fault(op)
+            self._fault("log.read")
         data = os.pread(fd, size, offset)
         if len(data) == size or not data:
             return data
@@ -152,32 +152,37 @@ class Files:
             got += len(data)
         return b"".join(pieces)
 
-    def unmounted(self, path: bytes, file_id: FileId, op: str = "log.unmounted") -> bool:
+    def unmounted(self, path: bytes, file_id: FileId) -> bool:
         """Whether the directory of ``path`` is away, or on another file system: that says nothing of a file in it.
 
         Of a symbolic link, the directory that it leads to.
         """
         if self._fault:
-            self._fault(op)
+            self._fault("log.unmounted")
         try:
             return os.stat(os.path.dirname(os.path.realpath(path))).st_dev != file_id.dev
         except OSError:
             return True
 
-    def close(self, fd: int, op: str = "log.close") -> None:
+    def close(self, fd: int) -> None:
         """Close a descriptor."""
         if self._fault:
-            self._fault(op)
+            self._fault("log.close")
         os.close(fd)
+
+
+def stat_of(path: bytes, file_id: FileId) -> os.stat_result | None:
+    """Return how a file is by its name; None where that does not lead to it."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found if FileId(found.st_dev, found.st_ino) == file_id else None
 
 
 def leads_to(path: bytes, file_id: FileId) -> bool:
     """Whether a name leads to a file."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return FileId(found.st_dev, found.st_ino) == file_id
+    return stat_of(path, file_id) is not None
 
 
 class Reader(Protocol):
@@ -297,12 +302,12 @@ def open_reader(files: Files, path: bytes, compression: str) -> PlainReader | Pa
         raise
 
 
-def fingerprint_at(reader: Reader, offset: int, head_max: int = HEAD) -> Fingerprint:
+def fingerprint_at(reader: Reader, offset: int) -> Fingerprint:
     """Return the fingerprint of a file for ``offset``, read from the file as it is now.
 
-    The head covers at most ``head_max`` bytes, also beyond the offset: the bytes of a log do not change.
+    The head may go beyond the offset: the bytes of a log do not change.
     """
-    head = reader.read(min(HEAD, head_max), 0)
+    head = reader.read(HEAD, 0)
     start = max(0, offset - MARK)
     mark = head[start:offset] if offset <= len(head) else reader.read(offset - start, start)
     return Fingerprint(len(head), digest(head), offset, digest(mark))

@@ -95,11 +95,6 @@ class CheckpointStore:
         return None if name is None else self._path.with_name(name)
 
     @property
-    def failing(self) -> str | None:
-        """Why nothing can be saved at present, as a sentence; None while all is well."""
-        return self._failing
-
-    @property
     def interval(self) -> float:
         """How many seconds are between two saves now; submitting more often is of no use."""
         return min(INTERVAL, max(INTERVAL_FIRST, INTERVAL_YOUNG * (self._clock() - self._opened_at)))

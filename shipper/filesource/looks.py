@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from shipper.discovery import rotation
-from shipper.files import leads_to
-from shipper.model import Checkpoint, FileId, Seen
+from shipper.files import leads_to, stat_of
+from shipper.model import Checkpoint, Seen
 from shipper.tailer import Tailer
 
 
 def now(one: Seen) -> Seen | None:
     """Return how a file is now; None where its name leads elsewhere."""
-    found = _stat(one.path, one.file_id)
+    found = stat_of(one.path, one.file_id)
     return None if found is None else one._replace(size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
@@ -29,13 +29,13 @@ def as_seen(left: Checkpoint) -> Seen:
 
 def has_changed(tailer: Tailer) -> bool:
     """Whether a generation's file is there, and has another size than was seen."""
-    found = _stat(tailer.seen_as, tailer.file_id)
+    found = stat_of(tailer.seen_as, tailer.file_id)
     return found is not None and found.st_size != tailer.size
 
 
 def has_shrunk(tailer: Tailer) -> bool:
     """Whether a generation's file is there, and smaller than what is known to be of it."""
-    found = _stat(tailer.seen_as, tailer.file_id)
+    found = stat_of(tailer.seen_as, tailer.file_id)
     return found is not None and found.st_size < tailer.sure
 
 
@@ -46,18 +46,10 @@ def is_replaced(tailer: Tailer) -> bool:
 
 def size_now(tailer: Tailer) -> int:
     """Return how large a generation's file is, of which a late writer's last lines may not have been seen yet."""
-    found = _stat(tailer.seen_as, tailer.file_id)
+    found = stat_of(tailer.seen_as, tailer.file_id)
     return tailer.size if found is None else max(tailer.size, found.st_size)
 
 
 def compressed_beside(path: bytes) -> list[bytes]:
     """Return the compressed forms of a file that are there, by their names."""
     return [path + ending for ending in rotation.COMPRESSIONS if os.path.exists(path + ending)]
-
-
-def _stat(path: bytes, file_id: FileId) -> os.stat_result | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found if FileId(found.st_dev, found.st_ino) == file_id else None

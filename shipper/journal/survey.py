@@ -80,14 +80,14 @@ class Survey:
                     continue  # gone meanwhile, or no directory
 
 
-def directories(config: JournalConfig, machine: str | None = None) -> Iterator[str]:
-    """Yield patterns of the directories that the source's journal is in. ``machine``: its id, by default this one's."""
+def directories(config: JournalConfig) -> Iterator[str]:
+    """Yield patterns of the directories that the source's journal is in."""
     if config.directory:
         plain = glob.escape(config.directory)
         yield plain
         yield f"{plain}/*"
         return
-    name = glob.escape(machine if machine is not None else _machine_id())
+    name = glob.escape(_machine_id())
     for root in ROOTS:
         if config.namespace == "*":
             yield f"{root}/{name}"

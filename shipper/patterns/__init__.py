@@ -94,9 +94,7 @@ def compile(  # noqa: A001 - the same as re.compile, and safe
     )
 
 
-def check(
-    pattern: str, engine: Engine = "re", flags: int = 0, *, search: bool = True, linear: bool = False
-) -> PatternError | None:
+def check(pattern: str, engine: Engine = "re", flags: int = 0, *, linear: bool = False) -> PatternError | None:
     """Return what is wrong with ``pattern``, if anything. ``linear``: it has to be fit for a text of any length."""
     try:
         data = encode(pattern)
@@ -104,23 +102,18 @@ def check(
             _compile_re2(data, flags)
             return None
         _compile(data, flags)
-        if growth(data, flags, search=search, newlines=True).degree == math.inf:
+        if growth(data, flags, search=True, newlines=True).degree == math.inf:
             return PatternError("could take longer than anybody waits: it tries exponentially many ways", WAY_OUT)
-        degree, factor = growth(data, flags, search=search, newlines=False)
+        degree, factor = growth(data, flags, search=True, newlines=False)
         if degree > 2 or factor > MOST_FACTOR:
             return PatternError("could take longer than anybody waits: its repetitions multiply", WAY_OUT)
-        if linear and growth(data, flags, search=search, newlines=True).degree > 1:
+        if linear and growth(data, flags, search=True, newlines=True).degree > 1:
             return PatternError("takes a time that grows with the square of a line's length", WAY_OUT)
     except TooLarge:
         return PatternError("is too large to tell how long it may take", 'make it smaller, or add engine = "re2"')
     except PatternError as error:
         return error
     return None
-
-
-def limit_of(pattern: str, engine: Engine = "re", flags: int = 0, *, search: bool = True, newlines: bool = True) -> int:
-    """Return how many bytes a text may have that ``pattern`` looks at, 0 for any."""
-    return 0 if engine == "re2" else _limit(encode(pattern), flags, search=search, newlines=newlines)
 
 
 def template(replace: str, pattern: str, engine: Engine = "re") -> bytes:

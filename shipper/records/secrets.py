@@ -158,14 +158,14 @@ def _literal(needle: bytes, view: View = _same) -> Hint:
     return Hint(view, lambda text, at: text.find(needle, at))
 
 
-def _regex(pattern: bytes, view: View = _same) -> Hint:
+def _regex(pattern: bytes) -> Hint:
     search = re.compile(pattern).search
 
     def find(text: bytes, at: int) -> int:
         match = search(text, at)
         return -1 if match is None else match.start()
 
-    return Hint(view, find)
+    return Hint(_same, find)
 
 
 def _digits(text: bytes) -> bytes:

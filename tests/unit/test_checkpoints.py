@@ -115,7 +115,6 @@ def test_a_new_store_is_empty_and_private(state: Path, log: Log) -> None:
     with opened(state, log) as s:
         assert s.load() == {}
         assert s.set_aside is None
-        assert s.failing is None
         assert not s.reread("nginx")
         s.submit([checkpoint()])
         assert s.flush(TIMEOUT)
@@ -738,7 +737,6 @@ def test_a_full_disk_is_told_and_nothing_submitted_is_lost(state: Path, log: Log
         assert fields["unsaved"] == 500
         assert "sending goes on" in fields["then"]
         s.load()  # the thread is done with that
-        assert s.failing == fields["reason"]
         assert not s.flush(0)
         with pytest.raises(StateError, match=r'cannot record the first scan of source "api" .* full'):
             s.record_first_scan("api", [checkpoint(f"f{i}", i, source="api") for i in range(500)])
@@ -747,7 +745,6 @@ def test_a_full_disk_is_told_and_nothing_submitted_is_lost(state: Path, log: Log
         clock.now += 1000
         s.load()  # wakes it, which a real clock does
         assert s.flush(TIMEOUT)
-        assert s.failing is None
         s.record_first_scan("api", [])
     assert log.names()["checkpoints.recovered"] == 1
     with opened(state, log) as s:

@@ -272,10 +272,10 @@ def plain(path: Path) -> PlainReader:
     return reader
 
 
-def fingerprint_holds(path: Path, before: bytes, after: bytes, offset: int, head_max: int = HEAD) -> bool:
+def fingerprint_holds(path: Path, before: bytes, after: bytes, offset: int) -> bool:
     path.write_bytes(before)
     reader = plain(path)
-    fingerprint = fingerprint_at(reader, offset, head_max)
+    fingerprint = fingerprint_at(reader, offset)
     path.write_bytes(after)
     holds = matches(reader, fingerprint)
     reader.close()
@@ -304,10 +304,6 @@ def test_one_other_byte_in_the_head_or_before_the_offset_is_noticed(tmp_path: Pa
 def test_a_file_that_is_shorter_than_the_offset_is_another(tmp_path: Path, offset: int) -> None:
     content = b"x" * 3 * HEAD
     assert not fingerprint_holds(tmp_path / "a", content, content[: offset - 1], offset)
-
-
-def test_a_head_may_be_limited(tmp_path: Path) -> None:
-    assert fingerprint_holds(tmp_path / "a", b"head" * 100, b"head" + b"other" * 100, 0, head_max=4)
 
 
 def test_what_has_no_fingerprint_is_never_recognised(tmp_path: Path) -> None:

@@ -59,7 +59,6 @@ def test_what_was_removed_is_made_anew_and_holds_everything_again(state: Path, l
         assert s.renewals == 1
         s.submit([checkpoint("a", 17), checkpoint("b", 8)], whole="nginx")
         assert s.flush(TIMEOUT)
-        assert s.failing is None
         with pytest.raises(StateBusy):
             statedir.hold(state)
     with opened(state, log) as s:
@@ -131,7 +130,6 @@ def test_it_is_noticed_although_there_is_nothing_to_save(state: Path, log: Log) 
         retry(s, clock)
         hidden.rename(parent)
         retry(s, clock)
-        assert s.failing is None
         assert log.names()["checkpoints.recovered"] == 1
         assert s.renewals == 0
 
