@@ -248,7 +248,7 @@ def test_only_events_makes_log_lines(path: Path) -> None:
         ("checkpoints/store.py", "from .. import kafka", "imports kafka"),
         ("kafka/probe.py", "import shipper.checkpoints.store as s", "imports checkpoints"),
         ("kafka/probe.py", "from sqlite3 import connect", "imports sqlite3"),
-        ("tailer.py", "import logging.handlers", "imports logging"),
+        ("tailer/lines.py", "import logging.handlers", "imports logging"),
         ("config/load.py", "import yaml", "imports yaml"),
         ("novelty.py", "", "novelty has no row"),
         ("__init__.py", "from shipper import errors", "imports errors"),

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipper import tailer as tailer_module
 from shipper.files import Files
 from shipper.framing import Framer, encodings, partials
 from shipper.framing import multiline as ml
 from shipper.framing.framer import Group
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId
 from shipper.tailer import Batch, Tailer
+from shipper.tailer import lines as tailer_lines
 
 START = ml.begins_at(re.compile(rb"^\+").search)
 MAX_LINE = 30
@@ -293,8 +293,8 @@ def test_a_long_line_without_an_end_waits_for_it(tmp_path: Path) -> None:
 def test_the_end_of_a_very_long_line_is_looked_for_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tailer_module, "BLOCK", 64)
-    monkeypatch.setattr(tailer_module, "SEARCH", 256)
+    monkeypatch.setattr(tailer_lines, "BLOCK", 64)
+    monkeypatch.setattr(tailer_lines, "SEARCH", 256)
     log = tmp_path / "a.log"
     log.write_bytes(("x" * 1000 + "\nnext\n").encode("utf-16"))
     for splits in (False, True):
@@ -324,7 +324,7 @@ def test_a_line_without_an_end_costs_no_more_memory_than_max_line(tmp_path: Path
     finally:
         tracemalloc.stop()
     assert taken > size - 3 * max_line if splits else not taken
-    assert peak < 12 * max_line + 2 * tailer_module.BLOCK
+    assert peak < 12 * max_line + 2 * tailer_lines.BLOCK
     t.close()
 
 
