@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.events import Events
+from shipper.events.telling import BURST, SUBJECTS
 from shipper.logs import LogWriter, listening
 from shipper.logs.lines import json_line, text_line, text_value
-from shipper.telling import BURST, SUBJECTS
 
 MOMENT = 1795442531.113  # 2026-11-23T14:02:11.113Z
 WHEN = "2026-11-23T14:02:11.113Z"
