@@ -14,7 +14,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from shipper.patterns.ambiguity import Facts, TooLarge, facts, growth
+from shipper.patterns.ambiguity import growth
+from shipper.patterns.facts import Facts, facts
+from shipper.patterns.states import TooLarge
 
 BUDGET = 4096**2
 """Steps of one match, at most: about a tenth of a second (measured: 0.3 to 15 ns for each of half of them)."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shipper import patterns
 from shipper.patterns import PatternError
-from shipper.patterns.ambiguity import facts, growth
+from shipper.patterns.ambiguity import growth
+from shipper.patterns.facts import facts
 
 # OWASP's and Wikipedia's examples, the outages of Stack Overflow and Cloudflare, CVEs of well-known packages, and kin.
 EXPLODING = [
