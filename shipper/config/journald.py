@@ -11,7 +11,7 @@ import msgspec
 from shipper.config import checks
 from shipper.config.keys import Key, Misfit
 from shipper.config.kinds import Choice, Duration, Mistake, NameTable, Text, Texts, near, quote
-from shipper.config.types import FileConfig, SourceConfig
+from shipper.config.sources import FileConfig, SourceConfig
 
 PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 SUFFIXES = (

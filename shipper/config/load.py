@@ -18,18 +18,10 @@ from shipper.config.expand import ExpandError, expand
 from shipper.config.journald import KINDS, JournalConfig
 from shipper.config.keys import Entry, Misfit, TableOf, keys_of
 from shipper.config.kinds import Kind, Mistake, NameTable, PropertyTable, Wrong, near, quote
+from shipper.config.sources import RECORD_RESERVE, SourceConfig
 from shipper.config.tree import Leaf, Problem, Table, Where, key_path
-from shipper.config.types import (
-    KIB,
-    RECORD_RESERVE,
-    TABLES,
-    AdminConfig,
-    Config,
-    KafkaConfig,
-    ShipperConfig,
-    SourceConfig,
-)
-from shipper.config.units import format_duration, format_size
+from shipper.config.types import TABLES, AdminConfig, Config, KafkaConfig, ShipperConfig
+from shipper.config.units import KIB, format_duration, format_size
 from shipper.errors import ConfigError
 
 

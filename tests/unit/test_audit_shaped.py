@@ -13,7 +13,7 @@ from shipper.audit.shaped import Comparing, Shaping, leaves_out
 from shipper.config import FileConfig
 from shipper.config.framing import MultilineConfig
 from shipper.config.rules import RateLimit, Redaction
-from shipper.config.types import ParseConfig
+from shipper.config.sources import ParseConfig
 from shipper.patterns import Expression
 from tests.unit.rig import PumpRig
 from tests.unit.test_pump import pass_until

@@ -19,7 +19,7 @@ from shipper.config import (
     state_dir,
 )
 from shipper.config.load import _Loader
-from shipper.config.types import MAX_LINE, RECORD_RESERVE
+from shipper.config.sources import MAX_LINE, RECORD_RESERVE
 from shipper.errors import ConfigError, Exit
 
 SHORTEST = """

@@ -11,8 +11,8 @@ import tomli
 from shipper.config import Config, KafkaConfig, ShipperConfig, load, schema, show
 from shipper.config.journald import KINDS
 from shipper.config.keys import keys_of
+from shipper.config.sources import SourceConfig
 from shipper.config.types import TABLES as PLAIN
-from shipper.config.types import SourceConfig
 from shipper.errors import ConfigError
 from shipper.events import LEVELS
 

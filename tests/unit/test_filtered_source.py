@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 
 from shipper.config import FileConfig
 from shipper.config.rules import RateLimit, Redaction
-from shipper.config.types import ParseConfig
+from shipper.config.sources import ParseConfig
 from shipper.deadletters import open_letters
 from shipper.patterns import Expression
 from tests.unit.rig import PumpRig, Sent

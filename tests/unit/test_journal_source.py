@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError
 
 from shipper import deadletters
 from shipper.config.rules import RateLimit, Redaction
-from shipper.config.types import ParseConfig, TimestampConfig
+from shipper.config.sources import ParseConfig, TimestampConfig
 from shipper.journal.reader import Change
 from shipper.ledger import Position
 from shipper.model import TopicState
