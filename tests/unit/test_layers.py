@@ -56,11 +56,12 @@ TABLE = {
         "msgspec",
         "line to record: knows neither files nor Kafka",
     ),
+    "sqlite": Row("", "sqlite3", "what every SQLite file of ours asks for: knows no table"),
     "checkpoints": Row(
-        "errors model ownership paths files events", "sqlite3", "saves what it is told: must not know of Kafka"
+        "errors model ownership paths files events sqlite", "sqlite3", "saves what it is told: must not know of Kafka"
     ),
     "deadletters": Row(
-        "errors model events checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
+        "errors model events sqlite checkpoints", "sqlite3", "keeps what nobody takes: why, is for others to say"
     ),
     "discovery": Row("model config paths files events", "watchdog", "marks what is dirty, never reads a file"),
     "source": Row("model events config ledger records", "", "what all sources do alike: knows no kind of them"),
