@@ -229,10 +229,7 @@ def _topic(
     subject = f"topic {topic}"
     state, why, partitions = judge(metadata)
     if state is TopicState.MISSING:
-        create = (
-            f"kafka-topics.sh --bootstrap-server {config.bootstrap_servers} --create --topic {topic} "
-            f"--partitions 6 --replication-factor {min(3, brokers)}"
-        )
+        create = create_topic(config, topic, 6, brokers)
         if metadata.error.code() == KafkaError.TOPIC_EXCEPTION:
             yield Finding(Level.PROBLEM, subject, why)
         elif config.allow_auto_create_topics:
@@ -242,17 +239,12 @@ def _topic(
                 Level.PROBLEM, subject, f"not found; create it: {create}, or set kafka.allow_auto_create_topics = true"
             )
         return
-    if state is TopicState.DENIED:
-        yield Finding(Level.PROBLEM, subject, f"this user may not describe it; {_allow(config, topic)}")
-        return
-    if state is TopicState.UNKNOWN:
-        yield Finding(Level.WARNING, subject, f"not usable now: {why}; ask again")
+    if (unusable := not_usable(subject, state, why, _allow(config, topic))) is not None:
+        yield unusable
         return
     replicas = min(len(p.replicas) for p in metadata.partitions.values())
     found = f"{partitions} partition{'s' * (partitions != 1)}, replication {replicas}"
-    leaderless = sum(p.leader < 0 for p in metadata.partitions.values())
-    if leaderless:
-        yield Finding(Level.WARNING, subject, f"{leaderless} of {partitions} partitions have no leader now")
+    yield from without_leader(subject, metadata.partitions)
     largest = facts.max_message_bytes(topic)
     if isinstance(largest, str):
         yield Finding(Level.OK, subject, found)
@@ -292,7 +284,36 @@ def _sizes(settings: Mapping[str, Any], subject: str, found: str, max_line: int,
 
 
 def _allow(config: KafkaConfig, topic: str) -> str:
+    return f"allow it: {add_acls(config)} --operation Describe --operation Write --topic {topic}"
+
+
+# --- what is said of any topic ----------------------------------------------------------------------------------------
+
+
+def not_usable(subject: str, state: TopicState, why: str, allow: str) -> Finding | None:
+    """Return what is wrong with a topic that may be there and cannot be used now; ``allow`` says how it can be."""
+    if state is TopicState.DENIED:
+        return Finding(Level.PROBLEM, subject, f"this user may not describe it; {allow}")
+    if state is TopicState.UNKNOWN:
+        return Finding(Level.WARNING, subject, f"not usable now: {why}; ask again")
+    return None
+
+
+def without_leader(subject: str, partitions: Mapping[int, Any]) -> Iterator[Finding]:
+    """Yield a warning where partitions have no leader."""
+    leaderless = sum(p.leader < 0 for p in partitions.values())
+    if leaderless:
+        yield Finding(Level.WARNING, subject, f"{leaderless} of {len(partitions)} partitions have no leader now")
+
+
+def create_topic(config: KafkaConfig, topic: str, partitions: int, brokers: int) -> str:
+    """Return the command that makes a topic where there are so many ``brokers``."""
     return (
-        f"allow it: kafka-acls.sh --bootstrap-server {config.bootstrap_servers} --add --allow-principal User:NAME "
-        f"--operation Describe --operation Write --topic {topic}"
+        f"kafka-topics.sh --bootstrap-server {config.bootstrap_servers} --create --topic {topic} "
+        f"--partitions {partitions} --replication-factor {min(3, brokers)}"
     )
+
+
+def add_acls(config: KafkaConfig) -> str:
+    """Return how the command begins that allows something."""
+    return f"kafka-acls.sh --bootstrap-server {config.bootstrap_servers} --add --allow-principal User:NAME"

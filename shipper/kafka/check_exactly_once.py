@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]  # re-exported, but not by its types
 
 from shipper.config import KafkaConfig
-from shipper.kafka.check import Facts, Finding, Level
+from shipper.kafka.check import Facts, Finding, Level, add_acls, create_topic, not_usable, without_leader
 from shipper.kafka.checkpoint_topic import PARTITIONS, SETTINGS, keeps, new_topic
 from shipper.kafka.errors import explain
 from shipper.kafka.probe import judge
@@ -54,15 +54,10 @@ def _topic(config: KafkaConfig, settings: dict[str, Any], client: Any, timeout: 
             refused = Facts(settings, [], timeout).refuses(new_topic(topic))
             yield _not_there(config, subject, refused, len(answer.brokers))
         return
-    if state is TopicState.DENIED:
-        yield Finding(Level.PROBLEM, subject, f"this user may not describe it; {_allow(config)}")
+    if (unusable := not_usable(subject, state, why, _allow(config))) is not None:
+        yield unusable
         return
-    if state is TopicState.UNKNOWN:
-        yield Finding(Level.WARNING, subject, f"not usable now: {why}; ask again")
-        return
-    leaderless = sum(p.leader < 0 for p in metadata.partitions.values())
-    if leaderless:
-        yield Finding(Level.WARNING, subject, f"{leaderless} of {partitions} partitions have no leader now")
+    yield from without_leader(subject, metadata.partitions)
     facts = Facts(settings, [topic], timeout)
     yield _policy(config, subject, f"{partitions} partition{'s' * (partitions != 1)}", facts)
     lacking = facts.missing(topic, AclOperation.READ, AclOperation.WRITE)
@@ -78,11 +73,8 @@ def _not_there(config: KafkaConfig, subject: str, refused: str, brokers: int) ->
         text = "not found; is created at the first start. Ask again then whether this user may read and write it"
         return Finding(Level.OK, subject, text)
     wanted = " ".join(f"--config {name}={value}" for name, value in SETTINGS.items())
-    create = (
-        f"kafka-topics.sh --bootstrap-server {config.bootstrap_servers} --create --topic {config.checkpoint_topic} "
-        f"--partitions {PARTITIONS} --replication-factor {min(3, brokers)} {wanted}"
-    )
-    text = f"not found, and this user cannot create it ({refused}); create it: {create}"
+    create = create_topic(config, config.checkpoint_topic, PARTITIONS, brokers)
+    text = f"not found, and this user cannot create it ({refused}); create it: {create} {wanted}"
     return Finding(Level.PROBLEM, subject, text)
 
 
@@ -115,7 +107,7 @@ def _transactions(config: KafkaConfig, client: Any, name: str, timeout: float) -
         # Whoever may use exactly the instance's id, as the least permission would be, is refused here too.
         text = (
             f"cannot be told, because {other} is refused, which stands in for it; to be sure, allow both: "
-            f"{_acls(config)} --operation Describe --operation Write --transactional-id {name} "
+            f"{add_acls(config)} --operation Describe --operation Write --transactional-id {name} "
             f"--transactional-id {other}"
         )
         return Finding(Level.WARNING, subject, text)
@@ -130,10 +122,6 @@ def _transactions(config: KafkaConfig, client: Any, name: str, timeout: float) -
 
 def _allow(config: KafkaConfig) -> str:
     return (
-        f"allow it: {_acls(config)} --operation Describe --operation Read --operation Write "
+        f"allow it: {add_acls(config)} --operation Describe --operation Read --operation Write "
         f"--topic {config.checkpoint_topic}"
     )
-
-
-def _acls(config: KafkaConfig) -> str:
-    return f"kafka-acls.sh --bootstrap-server {config.bootstrap_servers} --add --allow-principal User:NAME"

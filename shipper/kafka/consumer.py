@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from shipper.errors import ConnectError
 from shipper.kafka.errors import PASSING, explain
+from shipper.kafka.settings import reader_settings
 
 BATCH = 10_000
 
@@ -31,11 +31,7 @@ def read_from(
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "log_level": 0,  # what goes wrong is raised
+            **reader_settings(),
             **(properties or {}),
         }
     )

@@ -11,7 +11,6 @@ has come that far. Called by the thread that opens a client; reads, and changes 
 
 from __future__ import annotations
 
-import uuid
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from shipper.errors import StateError
 from shipper.kafka.bounds import bounds
 from shipper.kafka.errors import PASSING
+from shipper.kafka.settings import reader_settings
 from shipper.model import Checkpoint, Clock
 
 TIMEOUT = 5.0  # seconds for one question
@@ -122,14 +122,10 @@ class _Reader:
         self._client: Any = Consumer(
             settings
             | {
-                "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
+                **reader_settings(),
                 "isolation.level": isolation,
                 "fetch.wait.max.ms": 10,  # how long a broker waits before it says that there is no more
                 "reconnect.backoff.ms": 40,  # a new client tries its second connection after half of it
-                "log_level": 0,  # what goes wrong is raised
             }
         )
 

@@ -6,6 +6,7 @@ break a promise.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,6 +76,17 @@ def producer_settings(config: KafkaConfig) -> dict[str, Any]:
         "log.thread.name": False,
         **security_settings(config),
         **config.properties,
+    }
+
+
+def reader_settings() -> dict[str, Any]:
+    """Return the properties of a consumer that reads partitions which are assigned to it, each from its beginning."""
+    return {
+        "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "log_level": 0,  # what goes wrong is raised
     }
 
 

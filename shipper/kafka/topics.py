@@ -7,7 +7,6 @@ acknowledged before is left out; where somebody's transaction is open, the readi
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from shipper.config import KafkaConfig
 from shipper.errors import ConnectError
 from shipper.kafka.bounds import bounds
 from shipper.kafka.errors import explain, reason
-from shipper.kafka.settings import producer_settings, shared_settings
+from shipper.kafka.settings import producer_settings, reader_settings, shared_settings
 
 ASK = 10.0  # seconds for one question
 FEW, MANY = 100, 20_000  # records that are taken at once: large ones must not fill the memory
@@ -40,13 +39,9 @@ class TopicReader:
         self._error: Any = None
         settings = {
             **shared_settings(producer_settings(config)),
-            "group.id": f"shipper-{uuid.uuid4()}",  # demanded by the client; nothing is ever committed to it
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
+            **reader_settings(),
             "allow.auto.create.topics": False,
             "queued.max.messages.kbytes": QUEUED_KIB,
-            "log_level": 0,  # what goes wrong is raised
             "error_cb": self._note,
         }
         self.partitions: dict[Partition, int] = {}
