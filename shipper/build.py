@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config, FileConfig, JournalConfig, SourceConfig
 from shipper.discovery import Discovery, Watched
-from shipper.discovery.rules import trust
 from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
@@ -20,7 +19,6 @@ from shipper.journal import JournalSource, Watching
 from shipper.journal import Tools as JournalTools
 from shipper.ledger import Ledger
 from shipper.model import Clock, Sink, SourceState
-from shipper.paths import Trust
 from shipper.records import Naming
 from shipper.source import FirstScanStore, Source
 
@@ -107,11 +105,6 @@ class Builder:
 def watched(sources: Iterable[SourceConfig]) -> list[Watched]:
     """Return what discovery has to look for."""
     return [Watched.of(one) for one in sources if isinstance(one, FileConfig)]
-
-
-def trusted(source: FileConfig) -> Trust:
-    """Return which links a source follows."""
-    return trust(Watched.of(source))
 
 
 def first_topics(config: Config, host: str) -> list[str]:

@@ -20,7 +20,6 @@ from shipper.kafka.check import Finding, Level, check_connection
 from shipper.kafka.check_exactly_once import check_exactly_once
 from shipper.model import Seen, counted, show_path
 from shipper.records import Naming
-from shipper.records.naming import OF_FILES, PATH
 
 Matches = Mapping[str, Sequence[Seen]]  # of each source
 
@@ -88,7 +87,7 @@ def connect(config: Config, matches: Matches) -> Sequence[Finding]:
         naming = Naming(source, host)
         paths = [seen.path for seen in matches.get(name, ())]
         names = template.parse(source.topic).names
-        if not any(name in OF_FILES or name.startswith(PATH) for name in names):
+        if not any(name in template.OF_FILES or name.startswith(template.PATH) for name in names):
             paths.append(b"")  # the topic is known although no file matches yet
         for topic in map(naming.topic, paths):
             topics[topic] = max(topics.get(topic, 0), source.max_line)

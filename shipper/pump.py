@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shipper.build import Builder, first_topics, trusted, watched
+from shipper.build import Builder, first_topics, watched
 from shipper.checkpoints import CheckpointStore
 from shipper.commits import MODE, Commits
 from shipper.config import Config
-from shipper.discovery import Discovery
+from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
@@ -264,7 +264,7 @@ class Pump(Inquiries):
             self._holds = True
             self._discovery.start()
         for observation in self._discovery.collect().observations:
-            self._holding.observe(observation, trusted(self._config.of_files[observation.source]))
+            self._holding.observe(observation, Watched.of(self._config.of_files[observation.source]).trust)
 
     def _open(self) -> None:
         saved = self._connect()

@@ -21,6 +21,9 @@ NAMES: Mapping[str, str] = {
     "source": "the source's name in the configuration",
 }
 """The names that every file of a source has a value for."""
+OF_FILES = ("filename", "stem", "path", "dir")  # what only a file has
+FIXED = ("source", "host")  # what is put in for them is the same for all records
+PATH = "path."  # and the name of a group of ``path_pattern``
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[^.{}|\s]+)*")

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from shipper.admin.app import FILES
 from shipper.lifecycle import Service
-from shipper.status import Status
+from shipper.status import BY_RULE, Status
 
 COUNTERS: Mapping[str, str] = {
     "records.read": "Records handed to the Kafka client.",
@@ -82,7 +82,6 @@ COUNTERS: Mapping[str, str] = {
 }
 """What each counter of the events counts, all with the label ``source``, "" for none."""
 
-BY_RULE = "records.dropped."
 NOTED = "records."
 
 

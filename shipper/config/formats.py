@@ -8,6 +8,9 @@ PARSERS = (
     *("postgres", "mysql", "redis"),
 )
 
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+"""Those of syslog, and the priorities of the journal; what has the number 0 comes first."""
+
 ENVELOPES = PARSERS[4:9]
 """Those whose field ``message`` is the line of a program, which may have a format of its own."""
 INNER = tuple(name for name in PARSERS if name not in ENVELOPES)

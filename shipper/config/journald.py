@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from shipper.config import checks
+from shipper.config.formats import SEVERITIES
 from shipper.config.keys import Key, Misfit
 from shipper.config.kinds import Choice, Duration, Mistake, NameTable, Text, Texts, near, quote
 from shipper.config.sources import FileConfig, SourceConfig
 
-PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 SUFFIXES = (
     *("service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"),
 )
@@ -76,7 +76,7 @@ class JournalConfig(SourceConfig, frozen=True, kw_only=True):
     priority: Annotated[
         str,
         Key(
-            Choice(("", *PRIORITIES, *map(str, range(len(PRIORITIES))))),
+            Choice(("", *SEVERITIES, *map(str, range(len(SEVERITIES))))),
             'Only entries of this priority or a more severe one, as "warning". "": of all, and of none.',
         ),
     ] = ""

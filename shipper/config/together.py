@@ -13,10 +13,7 @@ from shipper.config.checks import host_and_port, is_loopback, pattern_groups
 from shipper.config.formats import ENVELOPES
 from shipper.config.keys import Misfit, keys_of
 from shipper.config.kinds import near, one_of, quote
-from shipper.template import Template, TemplateError, parse
-
-OF_FILES = ("filename", "stem", "path", "dir")  # what only a file has
-FIXED = ("source", "host")  # what is put in for them is the same for all records
+from shipper.template import FIXED, OF_FILES, PATH, Template, TemplateError, parse
 
 
 def misfits(values: Mapping[str, Any], *, of_journal: bool = False) -> Iterator[Misfit]:
@@ -29,15 +26,15 @@ def misfits(values: Mapping[str, Any], *, of_journal: bool = False) -> Iterator[
     for name, template in _templates(values):
         for asked in template.names:
             shown = f"{{{asked}}}"
-            if of_journal and (asked in OF_FILES or asked.startswith("path.")):
+            if of_journal and (asked in OF_FILES or asked.startswith(PATH)):
                 yield Misfit(name, f"{shown} is of files; use {{field._SYSTEMD_UNIT}}, {{host}} or {{source}}")
             elif asked.startswith("field.") and name in ("key_fallback",):
                 always = "{host}:{source}" if of_journal else "{host}:{path}"
                 yield Misfit(name, f"{shown} may not be there; use what is always there, as {always}")
             elif asked.startswith("field.") and not has_fields:
                 yield Misfit(name, f'{shown} needs a parser; write parse = {{ format = "json" }}, or as your lines are')
-            elif asked.startswith("path.") and asked.removeprefix("path.") not in groups:
-                group = asked.removeprefix("path.")
+            elif asked.startswith(PATH) and asked.removeprefix(PATH) not in groups:
+                group = asked.removeprefix(PATH)
                 guess = near(group, groups)
                 fix = f"did you mean {{path.{guess}}}?" if guess else f"write path_pattern with (?P<{group}>…)"
                 yield Misfit(name, f"{shown} is no named group of path_pattern; {fix}")

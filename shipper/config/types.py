@@ -28,6 +28,7 @@ from shipper.config.kinds import (
 )
 from shipper.config.sources import FileConfig, SourceConfig
 from shipper.config.units import MIB
+from shipper.events import LEVELS
 
 
 class ShipperConfig(msgspec.Struct, frozen=True):
@@ -48,9 +49,7 @@ class ShipperConfig(msgspec.Struct, frozen=True):
             "How long a stop may take to deliver what is in flight. What is left then is sent again at the next start.",
         ),
     ] = 30.0
-    log_level: Annotated[
-        str, Key(Choice(("debug", "info", "warning", "error")), "The least severe events that are logged.")
-    ] = "info"
+    log_level: Annotated[str, Key(Choice(LEVELS), "The least severe events that are logged.")] = "info"
     log_format: Annotated[
         str,
         Key(

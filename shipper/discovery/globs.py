@@ -65,10 +65,10 @@ class Pattern:
 
     def _matches(self, path: bytes, end: int) -> bool:
         """Match ``path`` against the first ``end`` components."""
-        at = self._closed({0})
+        at = self.closed({0})
         for name in path.split(b"/"):
             if name:
-                at = self._closed({following for i in at if i < end for following in self.step(i, name)})
+                at = self.closed({following for i in at if i < end for following in self.step(i, name)})
         return end in at
 
     def step(self, index: int, name: bytes) -> Iterable[int]:
@@ -80,7 +80,7 @@ class Pattern:
         elif component.matches(name):
             yield index + 1
 
-    def _closed(self, at: set[int]) -> set[int]:
+    def closed(self, at: set[int]) -> set[int]:
         """Add the places that need no name, because ``**`` may stand for nothing."""
         return at | {i + 1 for i in at if i < len(self.components) and self.components[i] is None}
 

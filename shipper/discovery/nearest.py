@@ -29,21 +29,15 @@ def _miss(written: bytes, pattern: Pattern, path: bytes) -> Miss:
     components = pattern.components
     last = components[-1] if components else None
     fits = bool(names) and last is not None and last.matches(names[-1])
-    at = _closed(pattern, {0})
+    at = pattern.closed({0})
     for reached, name in enumerate(names):
-        after = _closed(pattern, {n for i in at if i < len(components) for n in pattern.step(i, name)})
+        after = pattern.closed({n for i in at if i < len(components) for n in pattern.step(i, name)})
         if not after:
             return Miss(written, reached, fits, _parted(pattern, at, names, reached, name_fits=fits))
         at = after
     if last is not None and names and any(components[i] is None for i in at) and len(components) - 1 in at:
         return Miss(written, len(names) - 1, fits, _differs(last, names[-1]))  # the ** has taken it for a directory
     return Miss(written, len(names), fits, "it means files farther down")
-
-
-def _closed(pattern: Pattern, at: set[int]) -> set[int]:
-    """Add the places that need no name, because ``**`` may stand for nothing."""
-    components = pattern.components
-    return at | {i + 1 for i in at if i < len(components) and components[i] is None}
 
 
 def _parted(pattern: Pattern, at: set[int], names: list[bytes], reached: int, *, name_fits: bool) -> str:

@@ -32,10 +32,10 @@ class Watched(NamedTuple):
         paths, exclude = (tuple(map(os.fsencode, patterns)) for patterns in (source.paths, source.exclude))
         return cls(source.name, paths, exclude, source.watch, source.follow_symlinks)
 
-
-def trust(watched: Watched) -> Trust:
-    """Return which links a source follows."""
-    return Trust(watched.follow, frozenset(d for path in watched.paths for d in fixed(path)))
+    @property
+    def trust(self) -> Trust:
+        """Which links the source follows."""
+        return Trust(self.follow, frozenset(d for path in self.paths for d in fixed(path)))
 
 
 class Claim(NamedTuple):
@@ -100,7 +100,7 @@ class Rules:
         self.sources = tuple(sources)
         self.excludes = [Exclude(source.exclude) for source in sources]
         self._patterns = [[Pattern(one) for path in source.paths for one in expand(path)] for source in sources]
-        self.trusts = [trust(source) for source in sources]
+        self.trusts = [source.trust for source in sources]
         self._polled = {i for i, source in enumerate(sources) if source.watch == "poll"}
         self._states: dict[frozenset[Position], State] = {}
         self.root = self._state(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from shipper.config import Config, FileConfig
 from shipper.discovery import look_around
 from shipper.discovery.nearest import nearest
-from shipper.discovery.rules import Rules, Watched, trust
+from shipper.discovery.rules import Rules, Watched
 from shipper.discovery.scan import ABSENT
 from shipper.events import Events
 from shipper.explain.fate import Fate, Inquiry, excluded
@@ -106,7 +106,7 @@ def _not_followed(source: FileConfig, path: bytes) -> str:
     except OSError:
         return ""
     place.close()
-    return "" if trust(Watched.of(source)).allows(place) else str(place.foreign or "a symbolic link")
+    return "" if Watched.of(source).trust.allows(place) else str(place.foreign or "a symbolic link")
 
 
 def _why_not(config: Config, path: bytes) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from shipper.config import FileConfig
 from shipper.discovery.globs import Exclude
-from shipper.discovery.rules import Watched, trust
+from shipper.discovery.rules import Watched
 from shipper.events import Events
 from shipper.files import BROKEN, Files
 from shipper.filesource.census import Census
@@ -71,7 +71,7 @@ class Inquiry:
         state = self._state = state.of(journal=False)  # its name may have been that of a journal
         self._seen = seen
         self._saved = {checkpoint.uid: checkpoint for checkpoint in state.files}
-        self._files = Files(trust=trust(Watched.of(config)))
+        self._files = Files(trust=Watched.of(config).trust)
         events = Events(lambda *_: None)
         self._descriptors = Descriptors(limit_from_process(), self._files, events)
         self._naming = Naming(config, socket.gethostname())

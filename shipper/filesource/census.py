@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from shipper.config import FileConfig
 from shipper.discovery.rotation import rank
-from shipper.discovery.rules import Watched, trust
+from shipper.discovery.rules import Watched
 from shipper.events import Events
 from shipper.files import leads_to
 from shipper.filesource import framers
@@ -48,7 +48,7 @@ class Census:
         self._max_line = config.max_line
         self._framer = framers.build(config)
         self._splits = config.on_long_line == "split"
-        self._trust = trust(Watched.of(config))
+        self._trust = Watched.of(config).trust
         self._naming = naming
         self._descriptors = descriptors
         self._schedule = schedule

@@ -12,7 +12,7 @@ import math
 from itertools import islice
 
 from shipper.config import FileConfig
-from shipper.discovery.rules import Watched, trust
+from shipper.discovery.rules import Watched
 from shipper.files import BROKEN, PlainReader
 from shipper.filesource import framers
 from shipper.filesource.brisk import Brisk
@@ -46,7 +46,7 @@ class FileSource(BaseSource[Tailer]):
     """One source: whose turn it is, and how it stands. ``delivery``: what became of what it has sent."""
 
     def __init__(self, config: FileConfig, state: SourceState, sink: Sink, tools: Tools, *, reread: bool) -> None:
-        tools = dataclasses.replace(tools, files=tools.files.trusting(trust(Watched.of(config))))
+        tools = dataclasses.replace(tools, files=tools.files.trusting(Watched.of(config).trust))
         self._descriptors = tools.descriptors
         self._quiet = tools.quiet
         self._unquiet = 0  # how often names were not at rest where a generation was to begin

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from shipper.config import JournalConfig
-from shipper.config.journald import OR, PRIORITIES
+from shipper.config.formats import SEVERITIES
+from shipper.config.journald import OR
 
 Alternative = tuple[str, ...]  # FIELD=value
 Term = tuple[Alternative, ...]
@@ -45,7 +46,7 @@ def _terms(config: JournalConfig, boot: str) -> Iterator[Term]:
     if config.identifiers:
         yield (tuple(f"SYSLOG_IDENTIFIER={one}" for one in config.identifiers),)
     if config.priority:
-        least = PRIORITIES.index(config.priority) if config.priority in PRIORITIES else int(config.priority)
+        least = SEVERITIES.index(config.priority) if config.priority in SEVERITIES else int(config.priority)
         yield (tuple(f"PRIORITY={level}" for level in range(least + 1)),)
     if config.boots == "current":
         yield ((f"_BOOT_ID={boot}",),)

@@ -28,8 +28,6 @@ RECORD = "shipper.record"  # the number of one of several records of a line, fro
 PROVENANCE_BYTES = 128  # of a record's headers in a batch, at most
 PROVENANCE_OVERHEAD = 352  # what the client needs for them (measured)
 
-PATH = "path."
-OF_FILES = frozenset({"filename", "stem", "path", "dir"})
 MOST_TOPICS = 1000  # that the records of one source may choose, in one run
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
@@ -153,7 +151,7 @@ class Naming:
             "source": self._source,
         }
         if self._path_pattern is not None and (found := self._path_pattern.search(text)):
-            values |= {PATH + name: group for name, group in found.groupdict().items() if group}
+            values |= {template.PATH + name: group for name, group in found.groupdict().items() if group}
         return values
 
 
@@ -194,7 +192,7 @@ def fallback_topic(source: SourceConfig, host: str) -> str:
     for part in template.parse(source.topic).parts:
         if isinstance(part, str):
             beginning += part
-        elif part[0] in ("host", "source"):
+        elif part[0] in template.FIXED:
             beginning += host if part[0] == "host" else source.name
         else:
             break

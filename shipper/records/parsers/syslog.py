@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from shipper.config.formats import SEVERITIES
 from shipper.records.parsers.common import ENCODING, ERRORS, Parse, Wanted
 from shipper.records.record import Fields
 
@@ -32,7 +33,6 @@ _FACILITIES = (
     *("ntp", "security", "console", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6"),
     "local7",
 )
-_SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 def either(_wanted: Wanted) -> Parse:
@@ -97,5 +97,5 @@ def _prioritise(fields: Fields, priority: int) -> bool:
     if priority >= len(_FACILITIES) * 8:
         return False
     fields["facility"] = _FACILITIES[priority >> 3]
-    fields["severity"] = _SEVERITIES[priority & 7]
+    fields["severity"] = SEVERITIES[priority & 7]
     return True
