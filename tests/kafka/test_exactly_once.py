@@ -15,12 +15,12 @@ import pytest
 from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # re-exported, but not by its types
 
-from shipper.deadletters import Letter, open_letters
 from shipper.kafka.offsets import partition_of
 from shipper.kafka.transactions import transactional_id
 from tests.harness.consumer import Reader, Verdict, judge
 from tests.harness.daemon import Daemon
 from tests.harness.kafka import Broker
+from tests.harness.letters import letters_in
 from tests.harness.rig import Rig
 from tests.harness.wait import eventually, let_pass
 from tests.harness.writer import Load
@@ -272,16 +272,6 @@ def refusing(broker: Broker, rig: Rig, content: bytes, **settings: object) -> tu
     return small, path
 
 
-def letters(rig: Rig) -> list[Letter]:
-    found = open_letters(rig.state)
-    if found is None:
-        return []
-    try:
-        return [letter for _, letter in found]
-    finally:
-        found.close()
-
-
 def committed(broker: Broker, topic: str, count: int, *, all_of_it: bool = False) -> list[bytes]:
     """Return the values that were committed to ``topic``, when there are so many; to its end if ``all_of_it``."""
     with Reader(broker.bootstrap, topic) as reader:
@@ -303,11 +293,11 @@ def test_a_refused_record_is_kept_and_nothing_is_doubled(broker: Broker, once: R
             daemon.wait_for("record.deadlettered")
             daemon.kill()
             once.launch()
-        eventually("the dead letters", lambda: len(letters(once)) >= len(large))
+        eventually("the dead letters", lambda: len(letters_in(once.state)) >= len(large))
         committed(broker, small, len(lines) - len(large))
     once.verify()
     assert committed(broker, small, 0, all_of_it=True) == [line for line in lines if line not in large]
-    assert [letter.value for letter in letters(once)] == large
+    assert [letter.value for letter in letters_in(once.state)] == large
 
 
 def test_a_part_that_is_refused_is_kept_and_the_others_are_committed_with_its_line(broker: Broker, once: Rig) -> None:
@@ -315,11 +305,11 @@ def test_a_part_that_is_refused_is_kept_and_the_others_are_committed_with_its_li
     noise, plain = dice.randbytes(2048).hex().encode(), b"a" * 4096
     small, _ = refusing(broker, once, b"before\n" + plain + noise + plain + b"\nafter\n", max_line="4KiB")
     once.start()
-    eventually("the dead letter", lambda: bool(letters(once)))
+    eventually("the dead letter", lambda: bool(letters_in(once.state)))
     committed(broker, small, 4)
     once.daemon.stop()
     assert committed(broker, small, 4, all_of_it=True) == [b"before", plain, plain, b"after"]
-    assert [(letter.offset, letter.part, letter.value) for letter in letters(once)] == [(7, 2, noise)]
+    assert [(letter.offset, letter.part, letter.value) for letter in letters_in(once.state)] == [(7, 2, noise)]
 
 
 def test_a_refused_record_blocks_its_source_where_that_is_wanted(broker: Broker, once: Rig) -> None:
@@ -333,7 +323,7 @@ def test_a_refused_record_blocks_its_source_where_that_is_wanted(broker: Broker,
         let_pass(1)
     once.verify()
     assert committed(broker, small, 0, all_of_it=True) == [b"short"] * 5
-    assert letters(once) == []
+    assert letters_in(once.state) == []
 
 
 def test_the_parts_of_a_long_line_are_committed_together(once: Rig) -> None:

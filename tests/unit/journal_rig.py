@@ -88,7 +88,3 @@ class JournalRig(PumpRig):
         self.pump._close()
         self.start()
         self.pass_time(1)
-
-    def told_of(self, name: str) -> list[dict[str, Any]]:
-        """Return what the events of that name say."""
-        return [fields for _, event, fields in self.told if event == name]

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError
 
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config, FileConfig, KafkaConfig, ShipperConfig
+from shipper.deadletters import Letter
 from shipper.errors import ProducerFatal
 from shipper.events import Events
 from shipper.files import Files
@@ -21,6 +22,8 @@ from shipper.filesource import FileSource
 from shipper.filesource.holding import Holding
 from shipper.model import Checkpoint, DeliveryReport, Headers, Messages, TopicState
 from shipper.pump import Pump
+from tests.harness.letters import letters_in
+from tests.harness.wait import eventually
 
 BEAT = 0.25  # seconds of the rig's clock between two rounds
 
@@ -133,6 +136,12 @@ class FakeSink:
             sent.tell(code)
 
 
+def append(path: Path, *lines: str) -> None:
+    """Write lines at the end of a file."""
+    with path.open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
 class PumpRig:
     """One source "s" of ``root/logs``; the pump runs between :meth:`start` and :meth:`stop`."""
 
@@ -157,6 +166,7 @@ class PumpRig:
         (root / "state").mkdir(exist_ok=True)
         self.store = CheckpointStore.open(root / "state", self.events)
         self.sinks: list[FakeSink] = []
+        self.most = sys.maxsize  # what fits into the next sink
         self.pump: Pump | None = None
 
     def __enter__(self) -> Self:
@@ -189,9 +199,14 @@ class PumpRig:
         """Return the names of the events that were told."""
         return [name for _, name, _ in self.told if name.startswith(prefix)]
 
+    def told_of(self, name: str) -> list[dict[str, Any]]:
+        """Return what the events of that name say."""
+        return [fields for _, event, fields in self.told if event == name]
+
     def make_sink(self) -> FakeSink:
         """Make a sink; the pump does."""
         self.sinks.append(FakeSink())
+        self.sink.most = self.most
         return self.sink
 
     def limit_files(self, most: int) -> None:
@@ -261,6 +276,19 @@ class PumpRig:
         self.pump._drain()
         self.pump._close()
         self.pump = None
+
+    def pass_until(self, what: str, check: Callable[[], object]) -> None:
+        """Let time pass until another thread has done its part."""
+
+        def step() -> object:
+            self.pass_time(1)
+            return check()
+
+        eventually(what, step)
+
+    def letters(self) -> list[Letter]:
+        """Return the dead letters."""
+        return letters_in(self.config.shipper.state_dir)
 
     def saved(self) -> list[Checkpoint]:
         """Return what the store knows."""

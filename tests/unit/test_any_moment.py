@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from shipper.checkpoints import CheckpointStore
-from shipper.deadletters import open_letters
+from tests.harness.letters import letters_in
 from tests.harness.wait import eventually
 from tests.harness.writes import STRACE, Disk, Op, record
 from tests.unit.rig import FakeSink, PumpRig
@@ -170,6 +170,7 @@ BAD = {b"line 7", b"line 8", b"line 30"}  # refused for good
 PUMP = """
 import os, sys
 from pathlib import Path
+from tests.harness.letters import letters_in
 from tests.unit.rig import PumpRig
 from tests.unit.test_any_moment import LINES, Deliver
 logs = Path(sys.argv[1]) / "logs"
@@ -234,7 +235,7 @@ def test_offsets_and_dead_letters(tmp_path: Path) -> None:
         finally:
             store.close()
         assert log.told == [], how
-        letters = kept(path)
+        letters = [letter.value for letter in letters_in(path)]
         assert all(count == 1 for count in Counter(letters).values()), how
         arrived = {line.encode() for line in said}
         offset = max(offsets(loaded).values(), default=0)
@@ -255,16 +256,5 @@ def test_offsets_and_dead_letters(tmp_path: Path) -> None:
             deliver = Deliver(rig, lambda line: None)
             deliver.until(lambda: bool(rig.saved()) and all(c.offset == ends[-1] for c in rig.saved()))
             rig.stop()
-        assert Counter(kept(state)) == Counter(BAD)
+        assert Counter(letter.value for letter in letters_in(state)) == Counter(BAD)
         assert {*before, *deliver.arrived} == set(LINES) - BAD
-
-
-def kept(state: Path) -> list[bytes]:
-    """Return the records of the dead letters."""
-    letters = open_letters(state)
-    if letters is None:
-        return []
-    try:
-        return [letter.value for _, letter in letters]
-    finally:
-        letters.close()

@@ -16,7 +16,6 @@ from shipper.config.rules import RateLimit, Redaction
 from shipper.config.sources import ParseConfig
 from shipper.patterns import Expression
 from tests.unit.rig import PumpRig
-from tests.unit.test_pump import pass_until
 
 TRACE = b"".join(b"start %d\r\n\tat a.B\n\n  more\n" % n for n in range(50))
 LONG = b"first\n" + b"a@b.de " * 700 + b"\nshort a@b.de\n" + b"y" * 5000 + b"\r\nlast\n"
@@ -59,7 +58,7 @@ def test_what_is_expected_is_what_is_sent(tmp_path: Path, name: str) -> None:
         (rig.logs / "app.log").write_bytes(data)
         rig.start()
         rig.pass_time(8)
-        pass_until(rig, "all of it", lambda: not rig.source.delivery.unsettled and rig.saved()[0].offset == len(data))
+        rig.pass_until("all of it", lambda: not rig.source.delivery.unsettled and rig.saved()[0].offset == len(data))
         (tailer,) = rig.source.generations()
         values, _ = expected(tailer, **keys)
         comparing = Comparing(set(), set())

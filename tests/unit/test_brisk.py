@@ -11,6 +11,7 @@ import pytest
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.tailer import MAX_LINES, SOME, Tailer
 from tests.unit.bench import Bench
+from tests.unit.rig import append
 
 FIRST = "a"
 LONG = "a" * 1100  # so that the file's beginning is as much as is ever remembered of one
@@ -27,11 +28,6 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield one
     assert one.lines[0] == request.param
     one.close()
-
-
-def append(path: Path, *lines: str) -> None:
-    with path.open("a") as file:
-        file.write("".join(f"{line}\n" for line in lines))
 
 
 def tailer_of(bench: Bench) -> Tailer:

@@ -22,6 +22,7 @@ from shipper.model import Checkpoint, FileId, FileState, Observation, Seen, new_
 from shipper.records import Naming
 from shipper.source.schedule import Schedule
 from shipper.tailer import Tailer
+from tests.unit.test_lineage import finish
 
 
 class Case:
@@ -64,11 +65,6 @@ def case(tmp_path: Path) -> Iterator[Case]:
     one = Case(tmp_path)
     yield one
     one.descriptors.close_all()
-
-
-def finish(tailer: Tailer) -> None:
-    for event in (FileEvent.REPLACED, FileEvent.DONE):
-        tailer.event(event)
 
 
 # Names.

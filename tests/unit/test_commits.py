@@ -15,12 +15,11 @@ from confluent_kafka import KafkaError
 
 from shipper import commits
 from shipper.config.framing import MultilineConfig
-from shipper.deadletters import Letter, Letters, open_letters
+from shipper.deadletters import Letter, Letters
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome
 from shipper.model import Checkpoint, DeliveryReport, Messages
 from shipper.records import Record
-from tests.harness.wait import eventually
 from tests.unit.rig import FakeSink, PumpRig
 
 
@@ -109,21 +108,8 @@ class Once(PumpRig):
         with (self.logs / name).open("ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
 
-    def until(self, what: str, check: Callable[[], object]) -> None:
-        def step() -> object:
-            self.pass_time(1)
-            return check()
-
-        eventually(what, step)
-
     def dead(self) -> list[tuple[bytes, int, int]]:
-        letters = open_letters(self.config.shipper.state_dir)
-        if letters is None:
-            return []
-        try:
-            return [(letter.value, letter.offset, letter.part) for _, letter in letters]
-        finally:
-            letters.close()
+        return [(letter.value, letter.offset, letter.part) for letter in self.letters()]
 
 
 @pytest.fixture
@@ -146,7 +132,7 @@ def test_what_is_refused_alone_is_kept_and_the_rest_is_committed_once_in_order(m
     rig.client.bad = {b"bad 1", b"bad 2", b"bad 3"}
     rig.write(b"one", b"bad 1", b"two", b"bad 2", b"bad 3", b"three")
     rig.start()
-    rig.until("the last line", lambda: b"three" in rig.client.committed)
+    rig.pass_until("the last line", lambda: b"three" in rig.client.committed)
     assert rig.client.committed == [b"one", b"two", b"three"]
     assert rig.dead() == [(b"bad 1", 4, 0), (b"bad 2", 14, 0), (b"bad 3", 20, 0)]
     assert rig.client.offsets[-1] == 32
@@ -158,14 +144,14 @@ def test_a_record_that_is_the_last_one_is_passed_by_a_commit_of_nothing_else(mak
     rig.client.bad = {b"bad"}
     rig.write(b"bad")
     rig.start()
-    rig.until("the offset behind it", lambda: 4 in rig.client.offsets)
+    rig.pass_until("the offset behind it", lambda: 4 in rig.client.offsets)
     assert rig.client.committed == []
     assert rig.dead() == [(b"bad", 0, 0)]
     aborts = rig.client.aborts
     rig.write(b"next")
-    rig.until("the next line", lambda: rig.client.committed == [b"next"])
+    rig.pass_until("the next line", lambda: rig.client.committed == [b"next"])
     assert rig.client.aborts == aborts
-    rig.until("what is saved", lambda: [c.offset for c in rig.saved()] == [9])
+    rig.pass_until("what is saved", lambda: [c.offset for c in rig.saved()] == [9])
 
 
 def test_a_part_that_is_refused_is_left_out_of_its_line(make: Callable[..., Once]) -> None:
@@ -173,7 +159,7 @@ def test_a_part_that_is_refused_is_left_out_of_its_line(make: Callable[..., Once
     rig.client.bad = {b"bbbb"}
     rig.write(b"one", b"aaaabbbbcc", b"two")
     rig.start()
-    rig.until("the last line", lambda: b"two" in rig.client.committed)
+    rig.pass_until("the last line", lambda: b"two" in rig.client.committed)
     assert rig.client.committed == [b"one", b"aaaa", b"cc", b"two"]
     assert rig.dead() == [(b"bbbb", 4, 2)]
     assert [b"aaaa", b"cc"] in rig.client.transactions
@@ -200,7 +186,7 @@ def test_a_commit_waits_for_the_rest_of_a_line_and_does_not_ask_for_it_on_and_on
     assert (rig.client.tried, rig.client.aborts) == (0, 0)
     monkeypatch.setattr(rig.client, "send", send)
     rig.faults.clear()
-    rig.until("all of it", lambda: rig.client.transactions == [[b"aaaa", b"bbbb", b"cc"]])
+    rig.pass_until("all of it", lambda: rig.client.transactions == [[b"aaaa", b"bbbb", b"cc"]])
     assert rig.client.aborts == 0
 
 
@@ -217,7 +203,7 @@ def test_of_several_records_of_a_line_each_is_judged(
     rig.write(b"one", b"a b c", b"two")
     rig.start()
     good = [word for word in (b"one", b"a", b"b", b"c", b"two") if word not in bad]
-    rig.until("the last line", lambda: rig.client.committed == good)
+    rig.pass_until("the last line", lambda: rig.client.committed == good)
     assert rig.dead() == [(word, 4, b"abc".index(word) + 1) for word in bad]
     assert rig.client.offsets[-1] == 14
 
@@ -227,9 +213,9 @@ def test_an_event_that_has_grown_since_it_was_kept_is_passed_as_it_was(make: Cal
     rig.client.bad = {b"+bad"}
     rig.write(b"+one", b"+bad")
     rig.start()
-    rig.until("the pause before it is passed", lambda: rig.dead() == [(b"+bad", 5, 0)])
+    rig.pass_until("the pause before it is passed", lambda: rig.dead() == [(b"+bad", 5, 0)])
     rig.write(b"-more", b"+two", b"+three")
-    rig.until("what comes behind it", lambda: b"+three" in rig.client.committed)
+    rig.pass_until("what comes behind it", lambda: b"+three" in rig.client.committed)
     assert rig.client.committed == [b"+one", b"-more", b"+two", b"+three"]
     assert rig.dead() == [(b"+bad", 5, 0)]
 
@@ -238,7 +224,7 @@ def test_a_long_line_is_kept_and_passed_by_a_commit(make: Callable[..., Once]) -
     rig = make(max_line=4, on_long_line="deadletter")
     rig.write(b"one", b"aaaabbbb", b"two")
     rig.start()
-    rig.until("the last line", lambda: b"two" in rig.client.committed)
+    rig.pass_until("the last line", lambda: b"two" in rig.client.committed)
     assert rig.client.committed == [b"one", b"two"]
     assert rig.dead() == [(b"aaaa", 4, 0)]
 
@@ -248,13 +234,13 @@ def test_a_record_stops_its_source_where_it_may_not_be_passed_over(make: Callabl
     rig.client.bad = {b"bad"}
     rig.write(b"one", b"bad", b"two")
     rig.start()
-    rig.until("the source to stop", lambda: rig.source.delivery.blocked)
+    rig.pass_until("the source to stop", lambda: rig.source.delivery.blocked)
     rig.pass_time(30)
     assert rig.client.committed == [b"one"]
     assert "a.log at offset 4 was refused" in rig.source.why_idle
     assert rig.dead() == []
     rig.client.bad = set()
-    rig.until("the last line", lambda: rig.client.committed == [b"one", b"bad", b"two"])
+    rig.pass_until("the last line", lambda: rig.client.committed == [b"one", b"bad", b"two"])
     assert not rig.source.delivery.blocked
 
 
@@ -280,11 +266,11 @@ def test_sources_that_narrow_down_take_turns_and_blame_no_line_of_another(make: 
         rig.write(wanted["a.p"][-1], name="a.p")  # there is always something else to read
         return {line for lines in list(wanted.values())[:2] for line in lines} <= set(rig.client.committed)
 
-    rig.until("the last lines", done)
-    rig.until("the rest", lambda: wanted["a.p"][-1] in rig.client.committed)
+    rig.pass_until("the last lines", done)
+    rig.pass_until("the rest", lambda: wanted["a.p"][-1] in rig.client.committed)
     for name, lines in wanted.items():
         assert [line for line in rig.client.committed if line.startswith(name.encode())] == lines
-    rig.until("the dead letters", lambda: len(rig.dead()) >= len(rig.client.bad))
+    rig.pass_until("the dead letters", lambda: len(rig.dead()) >= len(rig.client.bad))
     assert {value for value, _, _ in rig.dead()} == rig.client.bad
     assert len(rig.dead()) == len(rig.client.bad)
 
@@ -305,7 +291,7 @@ def test_nothing_of_its_source_is_sent_before_a_letter_is_kept(
     rig.write(b"bad", b"next")
     rig.start()
     try:
-        rig.until("the letter", asked.is_set)
+        rig.pass_until("the letter", asked.is_set)
         rig.pass_time(1)
         batches = len(rig.client.batches)
         rig.pass_time(60)
@@ -313,7 +299,7 @@ def test_nothing_of_its_source_is_sent_before_a_letter_is_kept(
         assert rig.client.offsets == []
     finally:
         go.set()
-    rig.until("the next line", lambda: rig.client.committed == [b"next"])
+    rig.pass_until("the next line", lambda: rig.client.committed == [b"next"])
     assert rig.client.batches[-1] == [b"next"]
 
 
@@ -322,14 +308,14 @@ def test_a_record_on_trial_is_not_committed_before_its_report_has_come(make: Cal
     rig.client.bad = {b"bad"}
     rig.write(b"one", b"bad")
     rig.start()
-    rig.until("the narrowing", lambda: rig.source.delivery.pace.limit)
+    rig.pass_until("the narrowing", lambda: rig.source.delivery.pace.limit)
     rig.client.up = False
-    rig.until("a record on trial", lambda: rig.source.delivery.on_trial)
+    rig.pass_until("a record on trial", lambda: rig.source.delivery.on_trial)
     tried = rig.client.tried
     rig.pass_time(10)
     assert rig.client.tried == tried
     rig.client.up = True
-    rig.until("the offset behind it", lambda: 8 in rig.client.offsets)
+    rig.pass_until("the offset behind it", lambda: 8 in rig.client.offsets)
     assert rig.client.committed == [b"one"]
 
 
@@ -357,7 +343,7 @@ def test_a_file_that_is_deleted_before_it_is_known_what_was_committed_is_read_to
     rig = make()
     rig.write(b"one")
     rig.start()
-    rig.until("the first line", lambda: rig.client.committed == [b"one"])
+    rig.pass_until("the first line", lambda: rig.client.committed == [b"one"])
     rig.stop()
     rig.write(b"two")
     rig.client.recovered = None
@@ -380,7 +366,7 @@ def test_a_file_that_is_deleted_before_it_is_known_what_was_committed_is_read_to
 
     rig.client.on_poll = away
     rig.start()
-    rig.until("the last line", lambda: b"three" in rig.client.committed)
+    rig.pass_until("the last line", lambda: b"three" in rig.client.committed)
     assert rig.client.committed == [b"one", b"two", b"three"]
     assert rig.events.counters["file.lost", "s"] == 0
 
@@ -402,7 +388,7 @@ def test_what_is_held_open_and_not_needed_is_closed(make: Callable[..., Once]) -
 
     rig.client.on_poll = away
     rig.start()
-    rig.until("the line", lambda: rig.client.committed == [b"one"])
+    rig.pass_until("the line", lambda: rig.client.committed == [b"one"])
     assert most == 1
     rig.stop()
     assert open_at(rig.logs / "a.log") == 0

@@ -21,6 +21,7 @@ from shipper import replay
 from shipper.deadletters import NAME, DeadLetters, Letter, Letters, Result, only_sender, open_letters
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events
+from tests.harness.letters import letters_in
 from tests.harness.wait import eventually
 
 PLENTY = 1 << 30
@@ -60,15 +61,6 @@ def at(offset: int, value: bytes = b"value") -> Letter:
     return dataclasses.replace(LETTER, offset=offset, value=value)
 
 
-def stored(state: Path) -> list[Letter]:
-    letters = open_letters(state)
-    assert letters is not None
-    try:
-        return [letter for _, letter in letters]
-    finally:
-        letters.close()
-
-
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
@@ -101,19 +93,19 @@ def test_nothing_is_made_before_the_first_letter(tmp_path: Path, kept: DeadLette
     assert open_letters(tmp_path) is None
     assert os.listdir(tmp_path) == []
     assert put(kept, LETTER) == Result(LETTER, "token", "")
-    assert stored(tmp_path) == [LETTER]
+    assert letters_in(tmp_path) == [LETTER]
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_same_place_is_kept_once(tmp_path: Path, kept: DeadLetters) -> None:
     for letter in (LETTER, LETTER, dataclasses.replace(LETTER, value=b"other", time=2.5)):
         assert put(kept, letter).problem == ""
-    assert stored(tmp_path) == [LETTER]
+    assert letters_in(tmp_path) == [LETTER]
     put(kept, dataclasses.replace(LETTER, uid="other"))
     put(kept, dataclasses.replace(LETTER, generation=7))
     put(kept, dataclasses.replace(LETTER, offset=7))
     put(kept, dataclasses.replace(LETTER, part=7))
-    assert len(stored(tmp_path)) == 5
+    assert len(letters_in(tmp_path)) == 5
 
 
 def test_a_kill_after_the_result_takes_no_letter(tmp_path: Path) -> None:
@@ -127,14 +119,14 @@ for number in range(10):
 os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
-    assert stored(tmp_path) == [at(number) for number in range(10)]
+    assert letters_in(tmp_path) == [at(number) for number in range(10)]
 
 
 def test_a_creation_that_was_killed_leaves_no_file_and_is_made_again(tmp_path: Path, kept: DeadLetters) -> None:
     (tmp_path / f"{NAME}.new").write_bytes(b"half")
     assert open_letters(tmp_path) is None
     assert put(kept, LETTER).problem == ""
-    assert stored(tmp_path) == [LETTER]
+    assert letters_in(tmp_path) == [LETTER]
 
 
 def test_the_file_does_not_grow_beyond_its_cap_and_takes_letters_again_when_some_are_removed(tmp_path: Path) -> None:
@@ -178,7 +170,7 @@ def test_others_read_and_remove_while_it_is_in_use(tmp_path: Path, kept: DeadLet
     assert [letter.offset for _, letter in reading] == [1, 2, 3]
     other.close()
     assert put(kept, at(0)).problem == ""
-    assert [letter.offset for letter in stored(tmp_path)] == [1, 2, 3, 0]
+    assert [letter.offset for letter in letters_in(tmp_path)] == [1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("how", [b"", b"\xa5" * 8192, b"SQLite format 3\0" + b"\xa5" * 8176])
@@ -187,7 +179,7 @@ def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, kept: DeadLetters,
     with pytest.raises(StateError):
         open_letters(tmp_path)
     assert put(kept, LETTER).problem == ""
-    assert stored(tmp_path) == [LETTER]
+    assert letters_in(tmp_path) == [LETTER]
     ((level, name, fields),) = log
     assert (level, name) == ("error", "deadletters.set_aside")
     assert Path(fields["moved_to"]).read_bytes() == how
@@ -235,7 +227,7 @@ def test_a_file_that_was_removed_under_it_is_told_and_begun_anew(tmp_path: Path,
     (tmp_path / NAME).unlink()
     assert put(kept, at(99)).problem == ""
     assert [name for _, name, _ in log] == ["deadletters.removed"]
-    assert stored(tmp_path) == [at(99)]
+    assert letters_in(tmp_path) == [at(99)]
 
 
 def test_a_file_that_came_back_is_gone_on_in(tmp_path: Path, kept: DeadLetters) -> None:
@@ -248,7 +240,7 @@ def test_a_file_that_came_back_is_gone_on_in(tmp_path: Path, kept: DeadLetters) 
     shutil.copytree(away, state)
     assert put(kept, at(99)).problem == ""
     kept.close()
-    assert stored(state) == [LETTER, at(99)]
+    assert letters_in(state) == [LETTER, at(99)]
 
 
 def test_nothing_is_kept_on_a_bare_mount_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from shipper.filesource.source import LOOKS
 from shipper.model import FileId, FileState, TopicState
 from tests.sim.brokers import NO_TOPIC, PURGED, REFUSED
 from tests.unit.bench import Bench
+from tests.unit.rig import append
 
 Make = Callable[..., Bench]
 
@@ -48,11 +49,6 @@ def bench(make: Make) -> Bench:
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "a.log"
-
-
-def append(path: Path, *lines: str) -> None:
-    with path.open("a") as file:
-        file.write("".join(f"{line}\n" for line in lines))
 
 
 def sibling(path: Path, ending: str) -> Path:

@@ -12,10 +12,9 @@ from confluent_kafka import KafkaError
 from shipper.config import FileConfig
 from shipper.config.rules import RateLimit, Redaction
 from shipper.config.sources import ParseConfig
-from shipper.deadletters import open_letters
 from shipper.patterns import Expression
 from tests.unit.rig import PumpRig, Sent
-from tests.unit.test_pump import dead, pass_until
+from tests.unit.test_pump import dead
 from tests.unit.test_sending import counted
 
 CARD = "4111111111111111"
@@ -58,7 +57,7 @@ def test_a_sample_is_the_same_when_it_is_sent_again(tmp_path: Path) -> None:
         assert 20 < len(sent) < 120
         rig.sink.refuse()
         rig.sink.up = True
-        pass_until(rig, "all of it", lambda: len(rig.lines) == len(sent))
+        rig.pass_until("all of it", lambda: len(rig.lines) == len(sent))
         assert [line.encode() for line in rig.lines] == sent
 
 
@@ -94,7 +93,7 @@ class TestRate:
             rig.pass_time(1.0)
             with (rig.logs / "app.log").open("ab") as log:
                 log.write(b"more\n")
-            pass_until(rig, "what comes later", lambda: rig.lines[10:] == ["more"])
+            rig.pass_until("what comes later", lambda: rig.lines[10:] == ["more"])
             rig.stop()
             assert [saved.offset for saved in rig.saved()] == [(rig.logs / "app.log").stat().st_size]
 
@@ -146,11 +145,8 @@ class TestSecrets:
                     one.tell(KafkaError.INVALID_RECORD if refused else None)
 
             rig.sink.on_poll = answer
-            pass_until(rig, "the last line", lambda: any(b"last" in one.value for one in seen) and dead(rig))
-            found = open_letters(rig.config.shipper.state_dir)
-            assert found is not None
-            letters = [letter for _, letter in found]
-            found.close()
+            rig.pass_until("the last line", lambda: any(b"last" in one.value for one in seen) and dead(rig))
+            letters = rig.letters()
             assert len(letters) == 1
             assert b"refused ****" in letters[0].value
             left = repr([(one.topic, one.key, one.value) for one in seen]) + repr(rig.sink.headers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,16 +15,11 @@ from shipper.admin import view
 from shipper.health import STALLED_AFTER, STALLED_AGAIN
 from shipper.refusals import LIFT, MAKE_ROOM
 from tests.harness.wait import eventually
-from tests.unit.rig import PumpRig, Status
-
-
-def stalls(rig: PumpRig) -> list[dict[str, Any]]:
-    return [fields for _, name, fields in rig.told if name == "delivery.stalled"]
+from tests.unit.rig import PumpRig, Status, append
 
 
 def write(rig: PumpRig, *lines: str) -> None:
-    with (rig.logs / "a.log").open("a") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    append(rig.logs / "a.log", *lines)
 
 
 def stalled(rig: PumpRig) -> PumpRig:
@@ -41,16 +35,16 @@ def stalled(rig: PumpRig) -> PumpRig:
 def test_a_stall_is_told_once_then_now_and_then_until_it_is_over(tmp_path: Path) -> None:
     with PumpRig(tmp_path) as rig:
         stalled(rig).pass_time(STALLED_AFTER - 2)
-        assert stalls(rig) == []
+        assert rig.told_of("delivery.stalled") == []
         rig.pass_time(4)
-        (told,) = stalls(rig)
+        (told,) = rig.told_of("delivery.stalled")
         assert (told["source"], told["topics"], told["records"]) == ("s", "t", 2)
         assert told["why"] == "the test says so"
         assert told["seconds"] >= STALLED_AFTER
         rig.pass_time(STALLED_AGAIN - 10, step=1.0)
-        assert len(stalls(rig)) == 1
+        assert len(rig.told_of("delivery.stalled")) == 1
         rig.pass_time(20, step=1.0)
-        assert len(stalls(rig)) == 2
+        assert len(rig.told_of("delivery.stalled")) == 2
         assert "delivery.resumed" not in rig.names()
         rig.sink.up = True
         rig.pass_time(2)
@@ -121,7 +115,7 @@ def test_a_source_that_is_idle_is_not_stalled(tmp_path: Path) -> None:
         rig.sink.up = False
         write(rig, "two")
         rig.pass_time(STALLED_AFTER - 2)
-        assert stalls(rig) == []
+        assert rig.told_of("delivery.stalled") == []
 
 
 def test_it_is_not_told_while_brokers_are_away_nor_at_once_when_they_are_back(tmp_path: Path) -> None:
@@ -131,9 +125,9 @@ def test_it_is_not_told_while_brokers_are_away_nor_at_once_when_they_are_back(tm
         rig.pass_time(60, step=1.0)
         rig.sink.state = Status()
         rig.pass_time(STALLED_AFTER - 2)
-        assert stalls(rig) == []
+        assert rig.told_of("delivery.stalled") == []
         rig.pass_time(4)
-        assert len(stalls(rig)) == 1
+        assert len(rig.told_of("delivery.stalled")) == 1
 
 
 def test_it_is_not_told_while_a_source_waits_before_it_sends_again(tmp_path: Path) -> None:
@@ -142,4 +136,4 @@ def test_it_is_not_told_while_a_source_waits_before_it_sends_again(tmp_path: Pat
         for _ in range(40):  # refused each time it is sent again: the pauses grow up to a minute
             rig.sink.refuse(KafkaError._MSG_TIMED_OUT)
             rig.pass_time(5, step=1.0)
-        assert stalls(rig) == []
+        assert rig.told_of("delivery.stalled") == []

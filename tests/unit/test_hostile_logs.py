@@ -15,7 +15,6 @@ from shipper.patterns import Expression
 from tests.unit.rig import FakeSink, PumpRig
 from tests.unit.test_filtered_source import add_source
 from tests.unit.test_patterns import EXPLODING, POLYNOMIAL, QUADRATIC
-from tests.unit.test_pump import pass_until
 
 EVIL = [b"a" * 100_000 + b"!", b" " * 100_000 + b"x", b"=" * 100_000, b"ab" * 50_000, b'"' * 100_000, b"," * 100_000]
 
@@ -52,7 +51,7 @@ def test_other_sources_go_on_beside_lines_that_are_made_to_hang_a_pattern(tmp_pa
         (rig.logs / "app.log").write_bytes(b"".join(one + b"\n" for one in EVIL) * 4)
         (rig.logs / "free" / "free.log").write_bytes(b"free\n" * 1000)
         rig.start()
-        pass_until(rig, "all of both", lambda: len(rig.lines) == 1000 + 4 * len(EVIL))
+        rig.pass_until("all of both", lambda: len(rig.lines) == 1000 + 4 * len(EVIL))
 
 
 def test_a_source_whose_lines_take_long_has_small_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +70,7 @@ def test_a_source_whose_lines_take_long_has_small_turns(tmp_path: Path, monkeypa
 
         monkeypatch.setattr(FakeSink, "send", send)
         rig.start()
-        pass_until(rig, "some of both", lambda: len(batches) > 30 and rig.lines.count("free") > 30_000)
+        rig.pass_until("some of both", lambda: len(batches) > 30 and rig.lines.count("free") > 30_000)
         assert batches[0] > 100  # only then is it known
         assert max(batches[1:30]) <= 2
 
@@ -83,7 +82,7 @@ def test_every_byte_of_a_log_arrives(tmp_path: Path, name: str, value: str) -> N
     with PumpRig(tmp_path, value=value, max_line=1024) as rig:
         (rig.logs / "app.log").write_bytes(data)
         rig.start()
-        pass_until(rig, "all of it", lambda: not rig.source.hungry and not rig.source.delivery.unsettled)
+        rig.pass_until("all of it", lambda: not rig.source.hungry and not rig.source.delivery.unsettled)
         arrived = [one for sink in rig.sinks for one in sink.arrived]
         lines = [line.removesuffix(b"\r") for line in data.split(b"\n")[:-1]]
         parts = [part for line in lines for part in ([line[i : i + 1024] for i in range(0, len(line), 1024)] or [b""])]

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
-from shipper import deadletters
 from shipper.config.rules import RateLimit, Redaction
 from shipper.config.sources import ParseConfig, TimestampConfig
 from shipper.journal.reader import Change
@@ -154,10 +153,7 @@ def test_a_long_message_is_shortened_or_kept(rig: JournalRig, what: str) -> None
         assert [("shipper.truncated", b"3000")] in [list(headers) for headers in rig.sink.headers]
         return
     rig.stop()
-    letters = deadletters.open_letters(rig.config.shipper.state_dir)
-    assert letters is not None
-    ((_, letter),) = letters
-    letters.close()
+    (letter,) = rig.letters()
     assert (letter.cursor, letter.place) == (
         rig.journal.entries[1].cursor,
         f"the journal at {rig.journal.entries[1].cursor}",
@@ -295,10 +291,7 @@ def test_a_refused_record_is_narrowed_down_and_kept(rig: JournalRig) -> None:
     (told,) = rig.told_of("record.deadlettered")
     assert told["cursor"] == rig.journal.entries[20].cursor
     rig.stop()
-    letters = deadletters.open_letters(rig.config.shipper.state_dir)
-    assert letters is not None
-    ((_, letter),) = letters
-    letters.close()
+    (letter,) = rig.letters()
     assert (letter.cursor, letter.value, letter.timestamp) == (
         rig.journal.entries[20].cursor,
         b"poison",

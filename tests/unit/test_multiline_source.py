@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from confluent_kafka import KafkaError
 
 from shipper.config import ParseConfig
 from shipper.config.framing import MultilineConfig
-from shipper.deadletters import open_letters
-from tests.harness.wait import eventually
 from tests.unit.rig import PumpRig
 
 START = MultilineConfig(start=r"^\+", timeout=1.0, max_lines=100)
@@ -23,16 +20,6 @@ START = MultilineConfig(start=r"^\+", timeout=1.0, max_lines=100)
 
 def rig(root: Path, **source: Any) -> PumpRig:
     return PumpRig(root, **({"multiline": START} | source))
-
-
-def until(rig: PumpRig, what: str, done: Callable[[], bool]) -> None:
-    """Let time pass until it is so; the dead letters have a thread of their own."""
-
-    def step() -> bool:
-        rig.pass_time(0.5)
-        return done()
-
-    eventually(what, step)
 
 
 def append(log: Path, text: str) -> None:
@@ -176,13 +163,10 @@ def test_what_is_refused_is_narrowed_down_to_one_event(tmp_path: Path) -> None:
                 r.sink.deliver()
 
         r.sink.on_poll = serve
-        until(r, "the last event", lambda: "+g" in r.lines)
+        r.pass_until("the last event", lambda: "+g" in r.lines)
         r.stop()
         assert r.lines == ["+a\n-b", "+e\n-f", "+g"]
-        letters = open_letters(tmp_path / "state")
-        assert letters is not None
-        assert [(letter.offset, letter.value) for _, letter in letters] == [(6, b"+bad\n-d")]
-        letters.close()
+        assert [(letter.offset, letter.value) for letter in r.letters()] == [(6, b"+bad\n-d")]
 
 
 def test_provenance_tells_where_the_first_line_begins(tmp_path: Path) -> None:
@@ -230,11 +214,8 @@ def test_a_long_line_is_kept_and_nothing_of_it_is_sent(tmp_path: Path) -> None:
         log = r.logs / "app.log"
         append(log, "one\n" + "x" * 5000 + "\ntwo\n")
         r.start()
-        until(r, "a letter", lambda: "record.deadlettered" in r.names())
-        letters = open_letters(tmp_path / "state")
-        assert letters is not None
-        ((_, letter),) = letters
-        letters.close()
+        r.pass_until("a letter", lambda: "record.deadlettered" in r.names())
+        (letter,) = r.letters()
         assert (letter.offset, letter.value, letter.headers) == (4, b"x" * 1024, (("shipper.truncated", b"5000"),))
         assert letter.reason == "LINE_TOO_LONG"
         r.stop()
@@ -297,6 +278,6 @@ def test_one_of_two_joined_lines_that_is_refused_is_found(tmp_path: Path) -> Non
                 r.sink.deliver()
 
         r.sink.on_poll = serve
-        until(r, "the last line", lambda: "4 stdout F c" in r.lines)
+        r.pass_until("the last line", lambda: "4 stdout F c" in r.lines)
         r.stop()
         assert r.lines == ["1 stdout P a", "3 stdout F b", "4 stdout F c"]

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipper.deadletters import open_letters
 from shipper.records import PROVENANCE_OVERHEAD
 from tests.unit.rig import PumpRig
-from tests.unit.test_pump import pass_until, refuse_batches_with
+from tests.unit.test_pump import refuse_batches_with
 
 Line = tuple[int, bytes, bytes]  # offset, part and parts
 
@@ -82,14 +81,7 @@ def test_headers_count_as_in_flight(tmp_path: Path) -> None:
 def test_a_record_that_only_fits_without_its_headers_is_alone(tmp_path: Path) -> None:
     with PumpRig(tmp_path, provenance="headers") as rig:
         (rig.logs / "app.log").write_bytes(b"a\n" + b"b" * 900 + b"\nc\n")
-        make = rig.make_sink
-
-        def small() -> object:
-            made = make()
-            made.most = 1000
-            return made
-
-        rig.make_sink = small  # type: ignore[method-assign, assignment]
+        rig.most = 1000
         rig.start(up=False)
         assert [sent.value[:1] for sent in rig.sink.queue] == [b"a", b"b"]  # what follows waits for what becomes of it
 
@@ -99,11 +91,8 @@ def test_a_dead_letter_keeps_them(tmp_path: Path) -> None:
         (rig.logs / "app.log").write_bytes(b"good\nbad\nfine\n")
         rig.start(up=False)
         refuse_batches_with(rig, b"bad")
-        pass_until(rig, "the last line", lambda: "fine" in rig.lines)
-        letters = open_letters(tmp_path / "state")
-        assert letters is not None
-        ((_, letter),) = letters
-        letters.close()
+        rig.pass_until("the last line", lambda: "fine" in rig.lines)
+        (letter,) = rig.letters()
         named = dict(letter.headers)
         assert (named["shipper.file_id"].decode(), named["shipper.offset"]) == (letter.uid, b"5")
 

@@ -11,24 +11,23 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
-from shipper.deadletters import Letter, Letters, open_letters
+from shipper.deadletters import Letter, Letters
 from shipper.errors import StateError
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.lifecycle import Service
 from shipper.model import TopicState
 from shipper.tailer import MAX_LINES
-from tests.harness.wait import DEADLINE, eventually
-from tests.unit.rig import FakeSink, PumpRig, Status
+from tests.harness.wait import DEADLINE
+from tests.unit.rig import FakeSink, PumpRig, Status, append
 
 
 def write(rig: PumpRig, *lines: str, name: str = "app.log") -> None:
-    with (rig.logs / name).open("a") as log:
-        log.writelines(f"{line}\n" for line in lines)
+    append(rig.logs / name, *lines)
 
 
 def told(rig: PumpRig, name: str) -> dict[str, Any]:
     """Return the fields of the only event of this name."""
-    (fields,) = [fields for _, found, fields in rig.told if found == name]
+    (fields,) = rig.told_of(name)
     return fields
 
 
@@ -246,21 +245,7 @@ def rejecting(rig: PumpRig, how: str) -> None:
 
 def dead(rig: PumpRig) -> list[tuple[bytes, int]]:
     """Return the dead letters: their bytes and offsets."""
-    letters = open_letters(rig.config.shipper.state_dir)
-    found = [(letter.value, letter.offset) for _, letter in letters] if letters is not None else []
-    if letters is not None:
-        letters.close()
-    return found
-
-
-def pass_until(rig: PumpRig, what: str, check: Callable[[], object]) -> None:
-    """Let time pass until another thread has done its part."""
-
-    def step() -> object:
-        rig.pass_time(1)
-        return check()
-
-    eventually(what, step)
+    return [(letter.value, letter.offset) for letter in rig.letters()]
 
 
 def test_a_record_that_is_never_taken_blocks_and_moves_no_offset(tmp_path: Path) -> None:
@@ -290,7 +275,7 @@ def test_a_record_that_is_never_taken_is_kept_and_its_neighbours_arrive_once_in_
         write(rig, *lines[:40], "bad", "bad", *lines[40:])
         rig.start(up=False)
         refuse_batches_with(rig, b"bad")
-        pass_until(rig, "the last line", lambda: lines[-1] in rig.lines)
+        rig.pass_until("the last line", lambda: lines[-1] in rig.lines)
         assert rig.lines == lines
         offset = len("".join(f"{line}\n" for line in lines[:40]))
         assert dead(rig) == [(b"bad", offset), (b"bad", offset + 4)]
@@ -318,7 +303,7 @@ def test_no_offset_passes_a_record_before_it_is_safe(tmp_path: Path, monkeypatch
         assert {c.offset for c in rig.saved()} == {5}
         assert rig.lines == ["good"]
         may.set()
-        pass_until(rig, "what comes after", lambda: rig.lines == ["good", "after"])
+        rig.pass_until("what comes after", lambda: rig.lines == ["good", "after"])
 
 
 def test_what_may_be_too_large_is_sent_by_itself_and_nothing_follows_before_its_report(tmp_path: Path) -> None:
@@ -354,12 +339,12 @@ def test_what_cannot_be_kept_blocks_until_it_can(tmp_path: Path, why: str, monke
         write(rig, "good", "bad", "after")
         rig.start(up=False)
         refuse_batches_with(rig, b"bad")
-        pass_until(rig, "the source to stop", lambda: "record.refused" in rig.names())
+        rig.pass_until("the source to stop", lambda: "record.refused" in rig.names())
         assert (problem or "deadletter_max") in rig.source.why_idle
         assert rig.lines == ["good"]
         assert {c.offset for c in rig.saved()} == {5}
         refusing = False
-        pass_until(rig, "what comes after", lambda: rig.lines == ["good", "after"])
+        rig.pass_until("what comes after", lambda: rig.lines == ["good", "after"])
         assert dead(rig) == [(b"bad", 5)]
 
 

@@ -17,17 +17,12 @@ from shipper.files import Files, PlainReader
 from shipper.model import FileId, Observation, Seen, TopicState
 from shipper.paths import Trust
 from tests.harness.wait import eventually
-from tests.unit.rig import PumpRig
+from tests.unit.rig import PumpRig, append
 
 
 def write(path: Path, *lines: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    with path.open("a") as log:
-        log.writelines(f"{line}\n" for line in lines)
-
-
-def told(rig: PumpRig, name: str) -> list[dict[str, Any]]:
-    return [fields for _, found, fields in rig.told if found == name]
+    append(path, *lines)
 
 
 def offsets(rig: PumpRig, source: str) -> list[int]:
@@ -73,13 +68,13 @@ def test_a_source_that_is_removed_is_waited_for_and_goes_on_when_it_is_back(
         rig.pass_time(60)
         assert rig.pump is not None
         assert set(rig.pump._sources) == {"s", "t"}  # nothing is given up
-        assert told(rig, "source.removed") == []
+        assert rig.told_of("source.removed") == []
         assert rig.pump._sources["t"].why_idle == "leaving: 1 records are still to be acknowledged"
         rig.sink.up = True
         rig.pass_time(2)
         assert set(rig.pump._sources) == {"s"}
         assert sorted(rig.lines) == ["a1", "b1"]
-        (removed,) = told(rig, "source.removed")
+        (removed,) = rig.told_of("source.removed")
         assert (removed["source"], removed["unread"]) == ("t", 3)
         assert offsets(rig, "t") == [3]
         rig.want(**both)
@@ -101,7 +96,7 @@ def test_a_change_counts_from_the_acked_offset_on(tmp_path: Path) -> None:
         rig.sink.on_poll = lambda: topics.extend((sent.topic, sent.value) for sent in rig.sink.queue)
         rig.pass_time(2)
         assert topics == [("t", b"one"), ("t", b"secret"), ("new", b"two")]
-        assert [fields["source"] for fields in told(rig, "source.changed")] == ["s"]
+        assert [fields["source"] for fields in rig.told_of("source.changed")] == ["s"]
 
 
 def test_what_was_delivered_is_counted_over_a_change(tmp_path: Path, both: dict[str, dict[str, Any]]) -> None:
@@ -252,7 +247,7 @@ def test_a_reload_is_done_at_once_although_nothing_happens(tmp_path: Path) -> No
         write(tmp_path / A, "one")
         rig.start().pass_time(3)
         changed: list[int] = []
-        rig.sink.on_poll = lambda: changed.append(len(told(rig, "source.changed")))
+        rig.sink.on_poll = lambda: changed.append(len(rig.told_of("source.changed")))
         rig.want(s={"topic": "new"})
         assert changed[0] == 1  # before reports are waited for, and news
 
@@ -476,7 +471,7 @@ def test_what_a_source_held_open_that_is_no_generation_is_closed_at_its_end(
         before = len(os.listdir("/proc/self/fd"))
         rig.want(t=both["t"])
         rig.pass_time(1)
-        assert told(rig, "source.removed") != []
+        assert rig.told_of("source.removed") != []
         assert len(os.listdir("/proc/self/fd")) == before - 2  # and its generation
 
 

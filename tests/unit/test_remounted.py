@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rig import PumpRig
+from tests.unit.rig import PumpRig, append
 
 MEMORY = Path("/dev/shm")
 
@@ -50,11 +50,6 @@ def test_a_link_that_leads_to_another_file_of_another_disk(tmp_path: Path, other
         rig.stop()
 
 
-def write(path: Path, *lines: str) -> None:
-    with path.open("a") as file:
-        file.writelines(f"{line}\n" for line in lines)
-
-
 class Moved:
     """Logs in a directory that a link leads to: first on one file system, then, copied, on another."""
 
@@ -77,25 +72,25 @@ def test_logs_that_were_moved_to_another_disk_are_gone_on_with(
 ) -> None:
     with PumpRig(tmp_path) as rig:
         moved = Moved(tmp_path, other, rig)
-        write(moved.first / "app.log", "one", "two")
-        write(moved.first / "idle.log", "idle")
-        write(moved.first / "app.log.1", "left alone")
+        append(moved.first / "app.log", "one", "two")
+        append(moved.first / "idle.log", "idle")
+        append(moved.first / "app.log.1", "left alone")
         rig.start()
         rig.pass_time(3)
         if stopped:
             rig.stop()
-        write(moved.first / "app.log", "three")
+        append(moved.first / "app.log", "three")
         moved.move()
         if not late:
-            write(moved.second / "app.log", "four")
+            append(moved.second / "app.log", "four")
         if stopped:
             rig.start()
         rig.pass_time(SCAN)
         if late:
-            write(moved.second / "app.log", "four")
+            append(moved.second / "app.log", "four")
         rig.pass_time(SCAN)
-        write(moved.second / "app.log", "five")
-        write(moved.second / "idle.log", "no more")
+        append(moved.second / "app.log", "five")
+        append(moved.second / "idle.log", "no more")
         rig.pass_time(SCAN)
         assert sorted(rig.lines) == sorted(["one", "two", "three", "four", "five", "idle", "no more"])
         assert [line for line in rig.lines if line not in ("idle", "no more")] == [

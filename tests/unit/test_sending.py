@@ -12,14 +12,13 @@ import pytest
 from confluent_kafka import KafkaError
 
 from shipper.config import ParseConfig
-from shipper.deadletters import Letter, open_letters
 from shipper.model import TopicState
 from shipper.records import steps
 from shipper.records.parsers.common import Parser
 from shipper.records.record import Record, Tally
 from shipper.records.steps import Steps
 from tests.unit.rig import PumpRig
-from tests.unit.test_pump import pass_until, refuse_batches_with
+from tests.unit.test_pump import refuse_batches_with
 
 With = Callable[..., None]
 
@@ -58,15 +57,6 @@ def words(tally: Tally) -> Any:
         return [Record(word) for word in record.message.split()]
 
     return process
-
-
-def letters(rig: PumpRig) -> list[Letter]:
-    found = open_letters(rig.config.shipper.state_dir)
-    assert found is not None
-    try:
-        return [letter for _, letter in found]
-    finally:
-        found.close()
 
 
 def counted(rig: PumpRig) -> dict[str, int]:
@@ -120,8 +110,8 @@ def test_several_records_of_a_line_are_narrowed_down_like_parts(tmp_path: Path, 
         (rig.logs / "app.log").write_bytes(b"first\na bad z\nlast one\n")
         rig.start(up=False)
         refuse_batches_with(rig, bad)
-        pass_until(rig, "the last line", lambda: "one" in rig.lines)
-        (letter,) = letters(rig)
+        rig.pass_until("the last line", lambda: "one" in rig.lines)
+        (letter,) = rig.letters()
         number = [b"a", b"bad", b"z"].index(bad) + 1
         assert (letter.offset, letter.part, letter.value) == (6, number, bad)
         arrived = Counter(rig.lines)
@@ -137,20 +127,13 @@ def test_a_record_that_is_made_too_large_goes_alone(tmp_path: Path, with_steps: 
     with_steps(process=double)
     with PumpRig(tmp_path) as rig:
         (rig.logs / "app.log").write_bytes(b"a\nb\n" + b"c" * 100 + b"\nd\n")
-        make = rig.make_sink
-
-        def small() -> object:
-            made = make()
-            made.most = 1000
-            return made
-
-        rig.make_sink = small  # type: ignore[method-assign, assignment]
+        rig.most = 1000
         rig.start(up=False)
         sizes = [len(sent.value) for sent in rig.sink.queue]
         assert sizes == [20, 20, 2000]  # what follows waits for what becomes of it
         refuse_batches_with(rig, b"c" * 2000)
-        pass_until(rig, "the last line", lambda: rig.lines == ["a" * 20, "b" * 20, "d" * 20])
-        (letter,) = letters(rig)
+        rig.pass_until("the last line", lambda: rig.lines == ["a" * 20, "b" * 20, "d" * 20])
+        (letter,) = rig.letters()
         assert (letter.offset, letter.value) == (4, b"c" * 2000)  # as it was sent
 
 
@@ -163,8 +146,8 @@ def test_a_dead_letter_keeps_the_record_as_it_was_sent(tmp_path: Path, with_step
         (rig.logs / "app.log").write_bytes(b"good\nbad\n")
         rig.start(up=False)
         refuse_batches_with(rig, b"BAD")
-        pass_until(rig, "the letter", lambda: "records.deadlettered" not in counted(rig) and rig.names("record.dead"))
-        (letter,) = letters(rig)
+        rig.pass_until("the letter", lambda: "records.deadlettered" not in counted(rig) and rig.names("record.dead"))
+        (letter,) = rig.letters()
         assert (letter.key, letter.value, letter.headers) == (b"k", b"BAD", (("loud", b"1"),))
 
 
@@ -176,9 +159,9 @@ def test_a_last_line_of_several_records_is_narrowed_down_too(tmp_path: Path, wit
         rig.start(up=False)
         refuse_batches_with(rig, b"bad")
         log.unlink()
-        pass_until(rig, "the last record", lambda: "z" in rig.lines and rig.source.files == 0)
+        rig.pass_until("the last record", lambda: "z" in rig.lines and rig.source.files == 0)
         assert set(rig.lines) == {"first", "a", "z"}
-        assert [letter.part for letter in letters(rig)] == [2]
+        assert [letter.part for letter in rig.letters()] == [2]
 
 
 # --- topics that records choose ---
@@ -290,8 +273,8 @@ def test_a_dead_letter_says_which_topic_it_was_for(by_app: PumpRig) -> None:
     (by_app.logs / "app.log").write_bytes(b"shop a\npay bad\nshop c\n")
     by_app.start(up=False)
     refuse_batches_with(by_app, b"pay bad")
-    pass_until(by_app, "the last line", lambda: "shop c" in by_app.lines)
-    (letter,) = letters(by_app)
+    by_app.pass_until("the last line", lambda: "shop c" in by_app.lines)
+    (letter,) = by_app.letters()
     assert (letter.topic, letter.value) == ("logs.pay", b"pay bad")
 
 
@@ -359,8 +342,8 @@ def test_a_dead_letter_keeps_its_time(tmp_path: Path, with_steps: With) -> None:
         (rig.logs / "app.log").write_bytes(b"shop bad\n")
         rig.start(up=False)
         refuse_batches_with(rig, b"shop bad")
-        pass_until(rig, "the letter", lambda: rig.names("record.dead"))
-        assert [letter.timestamp for letter in letters(rig)] == [1_000]
+        rig.pass_until("the letter", lambda: rig.names("record.dead"))
+        assert [letter.timestamp for letter in rig.letters()] == [1_000]
 
 
 def test_a_file_name_that_makes_no_topic_is_told(tmp_path: Path) -> None:
@@ -390,6 +373,6 @@ def test_no_dead_letter_is_made_of_the_wrong_one_of_events_that_no_position_can_
         rig.start(up=False)
         large = f"{time} stderr F {'x' * 200}".encode()
         refuse_batches_with(rig, large)
-        pass_until(rig, "the dead letter", lambda: rig.names("record.dead"))
+        rig.pass_until("the dead letter", lambda: rig.names("record.dead"))
         rig.pass_time(5)
-        assert [letter.value for letter in letters(rig)] == [large]
+        assert [letter.value for letter in rig.letters()] == [large]
