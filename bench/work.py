@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 
-MEAN_LINE = 145  # bytes, the end of the line included
-
 
 def line(number: int, chance: random.Random) -> bytes:
     """Return a line of about 145 bytes, with its end."""

@@ -9,12 +9,23 @@ import pytest
 
 from tests.harness.kafka import Broker, KafkaUnavailable
 from tests.harness.rig import Rig
+from tests.harness.secure import SecureBroker
 
 
 @pytest.fixture(scope="session")
 def worker_broker() -> Iterator[Broker]:
     try:
         broker = Broker()
+    except KafkaUnavailable as why:
+        pytest.skip(str(why))
+    with broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[SecureBroker]:
+    try:
+        broker = SecureBroker()
     except KafkaUnavailable as why:
         pytest.skip(str(why))
     with broker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,10 @@ from shipper.kafka.check_exactly_once import check_exactly_once
 from shipper.kafka.producer import Producer
 from shipper.model import TopicState
 from tests.harness.daemon import Daemon, Event
-from tests.harness.kafka import KafkaUnavailable
+from tests.harness.polling import poll_until
 from tests.harness.rig import Rig
 from tests.harness.secure import Certificate, SecureBroker
 from tests.harness.wait import eventually
-
-
-@pytest.fixture(scope="module")
-def secure() -> Iterator[SecureBroker]:
-    try:
-        broker = SecureBroker()
-    except KafkaUnavailable as why:
-        pytest.skip(str(why))
-    with broker:
-        yield broker
 
 
 @pytest.fixture
@@ -353,14 +343,6 @@ class Told:
 
     def nack(self, error: Any, _topic: str, _count: int) -> None:
         self.names.append(error.name())
-
-
-def poll_until(producer: Producer, what: str, check: Callable[[], object]) -> None:
-    def step() -> object:
-        producer.poll(0.01)
-        return check()
-
-    eventually(what, step)
 
 
 def alter(broker: SecureBroker, topic: str, name: str, value: str) -> None:

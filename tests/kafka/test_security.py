@@ -22,21 +22,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from tests.harness.kafka import KafkaUnavailable
 from tests.harness.rig import Rig
 from tests.harness.secure import STORE_PASSWORD, USER, Certificate, SecureBroker
 
 SECRET = "geheim-47110815"
-
-
-@pytest.fixture(scope="module")
-def secure() -> Iterator[SecureBroker]:
-    try:
-        broker = SecureBroker()
-    except KafkaUnavailable as why:
-        pytest.skip(str(why))
-    with broker:
-        yield broker
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from shipper.kafka.transactions import Outcome
 from shipper.model import DeliveryClass
 from tests.harness.kafka import Ports
 from tests.harness.mock_errors import Api, FaultyBroker
+from tests.harness.polling import poll_until, ready
 from tests.harness.wait import eventually
-from tests.mock.world import Sent, World, commit, opened, poll_until, ready, send
+from tests.mock.world import Sent, World, commit, opened, send
 
 # An open transaction of a client that was fenced: its end cannot be told to anybody.
 pytestmark = pytest.mark.filterwarnings("ignore:Producer abort_transaction failed")

@@ -12,8 +12,9 @@ from shipper.kafka.hanging import Found, Look, Partition
 from shipper.kafka.transactions import Outcome
 from shipper.model import Messages, TopicState
 from tests.harness.mock_errors import Api
+from tests.harness.polling import poll_until, ready
 from tests.harness.wait import eventually
-from tests.mock.world import Sent, World, commit, opened, poll_until, ready
+from tests.mock.world import Sent, World, commit, opened
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Callable
 from typing import Any
 
 from shipper.config import KafkaConfig
@@ -13,9 +12,9 @@ from shipper.events import Events
 from shipper.kafka.hanging import Known
 from shipper.kafka.producer import Producer
 from shipper.kafka.transactions import Outcome, TransactionalProducer
-from shipper.model import Messages, TopicState
+from shipper.model import Messages
 from tests.harness.mock_errors import Api, FaultyBroker
-from tests.harness.wait import eventually
+from tests.harness.polling import poll_until, ready
 
 CHECKPOINTS = "shipper.checkpoints"
 
@@ -109,18 +108,6 @@ class Sent:
         poll_until(self._producer, "a report", lambda: self.errors)
         error = self.errors[0]
         return error.name() if error is not None else ""
-
-
-def poll_until(producer: Producer, what: str, check: Callable[[], object]) -> None:
-    def step() -> object:
-        producer.poll(0.01)
-        return check()
-
-    eventually(what, step)
-
-
-def ready(producer: Producer, topic: str) -> None:
-    poll_until(producer, f"{topic} to be ready", lambda: producer.topic_state(topic) is TopicState.READY)
 
 
 def send(producer: Producer, topic: str, value: bytes = b"v") -> str:

@@ -18,11 +18,10 @@ from shipper.errors import ProducerFatal
 from shipper.model import DeliveryReport, Headers, Messages, TopicState
 from shipper.records.naming import PART, PARTS
 
-PURGED, REFUSED, NO_TOPIC, TIMED_OUT = (
+PURGED, REFUSED, NO_TOPIC = (
     KafkaError._PURGE_INFLIGHT,
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._MSG_TIMED_OUT,
 )
 
 

@@ -14,7 +14,7 @@ from shipper.kafka.client import Client, runs
 from shipper.kafka.consumer import read_from
 from shipper.model import Messages
 from tests.harness.mock_errors import Api, FaultyBroker
-from tests.harness.wait import eventually
+from tests.harness.polling import poll_until
 
 TOPIC = "logs"
 
@@ -61,14 +61,6 @@ def make(broker: FaultyBroker) -> Iterator[Callable[..., Client]]:
 
 def lines(count: int, key: bytes | list[bytes] = b"k") -> Messages:
     return Messages([b"%d" % n for n in range(count)], key)
-
-
-def poll_until(client: Client, what: str, check: Callable[[], object]) -> None:
-    def step() -> object:
-        client.poll(0.01)
-        return check()
-
-    eventually(what, step)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 70)), min_size=1, max_size=30))

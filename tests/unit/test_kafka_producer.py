@@ -24,6 +24,7 @@ from shipper.kafka.probe import ONCE_MORE
 from shipper.kafka.producer import AGAIN, FEW, PUSH, RESERVE, Producer
 from shipper.model import DeliveryClass, Messages, TopicState
 from tests.harness.mock_errors import TRANSPORT, Api, FaultyBroker
+from tests.harness.polling import poll_until, ready
 from tests.harness.wait import DEADLINE, eventually
 
 TOPIC = "logs"
@@ -88,18 +89,6 @@ def messages(*values: bytes) -> Messages:
     return Messages(list(values), b"k")
 
 
-def poll_until(producer: Producer, what: str, check: Callable[[], object]) -> None:
-    def step() -> object:
-        producer.poll(0.01)
-        return check()
-
-    eventually(what, step)
-
-
-def ready(producer: Producer, topic: str = TOPIC) -> None:
-    poll_until(producer, f"{topic} to be ready", lambda: producer.topic_state(topic) is TopicState.READY)
-
-
 def values_in(broker: FaultyBroker, topic: str = TOPIC) -> list[bytes]:
     return [message.value() for message in read_from(broker.bootstrap, [topic])]
 
@@ -112,7 +101,7 @@ def test_headers_go_with_a_single_message_in_order_with_the_others(
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"before"), reports)
     producer.send_each(TOPIC, messages(b"part"), [[("shipper.part", b"1")]], reports)
     producer.send(TOPIC, messages(b"after"), reports)
@@ -124,7 +113,7 @@ def test_headers_go_with_a_single_message_in_order_with_the_others(
 def test_messages_with_headers_of_their_own_keep_the_order(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"before"), reports)
     lines = messages(b"one", b"x" * 1_100_000, b"three")
     producer.send_each(TOPIC, lines, [[("n", b"%d" % n)] for n in range(3)], reports)
@@ -142,7 +131,7 @@ def test_messages_of_several_topics_keep_their_order_in_each(
     broker.make("other")
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     ready(producer, "other")
     topics = [TOPIC, "other", TOPIC, "other", TOPIC]
     for extra in ({"headers": None}, {"headers": [[("n", b"%d" % n)] for n in range(5)]}):
@@ -157,7 +146,7 @@ def test_messages_of_several_topics_keep_their_order_in_each(
 def test_messages_with_times_of_their_own(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     before = int(time.time() * 1000)
     producer.send_each(TOPIC, messages(b"then", b"now"), None, reports, timestamps=[1_000_000, 0])
     poll_until(producer, "two reports", lambda: len(reports) == 2)
@@ -171,7 +160,7 @@ def test_a_message_with_headers_that_is_not_taken_is_reported_from_the_next_poll
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send_each(TOPIC, messages(b"x" * 1_100_000), [[("shipper.part", b"1")]], reports)
     assert not reports
     poll_until(producer, "one report", lambda: len(reports) == 1)
@@ -183,7 +172,7 @@ def test_every_record_arrives_in_order_and_is_reported_once(
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     sent = [b"%d" % n for n in range(5000)]
     for start in range(0, 5000, 1000):
         producer.send(TOPIC, messages(*sent[start : start + 1000]), reports)
@@ -217,7 +206,7 @@ def test_where_partitions_were_added_nothing_is_gathered(
 ) -> None:
     broker.make(TOPIC, 4)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     monkeypatch.setattr(producer._probe, "partitions", lambda _: 2)  # as there were
     keys = [b"user%d" % (n % 50) for n in range(500)]
     for count in (500, 1000):
@@ -232,7 +221,7 @@ def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
 ) -> None:
     broker.make(TOPIC, 4)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     keys = [b"user%d" % (n * 7919 % 100) for n in range(3000)]
     for start in range(0, 3000, 1000):
         numbers = range(start, start + 1000)
@@ -263,7 +252,7 @@ def test_records_of_a_partition_are_gathered_and_each_key_keeps_its_order(
 def test_empty_values_and_keys_stay_empty(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, Messages([b""], b""), reports)
     poll_until(producer, "the report", lambda: reports)
     assert [(m.value(), m.key()) for m in read_from(broker.bootstrap, [TOPIC])] == [(b"", b"")]
@@ -274,7 +263,7 @@ def test_a_record_too_large_for_the_client_is_reported_alone(
 ) -> None:
     broker.make(TOPIC)
     producer, reports, large = make(), Reports(), b"x" * 1_100_000
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"a", large, b"b"), reports)
     assert not reports
     poll_until(producer, "three reports", lambda: len(reports) == 3)
@@ -288,7 +277,7 @@ def test_with_a_queue_limit_what_does_not_fit_is_reported_and_the_rest_sent(
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(properties={"queue.buffering.max.messages": "3", "linger.ms": "500"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"1", b"2", b"3", b"4", b"5"), reports)
     poll_until(producer, "five reports", lambda: len(reports) == 5)
     assert (reports.arrived, reports.errors) == (3, ["_QUEUE_FULL"] * 2)
@@ -299,7 +288,7 @@ def test_with_a_queue_limit_what_does_not_fit_is_reported_and_the_rest_sent(
 def test_by_default_no_number_of_records_fills_the_queue(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(properties={"linger.ms": "60000"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(*[b""] * 300_000), reports)
     producer.close(0)
     assert len(reports) == 300_000
@@ -322,7 +311,7 @@ def test_an_error_that_the_client_does_not_retry_is_reported_once_for_each_recor
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.fail(Api.PRODUCE, error)
     producer.send(TOPIC, messages(b"1", b"2"), reports)
     poll_until(producer, "both reports", lambda: len(reports) == 2)
@@ -347,7 +336,7 @@ def test_an_error_that_passes_is_retried_by_the_client_and_keeps_the_order(
     # Small batches: with several requests on the way one would overtake the failed one, and neither a new producer's
     # broker nor the mock refuses that (docs/decisions/one-request-at-a-time.md).
     producer, reports = make(properties={"linger.ms": "0", "batch.num.messages": "1"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.fail(Api.PRODUCE, error, error)
     sent = [b"%d" % n for n in range(20)]
     producer.send(TOPIC, messages(*sent), reports)
@@ -360,7 +349,7 @@ def test_after_a_refused_batch_later_ones_are_taken(broker: FaultyBroker, make: 
     """A nack does not stop what comes after it: whoever counts on order must not let an ack pass a nack."""
     broker.make(TOPIC)
     producer, reports = make(properties={"linger.ms": "0", "batch.num.messages": "1"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
     producer.send(TOPIC, messages(b"1", b"2", b"3"), reports)
     poll_until(producer, "three reports", lambda: len(reports) == 3)
@@ -371,7 +360,7 @@ def test_after_a_refused_batch_later_ones_are_taken(broker: FaultyBroker, make: 
 def test_what_is_sent_alone_is_refused_alone(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(linger=0.1), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
     producer.send(TOPIC, messages(b"1", b"2", b"3"), reports, alone=True)
     poll_until(producer, "three reports", lambda: len(reports) == 3)
@@ -385,7 +374,7 @@ def test_what_is_over_the_topics_limit_is_refused_alone(
     monkeypatch.setattr(TopicLimits, "ask", lambda *_: 10_000)
     broker.make(TOPIC)
     producer, reports = make(linger=0.1), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     assert producer.fits(TOPIC) == 10_000 - RESERVE
     large = b"x" * (10_000 - RESERVE + 1)
     before, after = [b"%d" % n for n in range(20)], [b"%d" % n for n in range(20, 40)]
@@ -400,7 +389,7 @@ def test_what_is_over_the_topics_limit_is_refused_alone(
 def test_a_limit_that_is_not_told_is_the_clients(broker: FaultyBroker, make: Callable[..., Producer], log: Log) -> None:
     broker.make(TOPIC)
     producer = make(properties={"message.max.bytes": "5000"})
-    ready(producer)
+    ready(producer, TOPIC)
     assert producer.fits(TOPIC) == 5000 - RESERVE
     assert "topic.limit_unknown" in log.names()
 
@@ -410,7 +399,7 @@ def test_a_topic_deleted_under_queued_records_fails_them_and_comes_back(
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"before"), reports)
     poll_until(producer, "a first report", lambda: reports)
     broker.delete(TOPIC)
@@ -425,7 +414,7 @@ def test_a_topic_deleted_under_queued_records_fails_them_and_comes_back(
     poll_until(producer, "the topic to be missing", lambda: producer.topic_state(TOPIC) is TopicState.MISSING)
     assert "topic.missing" in log.names()
     broker.make(TOPIC)
-    ready(producer)
+    ready(producer, TOPIC)
     again = Reports()
     producer.send(TOPIC, messages(b"after"), again)
     poll_until(producer, "the report", lambda: again)
@@ -438,7 +427,7 @@ def test_a_client_that_gave_up_says_so_at_each_poll_and_reports_everything_by_it
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(properties={"enable.gapless.guarantee": "true"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.fail(Api.PRODUCE, KafkaError.INVALID_RECORD)
     producer.send(TOPIC, messages(b"1", b"2"), reports)
     with pytest.raises(ProducerFatal, match="_GAPLESS_GUARANTEE"):
@@ -458,7 +447,7 @@ def test_a_client_that_gave_up_says_so_at_each_poll_and_reports_everything_by_it
 def test_close_delivers_what_is_in_flight(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"1", b"2"), reports)
     producer.close(DEADLINE)
     assert (reports.arrived, reports.errors) == (2, [])
@@ -468,7 +457,7 @@ def test_close_delivers_what_is_in_flight(broker: FaultyBroker, make: Callable[.
 def test_close_without_time_reports_what_is_left(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     broker.down()
     producer.send(TOPIC, messages(b"1", b"2"), reports)
     producer.close(0)
@@ -490,7 +479,7 @@ def test_clients_built_again_and_again_leave_nothing_behind(
 
     def round_trip() -> None:
         producer, reports = make(), Reports()
-        ready(producer)
+        ready(producer, TOPIC)
         producer.send(TOPIC, messages(b"1"), reports)
         poll_until(producer, "the report", lambda: reports)
         producer.close(DEADLINE)
@@ -513,7 +502,7 @@ def test_a_topic_that_comes_late_is_noticed(broker: FaultyBroker, make: Callable
     poll_until(producer, "the topic to be missing", lambda: producer.topic_state(TOPIC) is TopicState.MISSING)
     assert producer.status().up  # it was a broker that said so
     broker.make(TOPIC)
-    ready(producer)
+    ready(producer, TOPIC)
     assert [name for name in log.names() if name.startswith(("topic", "brokers"))] == [
         "brokers.reached",
         "topic.missing",
@@ -524,7 +513,7 @@ def test_a_topic_that_comes_late_is_noticed(broker: FaultyBroker, make: Callable
 
 def test_with_auto_creation_asking_makes_the_topic(make: Callable[..., Producer], log: Log) -> None:
     producer = make(allow_auto_create_topics=True)
-    ready(producer)
+    ready(producer, TOPIC)
     assert "topic.missing" not in log.names()
 
 
@@ -537,7 +526,7 @@ def test_a_topic_that_may_not_be_described_is_denied_until_it_may(
     poll_until(producer, "the topic to be denied", lambda: producer.topic_state(TOPIC) is TopicState.DENIED)
     assert "topic.denied" in log.names()
     broker.topic_error(TOPIC, 0)
-    ready(producer)
+    ready(producer, TOPIC)
     reports = Reports()
     producer.send(TOPIC, messages(b"1"), reports)
     poll_until(producer, "the report", lambda: reports)
@@ -550,7 +539,7 @@ def test_brokers_that_go_away_and_come_back_are_told_with_a_reason(
     broker.make(TOPIC)
     producer, reports = make(), Reports()
     assert not producer.status().up
-    ready(producer)
+    ready(producer, TOPIC)
     up = producer.status()
     assert (up.up, up.brokers, up.reason) == (True, 1, "")
     broker.down()
@@ -587,7 +576,7 @@ def test_what_was_sent_goes_when_it_is_told_that_no_more_comes(
 ) -> None:
     broker.make(TOPIC)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     assert producer.push() == math.inf  # nothing waits
     producer.send(TOPIC, messages(b"1"), reports)
     assert producer.push() < math.inf
@@ -602,7 +591,7 @@ def test_with_linger_it_waits_so_long_and_says_until_when(broker: FaultyBroker, 
     config = KafkaConfig(bootstrap_servers=broker.bootstrap, linger=30.0)
     producer, reports = Producer(config, Events(log), clock=lambda: now), Reports()
     try:
-        ready(producer)
+        ready(producer, TOPIC)
         pushed: list[float] = []
         for client in producer._clients.values():
             client.push = pushed.append  # type: ignore[assignment]
@@ -687,7 +676,7 @@ def test_few_wait_for_the_answer_to_those_before_them_but_not_for_long(broker: F
 def test_chunks_that_are_given_together_are_reported_each(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, first, second = make(), Reports(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send_few(TOPIC, Messages([b"1", b"2", b"3"], [b"a", b"a", b"b"]), [(first, 2), (second, 1)])
     poll_until(producer, "the reports", lambda: producer.push() and len(first) + len(second) == 3)
     assert (first.arrived, second.arrived) == (2, 1)
@@ -697,7 +686,7 @@ def test_chunks_that_are_given_together_are_reported_each(broker: FaultyBroker, 
 def test_it_goes_after_a_while_though_more_comes(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, first = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"first"), first)
     began = time.monotonic()
     while not first and time.monotonic() < began + DEADLINE:
@@ -709,7 +698,7 @@ def test_it_goes_after_a_while_though_more_comes(broker: FaultyBroker, make: Cal
 def test_a_linger_among_the_properties_is_the_clients_own(broker: FaultyBroker, make: Callable[..., Producer]) -> None:
     broker.make(TOPIC)
     producer, reports = make(properties={"linger.ms": "60000"}), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"1"), reports)
     assert producer.push() == math.inf
     producer.poll(0.5)
@@ -733,7 +722,7 @@ def test_the_first_record_does_not_wait_for_the_clients_timer(
 
     monkeypatch.setattr(Client, "list_topics", list_topics)
     producer, reports = make(), Reports()
-    ready(producer)
+    ready(producer, TOPIC)
     producer.send(TOPIC, messages(b"1"), reports)
     poll_until(producer, "the report", lambda: producer.push() and reports)
     poll_until(producer, "all questions", lambda: len(asked) == 1 + len(ONCE_MORE))
