@@ -56,7 +56,6 @@ class Verdict:
     disordered: Counter[int] = field(default_factory=Counter)
     unjudged: Counter[int] = field(default_factory=Counter)
     other: Counter[int] = field(default_factory=Counter)
-    unique: int = 0  # lines whose order could be judged
     examples: dict[int, list[int]] = field(default_factory=dict)  # numbers of missing lines, negative: a heap
     unfound: set[int] = field(default_factory=set)  # lanes of which nothing is in topics whose beginning was deleted
 
@@ -196,7 +195,6 @@ def _judge(bucket: Bucket, numbering: Numbering, starts: dict[int, int], verdict
     for h in unique.keys() - first.keys():
         lacking(unique[h], h)
     found = unique.keys() & first.keys()
-    verdict.unique += len(found)
     ranges.put((unique[h], first[h]) for h in found)
     for h, numbers in many.items():
         arrived = counts.get(h, 1) if h in first else 0

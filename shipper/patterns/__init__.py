@@ -50,8 +50,8 @@ class Expression(NamedTuple):
 class Matcher(NamedTuple):
     """A compiled pattern; its functions are those of ``re.Pattern``, for bytes.
 
-    ``limit``: a longer text is not searched, ``limit_whole``: not matched from its beginning; 0: any text is.
-    ``needle`` is in whatever it matches. ``in_line``: a text of many lines may be searched at once.
+    ``limit``: a longer text is not searched; 0: any text is. ``needle`` is in whatever it matches. ``in_line``: a text
+    of many lines may be searched at once.
     """
 
     search: Callable[..., re.Match[bytes] | None]
@@ -62,7 +62,6 @@ class Matcher(NamedTuple):
     groupindex: Mapping[str, int]
     groups: int
     limit: int
-    limit_whole: int
     needle: bytes
     in_line: bool
 
@@ -90,7 +89,6 @@ def compile(  # noqa: A001 - the same as re.compile, and safe
         compiled.groupindex,
         compiled.groups,
         limit,
-        limit_whole,
         known.needle,
         known.in_line,
     )
@@ -244,7 +242,6 @@ def _compile_re2(data: bytes, flags: int) -> Matcher:
         lambda by, text: compiled.subn((lambda m: by(_Match(m))) if callable(by) else by, text),
         {name.decode(): number for name, number in compiled.groupindex.items()},
         compiled.groups,
-        0,
         0,
         b"",
         in_line=False,

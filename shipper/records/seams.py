@@ -42,11 +42,10 @@ class Part(NamedTuple):
 class _Pass:
     """One step over a text: what was found in it, and where places of the text are in what became of it."""
 
-    __slots__ = ("_begins", "context", "edits", "found", "out", "rule", "text")
+    __slots__ = ("_begins", "edits", "found", "out", "rule", "text")
 
     def __init__(self, rule: Rule, context: bytes, text: bytes) -> None:
         self.rule = rule
-        self.context = context
         self.text = text
         base, seen = len(context), context + text
         matches = rule.find(seen, base) if rule.may_find(seen) else ()

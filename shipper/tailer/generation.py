@@ -29,7 +29,6 @@ class Generation:
         "head",
         "head_len",
         "key",
-        "late",
         "linked",
         "path",
         "quiet_size",
@@ -77,7 +76,6 @@ class Generation:
         self.away = False  # it was not there when its name was looked for last
         self.detached = False  # its file id leads to other bytes now
         self.seen_empty = False  # under a rotated name
-        self.late = False  # it has grown after it was finished
         self.unseen = False  # it was taken for new without a look at its bytes
         self.retry_delay = 0.0
         self.warned = False
