@@ -115,9 +115,9 @@ class Census:
         before = next((t for t in lineage.gens if t in later), None)
         if before is not None:
             # A rotated file that shows up late still comes before the file that has the name now, which waits.
-            after = lineage.gens[lineage.gens.index(before) :]
-            self._number([tailer, *after], [*after, tailer])
-        lineage.add(tailer, before=before)
+            self._moved(lineage.insert(tailer, before))
+        else:
+            lineage.add(tailer)
         for hold in lineage.holds.values():
             if one.path == one.base or () < hold.rank < one.rank:
                 hold.after.add(tailer)
@@ -128,31 +128,16 @@ class Census:
         self.advance(lineage)
         return tailer
 
-    def _number(self, order: list[Tailer], before: list[Tailer]) -> None:
-        """Let the numbers say in which order generations are now: they are the order after a restart."""
-        for tailer, number in zip(order, [t.generation for t in before], strict=True):
-            tailer.generation = number
+    def _moved(self, tailers: list[Tailer]) -> None:
+        for tailer in tailers:
             self.changed(tailer)
 
     def let_be_newest(self, tailer: Tailer) -> None:
-        """Let a generation that has its path's name come last, where those after it have not been begun.
-
-        It may have been: then it goes on after them, and can still grow. Not in the middle of a line.
-        """
+        """Let a generation that has its path's name come last, where those after it have not been begun."""
         lineage = self.lineages[tailer.path]
-        if tailer not in lineage.gens or tailer is lineage.gens[-1] or tailer.part or tailer.record:
-            return
-        before = lineage.gens[lineage.gens.index(tailer) :]
-        others = (t for t in before[1:] if t.file_id != tailer.file_id)  # what was in its file before it is older
-        if any(t.read.offset or t.state is not File.WAITING for t in others):
-            return
-        after = [*before[1:], tailer]
-        self._number(after, before)
-        lineage.gens[-len(before) :] = after
-        lineage.succeeded = False
-        if tailer.state is File.DRAINING:
-            tailer.event(FileEvent.RETURNED)
-        self.advance(lineage)
+        if moved := lineage.let_be_newest(tailer):
+            self._moved(moved)
+            self.advance(lineage)
 
     def hold(self, path: bytes, one: Seen) -> None:
         """Let the generations of ``path`` after a rotated file wait until something can be said of that.
@@ -199,8 +184,7 @@ class Census:
         unread = (t for t in lineage.successors(tailer) if t.state not in DONE and not t.read.offset and not t.away)
         older = [t for t in unread if () < rank(t.seen_as, t.path) < age and self.by_name.get(t.seen_as) is t]
         if older:
-            for moved in lineage.move(tailer, behind=older[-1]):
-                self.changed(moved)
+            self._moved(lineage.move(tailer, behind=older[-1]))
 
     def reorder_unsure(self, tailers: Iterable[Tailer]) -> None:
         """Let those come after older ones that were found with them while names were changing: these are known now.

@@ -75,14 +75,35 @@ class Lineage:
         if self.gens[-1] is not tailer:
             tailer.event(FileEvent.REPLACED)
 
+    def insert(self, tailer: Tailer, before: Tailer) -> list[Tailer]:
+        """Take in a new generation before others, which wait; returns those whose numbers have changed with that."""
+        self.add(tailer, before=before)
+        moved = self.gens[self.gens.index(tailer) :]
+        _number(moved, [*moved[1:], tailer])
+        return moved
+
     def move(self, tailer: Tailer, *, behind: Tailer) -> list[Tailer]:
         """Let a generation come after a later one; returns those whose numbers have changed with that."""
         first, last = self.gens.index(tailer), self.gens.index(behind)
-        numbers = [t.generation for t in self.gens[first : last + 1]]
-        moved = self.gens[first : last + 1] = [*self.gens[first + 1 : last + 1], tailer]
-        for generation, number in zip(moved, numbers, strict=True):
-            generation.generation = number
+        before = self.gens[first : last + 1]
+        moved = self.gens[first : last + 1] = [*before[1:], tailer]
+        _number(moved, before)
         self.succeeded = False
+        return moved
+
+    def let_be_newest(self, tailer: Tailer) -> list[Tailer]:
+        """Let a generation come last, where those after it have not been begun; returns those that have other numbers.
+
+        It may have been: then it goes on after them, and can still grow. Not in the middle of a line.
+        """
+        if tailer not in self.gens or tailer is self.gens[-1] or tailer.part or tailer.record:
+            return []
+        others = (t for t in self.successors(tailer) if t.file_id != tailer.file_id)  # in its file before it: older
+        if any(t.read.offset or t.state is not File.WAITING for t in others):
+            return []
+        moved = self.move(tailer, behind=self.gens[-1])
+        if tailer.state is File.DRAINING:
+            tailer.event(FileEvent.RETURNED)
         return moved
 
     def advance(self) -> Tailer | None:
@@ -129,3 +150,9 @@ class Lineage:
         if held:
             self.holds = {id_: hold for id_, hold in self.holds.items() if id_ != file_id} or NOTHING
         return held
+
+
+def _number(order: list[Tailer], before: list[Tailer]) -> None:
+    """Let the numbers say in which order generations are now: they are the order after a restart."""
+    for tailer, number in zip(order, [t.generation for t in before], strict=True):
+        tailer.generation = number
