@@ -6,9 +6,6 @@ compression. Nothing is read of the lines, nothing sent, and nothing saved. One 
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from shipper.config import FileConfig
@@ -17,8 +14,7 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors
-from shipper.ledger import Ledger
-from shipper.model import Checkpoint, Observation, SourceState, TopicState
+from shipper.model import Observation, SourceState, TopicState
 from shipper.tailer import Tailer
 
 NOTABLE = ("file.unreadable", "directory.unreadable", "file.unsupported")
@@ -33,23 +29,7 @@ class Stock:
         self._descriptors = descriptors
         events = Events(self._note)
         seen = list_files(Watched.of(config), events)
-
-        def look(source: str, directory: bytes) -> Observation:
-            return Observation(source, [one for one in seen if os.path.dirname(one.path) == directory])
-
-        tools = Tools(
-            files=Files(),
-            descriptors=descriptors,
-            ledger=Ledger(1, 0, lambda: None, lambda: None),
-            events=events,
-            clock=time.monotonic,
-            wall=time.time,
-            store=_Nowhere(),
-            scan_soon=lambda: None,
-            look=look,
-            quiet=lambda: True,
-            host=host,
-        )
+        tools = Tools.to_look(Files(), descriptors, events, host, seen)
         self.left = sum(1 for one in state.files if one.state.value == "left")
         self._source = FileSource(config, state, _Nowhere(), tools, reread=False)
         self._source.observe(Observation(config.name, seen, complete=True))
@@ -68,15 +48,11 @@ class Stock:
 
 
 class _Nowhere:
-    """The sink and the store of a source that only looks."""
+    """The sink of a source that only looks."""
 
     def topic_state(self, topic: str) -> TopicState:  # noqa: ARG002 - as a sink has it
         """Nothing may be sent."""
         return TopicState.UNKNOWN
-
-    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> NoReturn:
-        """Never called: only sources that were scanned are looked at."""
-        raise AssertionError(source, files)
 
     def _never(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError

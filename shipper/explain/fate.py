@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +23,6 @@ from shipper.filesource.intake import Intake
 from shipper.filesource.lineage import DONE
 from shipper.filesource.sightings import Sightings
 from shipper.filesource.tools import Tools
-from shipper.ledger import Ledger
 from shipper.lifecycle import File
 from shipper.model import Checkpoint, FileId, FileState, Observation, Seen, SourceState, show_path
 from shipper.records import Naming
@@ -56,13 +54,6 @@ class Fate:
     key: bytes = b""
 
 
-class _NoStore:
-    """Stands for a store: the census has what a first scan would record, and nobody else needs it."""
-
-    def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
-        """Record nothing."""
-
-
 class Inquiry:
     """One source, asked about one file or several. Closes what it opened with :meth:`close`."""
 
@@ -83,19 +74,7 @@ class Inquiry:
 
     def _take_in(self, events: Events) -> Census:
         """Show the source what is there, as at a start."""
-        tools = Tools(
-            files=self._files,
-            descriptors=self._descriptors,
-            ledger=Ledger(0, 0, lambda: None, lambda: None),
-            events=events,
-            clock=time.monotonic,
-            wall=time.time,
-            store=_NoStore(),
-            scan_soon=lambda: None,
-            look=self._look,
-            quiet=lambda: True,
-            host=socket.gethostname(),
-        )
+        tools = Tools.to_look(self._files, self._descriptors, events, socket.gethostname(), self._seen.seen)
         schedule: Schedule[Tailer] = Schedule()
         census = Census(self._config, self._naming, self._descriptors, schedule, events)
         intake = Intake(census, schedule, tools)
@@ -103,11 +82,6 @@ class Inquiry:
         scanned = self._state.scanned
         Sightings(self._config, census, intake, schedule, tools, scanned=scanned, reread=False).observe(self._seen)
         return census
-
-    def _look(self, source: str, directory: bytes) -> Observation:
-        found = Observation(source)
-        found.seen = [one for one in self._seen.seen if os.path.dirname(one.path) == directory]
-        return found
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
