@@ -138,13 +138,6 @@ class Track:
             self.chunks = NO_CHUNKS
         return moved
 
-    def add(self, chunk: Chunk) -> None:
-        """Take in a chunk that comes after the others."""
-        if self.chunks:
-            self.chunks.append(chunk)
-        else:
-            self.chunks = deque((chunk,))
-
     def confirm(self) -> None:
         """Move the acked position over everything that was sent."""
         self.acked = self.ahead
@@ -198,7 +191,10 @@ class Ledger:
         chunk = Chunk(self, track, end, records, size, alone)
         if self.transactional:
             self._tracks[track] = None
-        track.add(chunk)
+        if track.chunks:
+            track.chunks.append(chunk)
+        else:
+            track.chunks = deque((chunk,))
         self.in_flight += size
         self.records += records
         if not records:
@@ -217,7 +213,8 @@ class Ledger:
         if self.reported:
             reported, self.reported = self.reported, []
             for chunk in reported:
-                self._leave(chunk)
+                if chunk.booked:
+                    self._leave(chunk)
                 if not self.transactional and chunk.track.settle():
                     moved.append(chunk.track)
         nacks, self.nacks = self.nacks, []
@@ -256,14 +253,13 @@ class Ledger:
 
     def _forget(self, track: Track) -> None:
         for chunk in track.chunks:
-            self._leave(chunk)
+            if chunk.booked:
+                self._leave(chunk)
             if self.transactional:
                 self.records -= chunk.records
         track.forget()
 
     def _leave(self, chunk: Chunk) -> None:
-        if not chunk.booked:
-            return
         chunk.booked = False
         self.in_flight -= chunk.size
         if not self.transactional:

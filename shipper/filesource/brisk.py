@@ -33,12 +33,6 @@ class _Read:
         self.lines: list[list[bytes]] = []  # of each
         self.size = 0
 
-    def add(self, tailer: Tailer, lines: list[bytes], size: int) -> None:
-        """Take in what was read of one."""
-        self.tailers.append(tailer)
-        self.lines.append(lines)
-        self.size += size
-
 
 class Brisk:
     """The short way of one source."""
@@ -70,6 +64,7 @@ class Brisk:
             return [], list(sizes)
         topics: dict[str, _Read | None] = {}
         room = ledger.high - ledger.in_flight
+        tells = self._events.tells_reads
         for tailer, size in sizes.items():
             topic = tailer.topic
             if topic not in topics:
@@ -88,9 +83,15 @@ class Brisk:
                 others.append(tailer)
                 continue
             room -= size - start + len(lines) * (len(tailer.key) + RECORD_OVERHEAD)
-            found.add(tailer, lines, size - start)
-            self._note(tailer, now)
-            if self._events.tells_reads:
+            found.tailers.append(tailer)
+            found.lines.append(lines)
+            found.size += size - start
+            tailer.quiet_size, tailer.grew_at = size, now
+            if tailer.fresh is None:
+                tailer.fresh = Freshness(now, size)
+            else:
+                _note(tailer, now)
+            if tells:
                 inode = tailer.file_id.ino
                 self._events.file_read(tailer.source, tailer.path, inode, tailer.generation, start, size)
         read: list[Tailer] = []
@@ -110,13 +111,9 @@ class Brisk:
         lineage = self._census.lineages[path]
         return len(lineage.gens) == 1 and not lineage.holds and self._census.by_name.get(path) is tailer
 
-    def _note(self, tailer: Tailer, now: float) -> None:
-        """Take note of how far it was read."""
-        tailer.quiet_size, tailer.grew_at = tailer.size, now
-        acked = tailer.track.acked.offset
-        fresh = tailer.fresh
-        if fresh is None:
-            fresh = tailer.fresh = Freshness(now)
-        else:
-            fresh.begin(now, acked)
-        fresh.ended(now, tailer.size, acked)
+
+def _note(tailer: Tailer, now: float) -> None:
+    """Take note that it was read to its end, while something of it is not acknowledged."""
+    acked = tailer.track.acked.offset
+    tailer.fresh.begin(now, acked)
+    tailer.fresh.ended(now, tailer.size, acked)

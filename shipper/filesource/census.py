@@ -383,6 +383,10 @@ class Census:
         """Note that the checkpoint of ``tailer`` is to be saved."""
         self._unsaved.changed(tailer.uid, tailer)
 
+    def several_changed(self, tailers: Iterable[Tailer]) -> None:
+        """Note that the checkpoints of ``tailers`` are to be saved."""
+        self._unsaved.several_changed({tailer.uid: tailer for tailer in tailers})
+
     def all_changed(self) -> None:
         """Note that every checkpoint is to be saved."""
         for lineage in self.lineages.values():

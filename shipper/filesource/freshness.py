@@ -15,11 +15,12 @@ class Freshness:
 
     __slots__ = ("_newest", "_next", "_until", "behind")
 
-    def __init__(self, now: float) -> None:
-        self.behind = True
+    def __init__(self, now: float, read: int | None = None) -> None:
+        """Begin where there may be something to read, or where all was read at once, up to ``read``."""
+        self.behind = read is None
         self._until = now  # what waits is not older
-        self._next: Mark | None = None  # by which that moves on ...
-        self._newest: Mark | None = None  # ... and the last one of all
+        self._next: Mark | None = None if read is None else (read, now)  # by which that moves on ...
+        self._newest = self._next  # ... and the last one of all
 
     def begin(self, now: float, acked: int) -> None:
         """Take note that there may be something to read."""

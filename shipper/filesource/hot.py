@@ -1,7 +1,8 @@
 """Files that grow all the time, in directories of whose writes the kernel does not tell: looked at on a beat.
 
 To ask for a size costs a hundredth of what an event does. A file is hot from when it was read until it has not grown
-for :data:`LOOKS`; the others are found by ``discovery.quiet``, within a second. Pump thread only.
+for :data:`LOOKS` at it; the others are found by ``discovery.quiet``, within a second. Where many are hot each look is
+at a part of them, one after the other. Pump thread only.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ class Hot:
         self._census = census
         self._tell = tell  # of those that have another size, and which; returns which of them were read at once
         self._clock = clock
-        self._files: dict[Tailer, int] = {}  # with the look at which each had grown last
-        self._looks = 0
+        self._files: dict[Tailer, int] = {}  # with the round in which each had grown last
+        self._rounds = 0
+        self._turns: list[Tailer] = []  # those of them that have not been looked at in this one
 
     def turn(self, *, on: bool) -> None:
         """Begin, or end."""
         self.on = on
         if not on:
             self._files.clear()
+            self._turns.clear()
 
     def read(self, tailer: Tailer) -> None:
         """Take note that something was read of a file."""
         if self.on:
-            self._files[tailer] = self._looks
+            self._files[tailer] = self._rounds
 
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed: those that grew lately are hot."""
@@ -46,30 +49,35 @@ class Hot:
             for path in sorted(by_name.keys() & paths):
                 tailer = by_name[path]
                 if tailer.grew_at >= since and tailer.reader is not None:
-                    self._files[tailer] = self._looks
+                    self._files[tailer] = self._rounds
 
-    def look(self) -> bool:
-        """Have those read that have grown; returns whether any were read at once."""
-        looks = self._looks = self._looks + 1
-        cold: list[Tailer] = []
+    def look(self, left: int = 1) -> bool:
+        """Have those read that have grown; returns whether any were read at once.
+
+        ``left``: so many looks, with this one, are to be at all that have not been looked at in this round.
+        """
+        if not self._turns:
+            self._rounds += 1
+            self._turns = list(self._files)
+        rounds, files = self._rounds, self._files
+        rest = len(self._turns) * (left - 1) // left
+        turns, self._turns = self._turns[rest:], self._turns[:rest]
         sizes: dict[Tailer, int] = {}
-        for tailer, at in self._files.items():
+        for tailer in turns:
             reader = tailer.reader
-            if not isinstance(reader, PlainReader) or looks - at > LOOKS:
-                cold.append(tailer)
+            if not isinstance(reader, PlainReader) or rounds - files[tailer] > LOOKS:
+                del files[tailer]
                 continue
             try:
                 size = reader.size()
             except OSError:
-                cold.append(tailer)  # told when it is read
+                del files[tailer]  # told when it is read
                 continue
             if size != tailer.size:
                 sizes[tailer] = size
-        for tailer in cold:
-            del self._files[tailer]
         if not sizes:
             return False
         read = self._tell(sizes)
         for tailer in read:
-            self._files[tailer] = looks
+            files[tailer] = rounds
         return bool(read)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shipper.events import Events
 from shipper.filesource.census import Census
 from shipper.filesource.lineage import DONE
@@ -30,18 +32,19 @@ class Keeping:
         inode, generation = tailer.file_id.ino, tailer.generation
         self._events.file_read(name, tailer.path, inode, generation, start, batch.end.offset)
 
-    def changed(self, tailer: Tailer) -> None:
-        """Have the checkpoint saved."""
-        self._census.changed(tailer)
+    def changed(self, tailers: Sequence[Tailer]) -> None:
+        """Have the checkpoints saved."""
+        self._census.several_changed(tailers)
 
-    def settled(self, tailer: Tailer) -> None:
-        """Retire a generation that is done, and have it closed."""
-        if tailer.fresh is not None and not tailer.fresh.behind:
-            tailer.fresh = None  # nothing of it waits
-        if tailer.state in DONE:
-            self._census.retire(self._census.lineages[tailer.path])
-            if tailer.reader is not None and not (tailer.linked and not tailer.compression):
-                self._schedule.now(tailer)  # it may be closed now
+    def settled(self, tailers: Sequence[Tailer]) -> None:
+        """Retire generations that are done, and have them closed."""
+        for tailer in tailers:
+            if tailer.fresh is not None and not tailer.fresh.behind:
+                tailer.fresh = None  # nothing of it waits
+            if tailer.state in DONE:
+                self._census.retire(self._census.lineages[tailer.path])
+                if tailer.reader is not None and not (tailer.linked and not tailer.compression):
+                    self._schedule.now(tailer)  # it may be closed now
 
     def rewind(self, tailer: Tailer) -> None:
         """Read it again from its acked offset, before those that came after it."""

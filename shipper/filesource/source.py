@@ -354,8 +354,7 @@ class FileSource(BaseSource[Tailer]):
 
     def prepare(self) -> tuple[list[Checkpoint], list[tuple[str, str]]]:
         """Return what :meth:`changes` will be when everything that was sent is committed."""
-        for tailer in self.delivery.unsettled:
-            self._keeping.changed(tailer)
+        self._keeping.changed(list(self.delivery.unsettled))
         return self._census.changes(ahead=True)
 
     def take_back(self) -> None:

@@ -5,6 +5,7 @@ With transactions what is handed over is not saved before the commit: until then
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from shipper.model import Checkpoint
@@ -40,6 +41,10 @@ class Unsaved:
     def changed(self, uid: str, known: Known) -> None:
         """Have one saved."""
         self._changed[uid] = known
+
+    def several_changed(self, known: Mapping[str, Known]) -> None:
+        """Have several saved."""
+        self._changed.update(known)
 
     def removed(self, uid: str) -> None:
         """Have one removed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shipper.config import JournalConfig
@@ -306,11 +307,11 @@ class JournalSource(BaseSource[Journal]):
             self._events.records_dropped(self.name, "no_message", batch.silent)
         self._events.journal_read(self.name, start, batch.end.offset, batch.end.mark.decode(), records)
 
-    def changed(self, journal: Journal) -> None:  # noqa: ARG002 - it is the only one
+    def changed(self, journals: Sequence[Journal]) -> None:  # noqa: ARG002 - it is the only one
         """Have the cursor saved."""
         self._dirty = True
 
-    def settled(self, journal: Journal) -> None:
+    def settled(self, journals: Sequence[Journal]) -> None:
         """Nothing follows for a journal: it has no end."""
 
     def rewind(self, journal: Journal) -> None:

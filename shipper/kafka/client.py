@@ -123,13 +123,7 @@ class Client:
         Returns why the first one was not taken of those that were not; they are reported by ``poll``.
         """
         reports = list(reports)
-        if len(reports) == 1:
-            made = batch(messages, self._owe(*reports[0]))
-        else:
-            numbers: list[int] = []
-            for report, count in reports:
-                numbers += [self._owe(report, count)] * count
-            made = batch(messages, numbers)
+        made = batch(messages, self._owe_all(reports) if len(reports) > 1 else self._owe(*reports[0]))
         with _Handle(self._rk, topic) as handle:
             queued = c.produce_batch(handle, c.PARTITION_UA, c.MSG_F_COPY, made.address, made.count)
         if queued == made.count:
@@ -187,6 +181,22 @@ class Client:
         self._number = self._number % sys.maxsize + 1
         self._owed[self._number] = report, count
         return self._number
+
+    def _owe_all(self, reports: Sequence[Report]) -> list[int]:
+        """Return the number under which each record is reported."""
+        if sys.maxsize - self._number < len(reports):
+            self._number = 0
+        numbers: list[int] = []
+        owed, number = self._owed, self._number
+        for report, count in reports:
+            if report is None or not count:
+                numbers += [0] * count
+                continue
+            number += 1
+            owed[number] = report, count
+            numbers += [number] * count
+        self._number = number
+        return numbers
 
     def _fail(self, report: DeliveryReport | None, number: int, error: KafkaError, topic: str) -> None:
         if report is not None:

@@ -9,7 +9,7 @@ settled. With transactions the commit or the abort says what became of everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shipper.events import Events
@@ -131,34 +131,36 @@ class Delivery:
 
     # --- what the brokers say ----------------------------------------------------------------------------------------
 
-    def acked(self, streams: Iterable[Stream], *, saved: bool = False) -> None:
+    def acked(self, streams: Sequence[Stream], *, saved: bool = False) -> None:
         """Take note that acked positions have moved; ``saved``: and that their checkpoints say so already."""
-        records = 0
-        for stream in streams:
+        for _ in streams if self.pace.limit else ():
             self.pace.taken()
-            records += self._passed(stream, saved=saved)
-        self._events.records_acked(self.name, records)
+        self._passed(streams, saved=saved)
 
     def passed(self, stream: Stream) -> None:
         """Take note that a stream's acked position has moved over a dead letter."""
-        self._events.records_acked(self.name, self._passed(stream, saved=False))
+        self._passed([stream], saved=False)
 
-    def _passed(self, stream: Stream, *, saved: bool) -> int:
-        """Take note that an acked position has moved; returns over how many records that were acknowledged."""
-        records = stream.track.take_resolved()
+    def _passed(self, streams: Sequence[Stream], *, saved: bool) -> None:
+        """Take note that acked positions have moved."""
+        records = 0
+        settled: list[Stream] = []
+        for stream in streams:
+            records += stream.track.take_resolved()
+            if self._buried:
+                self._unbury(stream)
+            if stream.settled:
+                settled.append(stream)
+                self.unsettled.pop(stream, None)
         self.delivered += records
-        if not saved:
-            self._keeper.changed(stream)
         self._backoff = 0.0
         self.blocked = ""
-        if self._buried:
-            self._unbury(stream)
-        if stream.settled:
-            self.unsettled.pop(stream, None)
-            if not self.unsettled:
-                self._trial = False
-            self._keeper.settled(stream)
-        return records
+        if not self.unsettled:
+            self._trial = False
+        if not saved:
+            self._keeper.changed(streams)
+        self._keeper.settled(settled)
+        self._events.records_acked(self.name, records)
 
     def _unbury(self, stream: Stream) -> None:
         """Forget which parts were safe in the dead letters of what is acknowledged."""

@@ -113,11 +113,11 @@ class Keeper(Protocol):
     def sent(self, stream: Any, batch: Any, start: int, records: int) -> None:
         """Take note that ``batch`` was sent as ``records`` records; it began at ``start``."""
 
-    def changed(self, stream: Any) -> None:
-        """Take note that its acked position has moved, and is to be saved."""
+    def changed(self, streams: Sequence[Any]) -> None:
+        """Take note that their acked positions have moved, and are to be saved."""
 
-    def settled(self, stream: Any) -> None:
-        """Take note that everything that was sent of it is acknowledged."""
+    def settled(self, streams: Sequence[Any]) -> None:
+        """Take note that everything that was sent of them is acknowledged."""
 
     def rewind(self, stream: Any) -> None:
         """Have it read again from its acked position; nothing of it is in flight."""

@@ -112,7 +112,8 @@ class Generation:
     @property
     def settled(self) -> bool:
         """Everything that was read is acknowledged."""
-        return self.track.idle and self.track.acked.offset >= self.read.offset  # else it waits to be read again
+        track = self.track
+        return not track.chunks and track.acked.offset >= self.read.offset  # else it waits to be read again
 
     def fingerprint(self, position: Position) -> Fingerprint:
         """Return what verifies this generation at ``position``."""

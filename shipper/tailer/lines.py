@@ -96,7 +96,9 @@ class Tailer(Reading):
         if not low and self.head_len and digest(data[: self.head_len]) != self.head:
             return None
         lines, end = cut(data, start)
-        if end < len(data) or len(lines) > MAX_LINES or max(map(len, lines)) > min(most, self.max_line):
+        if end < len(data) or len(lines) > MAX_LINES:
+            return None
+        if size - offset > min(most, self.max_line) < max(map(len, lines)):
             return None
         if not low:
             self.head_len, self.head = min(HEAD, size), digest(data[:HEAD])

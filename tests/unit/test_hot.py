@@ -116,3 +116,40 @@ def test_what_is_read_at_once_stays_hot_and_is_told(rig: Rig) -> None:
         rig.at_once = [rig.tailer] if size <= LOOKS else []
         assert rig.hot.look() is (size <= LOOKS)
         rig.tailer.size = size
+
+
+def test_looks_at_parts_are_at_each_file_once_a_round() -> None:
+    tailers = [
+        Tailer(Checkpoint(str(n), "s", b"/%d" % n, b"/a", FileId(1, n), 0, 0), 1000, "t", b"key") for n in range(8)
+    ]
+    told: list[Tailer] = []
+
+    def tell(sizes: dict[Tailer, int]) -> list[Tailer]:
+        told.extend(sizes)
+        return []
+
+    hot = Hot(cast("Census", Names(tailers[0])), lambda: 100.0, tell)
+    hot.turn(on=True)
+    for tailer in tailers[:7]:
+        tailer.reader = reader = Reader()
+        reader.bytes = 5
+        hot.read(tailer)
+    parts = []
+    for left in (3, 2, 1):
+        hot.look(left)
+        if left == 3:
+            tailers[7].reader = reader = Reader()
+            reader.bytes = 5
+            hot.read(tailers[7])  # its turn comes with the next round
+        parts.append(len(told))
+    assert parts == [3, 5, 7]
+    assert set(told) == set(tailers[:7])
+    told.clear()
+    hot.look(1)
+    assert told == tailers
+    hot.look(2)
+    hot.turn(on=False)
+    hot.turn(on=True)
+    told.clear()
+    hot.look(1)
+    assert not told  # nothing is left of what was hot

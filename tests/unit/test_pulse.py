@@ -19,7 +19,7 @@ class Rig:
         self.now = 100.0
         self.cpu = 0.0
         self.busy = True
-        self.looks = 0
+        self.left: list[int] = []  # what each look was told
         self.on = False
         self.hot = self
         sources = {"s": cast("FileSource", self)}
@@ -32,15 +32,15 @@ class Rig:
     def glance(self) -> set[bytes]:
         return set()
 
-    def look(self) -> None:
-        self.looks += 1
+    def look(self, left: int) -> None:
+        self.left.append(left)
 
     def beat(self, computing: float = 0.0) -> int:
-        """Do a round; returns how often it has looked until now."""
+        """Let the pump go round; returns how often it has looked until now."""
         self.pulse.beat(self.now)
         self.cpu += computing
         self.pulse.worked()
-        return self.looks
+        return len(self.left)
 
 
 @pytest.fixture
@@ -67,11 +67,41 @@ def test_beats_that_were_missed_are_not_made_up_for(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("computing", "beat"), [(BEAT / 2 / SHARE, BEAT), (BEAT * 2 / SHARE, BEAT * 2), (1.0, LONGEST)]
+    ("computing", "beats", "beat"),
+    [(BEAT / 2 / SHARE, 1, BEAT), (BEAT * 1.5 / SHARE, 1, BEAT * 1.5), (BEAT * 2.5 / SHARE, 2, BEAT * 1.25)],
 )
-def test_it_gets_longer_with_what_is_computed(rig: Rig, computing: float, beat: float) -> None:
+def test_a_round_gets_longer_with_what_is_computed_and_each_look_is_at_a_part(
+    rig: Rig, computing: float, beats: int, beat: float
+) -> None:
     rig.beat(computing)
-    assert rig.pulse.due == pytest.approx(100.0 + beat)
+    for left in range(beats, 0, -1):
+        rig.now = rig.pulse.due
+        rig.beat(computing / beats)
+        assert rig.left[-1] == left
+        assert rig.pulse.due == pytest.approx(rig.now + beat)
+    rig.now = rig.pulse.due
+    rig.beat()
+    assert rig.left[-1] == beats  # as all of them together have taken
+
+
+def test_no_round_is_longer_than_may_be_waited_for(rig: Rig) -> None:
+    rig.beat(1.0)
+    began = rig.now = rig.pulse.due
+    rig.beat()
+    while rig.left[-1] > 1:
+        rig.now = rig.pulse.due
+        rig.beat()
+    assert rig.pulse.due - began == pytest.approx(LONGEST)
+
+
+def test_only_looks_and_what_follows_them_count(rig: Rig) -> None:
+    rig.beat(BEAT / 2 / SHARE)
+    rig.now += BEAT / 2
+    rig.beat(1.0)  # it was woken for something else
+    for _ in range(2):
+        rig.now = rig.pulse.due
+        rig.beat()
+        assert rig.pulse.due == pytest.approx(rig.now + BEAT)
 
 
 def test_it_ends_with_the_last_directory_that_is_busy(rig: Rig) -> None:
@@ -81,3 +111,4 @@ def test_it_ends_with_the_last_directory_that_is_busy(rig: Rig) -> None:
     assert rig.beat() == 2
     assert not rig.on
     assert rig.pulse.due == math.inf
+    assert rig.left == [1, 1]  # the last look is at all of them
