@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 
 from tests.harness.kafka import Broker
 from tests.harness.rig import Rig
@@ -58,29 +57,6 @@ def test_twenty_quick_rotations(rig: Rig) -> None:
         let_pass(0.04)
         log.rotate()
     log.write(1)
-    rig.verify()
-
-
-def test_copied_and_truncated_when_all_was_read(rig: Rig) -> None:
-    log = rig.log()
-    rig.start()
-    for generation in range(3):
-        log.write(500 - 100 * generation)
-        rig.delivered()
-        log.copytruncate()
-    log.write(50)
-    rig.verify()
-
-
-def test_copied_over_the_last_copy_and_truncated(rig: Rig) -> None:
-    log = rig.log()
-    rig.start()
-    for generation in range(3):
-        log.write(300 + 100 * generation)
-        rig.delivered()
-        shutil.copyfile(log.path, log.sibling(".1"))
-        os.truncate(log.path, 0)
-    log.write(50)
     rig.verify()
 
 
