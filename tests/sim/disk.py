@@ -21,17 +21,16 @@ DEVICE = 2049
 
 @dataclass(eq=False, slots=True)
 class Inode:
-    """A file, a directory or a symbolic link."""
+    """A file or a directory."""
 
     number: int
-    kind: int  # S_IFREG, S_IFDIR or S_IFLNK
+    kind: int  # S_IFREG or S_IFDIR
     data: bytes = b""
     durable: bytes = b""  # what a power cut leaves of it
     mtime: int = 0
     links: int = 0
     opens: int = 0
     names: dict[bytes, Inode] = field(default_factory=dict)
-    target: bytes = b""
     denied: bool = False  # it may not be read
     broken: bool = False  # its device gives an error where it is read
 
@@ -50,7 +49,6 @@ class Disk:
         self.reuses = True  # numbers of inodes that are gone are given to new ones, the lowest first
         self.tell: Callable[[Inode, int, bytes], None] = lambda _directory, _mask, _name: None
         self.fds: dict[int, Inode] = {}
-        self._has_links = False  # symbolic ones, at any time
         self._free: list[int] = []
         self._next = FIRST_INODE
         self._next_fd = 3
@@ -67,16 +65,9 @@ class Disk:
         """Make an empty file."""
         return self._add(path, self._make(stat.S_IFREG))
 
-    def symlink(self, target: bytes, path: bytes) -> None:
-        """Make a symbolic link."""
-        inode = self._make(stat.S_IFLNK)
-        inode.target = target
-        self._has_links = True
-        self._add(path, inode)
-
     def link(self, old: bytes, new: bytes) -> None:
         """Give a file another name."""
-        self._add(new, self.find(old, follow=False))
+        self._add(new, self.find(old))
 
     def write(self, path: bytes, data: bytes, *, synced: bool = True) -> None:
         """Append to a file."""
@@ -163,49 +154,36 @@ class Disk:
                     yield inode
         yield from (inode for inode in self.fds.values() if not inode.links)
 
-    def find(self, path: bytes, *, follow: bool = True, hops: int = 0) -> Inode:
+    def find(self, path: bytes) -> Inode:
         """Return what a path leads to; raises OSError."""
         inode = self.root
-        at = b""
         for name in path.split(b"/")[1:]:
             if not name:
                 continue
             if inode.kind != stat.S_IFDIR:
                 raise error(errno.ENOTDIR, path)
             below = inode.names.get(name)
-            at += b"/" + name
             if below is None:
                 raise error(errno.ENOENT, path)
-            if below.kind == stat.S_IFLNK and (follow or len(at) < len(path)):
-                if hops > 8:
-                    raise error(errno.ELOOP, path)
-                target = os.path.normpath(os.path.join(os.path.dirname(at), below.target))
-                below = self.find(target, hops=hops + 1)
             inode = below
         return inode
 
-    def realpath(self, path: bytes, hops: int = 0) -> bytes:
-        """Return the path without links in it."""
-        if not self._has_links:
-            return path or b"/"
-        at = b""
-        for name in path.split(b"/")[1:]:
-            at += b"/" + name
-            try:
-                inode = self.find(at, follow=False)
-            except OSError:
-                continue
-            if inode.kind == stat.S_IFLNK and hops < 8:
-                target = os.path.normpath(os.path.join(os.path.dirname(at), inode.target))
-                at = self.realpath(target, hops + 1)
-        return at or b"/"
-
     def stat(self, inode: Inode) -> os.stat_result:
         """Return what ``stat(2)`` says."""
-        size = len(inode.target) if inode.kind == stat.S_IFLNK else len(inode.data)
         seconds = inode.mtime // 1_000_000_000
         return os.stat_result(
-            (inode.kind | 0o644, inode.number, self.device, inode.links, 0, 0, size, seconds, seconds, seconds),
+            (
+                inode.kind | 0o644,
+                inode.number,
+                self.device,
+                inode.links,
+                0,
+                0,
+                len(inode.data),
+                seconds,
+                seconds,
+                seconds,
+            ),
             {"st_mtime_ns": inode.mtime, "st_mtime": inode.mtime / 1e9, "st_ctime_ns": inode.mtime},
         )
 
@@ -261,5 +239,5 @@ class Disk:
 
     def _written(self, path: bytes, inode: Inode) -> None:
         inode.mtime = self.now()
-        directory, name = self._parent(self.realpath(path))
+        directory, name = self._parent(path)
         self.tell(directory, In.IN_MODIFY, name)

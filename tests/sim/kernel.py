@@ -53,15 +53,10 @@ class Entry:
         self.name = os.fsdecode(name)  # as a listing by a descriptor has it
 
     def is_symlink(self) -> bool:
-        return self._inode.kind == stat.S_IFLNK
+        return False
 
     def is_dir(self) -> bool:
-        if self._inode.kind != stat.S_IFLNK:
-            return self._inode.kind == stat.S_IFDIR
-        try:
-            return stat.S_ISDIR(self._os.stat(self._path).st_mode)
-        except FileNotFoundError:
-            return False
+        return self._inode.kind == stat.S_IFDIR
 
     def stat(self, *, follow_symlinks: bool) -> os.stat_result:
         assert not follow_symlinks
@@ -72,7 +67,7 @@ class Held(NamedTuple):
     """What a descriptor holds that is no open file: a directory, or a name that is looked at."""
 
     inode: Inode
-    path: bytes  # without links in it
+    path: bytes
 
 
 class RawFile(io.RawIOBase):
@@ -124,7 +119,7 @@ class Path:
 
     def realpath(self, path: bytes) -> bytes:
         self._os.interrupt()
-        return self._os.disk.realpath(path)
+        return path or b"/"
 
 
 class Os:
@@ -161,10 +156,10 @@ class Os:
             return self.disk.open(inode)
         assert flags & (os.O_PATH | os.O_DIRECTORY), "nothing is opened for reading by its name"
         whole = os.path.normpath(self._held[dir_fd].path + b"/" + path) if dir_fd else path
-        inode = self.disk.find(whole, follow=not flags & os.O_NOFOLLOW)
+        inode = self.disk.find(whole)
         if flags & os.O_DIRECTORY and inode.kind != stat.S_IFDIR:
             raise error(errno.ENOTDIR, path)
-        real = b"/".join((self.disk.realpath(os.path.dirname(whole)).rstrip(b"/"), os.path.basename(whole)))
+        real = b"/".join((os.path.dirname(whole).rstrip(b"/"), os.path.basename(whole)))
         fd = HELD + next(self._holds)
         self._held[fd] = Held(inode, real)
         inode.opens += 1
@@ -214,12 +209,11 @@ class Os:
 
     def lstat(self, path: bytes) -> os.stat_result:
         self.interrupt()
-        return self.disk.stat(self.disk.find(path, follow=False))
+        return self.disk.stat(self.disk.find(path))
 
-    def readlink(self, path: bytes, *, dir_fd: int = 0) -> bytes:
-        if path:
-            return self._held[int(path.removeprefix(PROC))].path
-        return self._held[dir_fd].inode.target
+    def readlink(self, path: bytes) -> bytes:
+        """Return the path of what is held: there are no symbolic links."""
+        return self._held[int(path.removeprefix(PROC))].path
 
     @contextlib.contextmanager
     def scandir(self, fd: int) -> Iterator[list[Entry]]:
