@@ -1,9 +1,9 @@
-"""The SQLite file: its schema and migrations, its rows, how it is made, verified and set aside.
+"""The SQLite file: its schema and migrations, how it is made, verified and set aside.
 
 - Every write is one transaction, durable when its call returns (WAL, ``synchronous=FULL``).
 - The file appears complete or not at all: it is built under another name and renamed. So a file that is there and is
   not a store of ours, an empty one included, is damaged, never one that was just begun.
-- Each row carries a checksum: SQLite notices a broken tree, not a changed value in it.
+- Each row carries a checksum (``rows``).
 - A damaged store is renamed, never repaired (SQLite itself may move its WAL into it when it lets go of it). The new
   store notes where the old one went.
 
@@ -17,15 +17,14 @@ import gc
 import os
 import sqlite3
 import stat
-import sys
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from shipper.checkpoints.rows import DELETE, SELECT, Damaged, checkpoint_of, insert, reseal, sealed, unsealed
 from shipper.checkpoints.statedir import sync_directory
 from shipper.errors import StateError
-from shipper.model import Checkpoint, Edit, FileState, Fingerprint, SourceState, file_id_of, show_path
+from shipper.model import Checkpoint, Edit, SourceState, show_path
 
 NAME = "checkpoints.sqlite3"
 DAMAGED = ".damaged"  # what follows NAME where a store was set aside, and then its time
@@ -95,21 +94,10 @@ PRAGMAS = (
     "cell_size_check=ON",
     "trusted_schema=OFF",
 )
-COLUMNS = (
-    "source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, compression,"
-    " revision, start, cursor, sum"
-)
-SELECT = f"SELECT {COLUMNS} FROM checkpoint"  # noqa: S608 - nothing from outside is in it
-INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' * 18)})"  # noqa: S608
-DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
 # Keys in ``meta``.
 SET_ASIDE = "set_aside"  # the name of the store that this one replaced
 DELIVERY, EPOCH = "delivery", "epoch"  # how the daemon delivered when it last ran, and how often that had changed
 EDITS = "edits"  # how many edits there were; those that concern checkpoints elsewhere are rows of ``edit``
-
-
-class Damaged(Exception):
-    """The store is there and cannot be believed. Says why."""
 
 
 class Database:
@@ -150,7 +138,7 @@ class Database:
                     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     _migrate(connection, 0)
                     if set_aside is not None:
-                        connection.execute("INSERT INTO meta VALUES (?, ?, ?)", _sealed((SET_ASIDE, set_aside)))
+                        connection.execute("INSERT INTO meta VALUES (?, ?, ?)", sealed((SET_ASIDE, set_aside)))
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # all of it into the file, durably
             finally:
                 connection.close()
@@ -167,7 +155,7 @@ class Database:
             scanned = self.scanned()
             rows = self._rows(SELECT) if source is None else self._rows(f"{SELECT} WHERE source = ?", (source,))
             for row in rows:
-                checkpoint = _checkpoint(row)
+                checkpoint = checkpoint_of(row)
                 files.setdefault(checkpoint.source, []).append(checkpoint)
         return {name: SourceState(name in scanned, files.get(name, [])) for name in sorted(scanned | files.keys())}
 
@@ -191,7 +179,7 @@ class Database:
         """Note how the daemon delivers from now on; raises StateError."""
         with self._writing("note kafka.delivery"):
             for pair in ((DELIVERY, delivery), (EPOCH, str(epoch))):
-                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
+                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed(pair))
 
     def edits(self) -> tuple[int, list[Edit]]:
         """Return how many edits there were, and those to be done elsewhere too, in order; raises Damaged."""
@@ -203,7 +191,7 @@ class Database:
     def set_edits(self, count: int) -> None:
         """Count the next edit from ``count``; raises StateError."""
         with self._writing("note how often checkpoints were edited"):
-            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed((EDITS, str(count))))
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed((EDITS, str(count))))
 
     def edit(
         self,
@@ -221,15 +209,15 @@ class Database:
         """
         with self._writing("edit checkpoints"):
             self._connection.executemany(DELETE, removed)
-            self._connection.executemany(INSERT, map(_row, changed))
+            insert(self._connection, changed)
             for source in unscanned:
                 self._connection.execute("DELETE FROM source WHERE name = ?", (source,))
             for source in scanned:
-                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
+                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", sealed((source,)))
             for edit in edits:
-                self._connection.execute("INSERT INTO edit VALUES (?, ?, ?, ?, ?)", _sealed(tuple(edit)))
+                self._connection.execute("INSERT INTO edit VALUES (?, ?, ?, ?, ?)", sealed(tuple(edit)))
                 pair = (EDITS, str(edit.number))
-                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", _sealed(pair))
+                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", sealed(pair))
 
     def save(
         self, changed: Iterable[Checkpoint], removed: Iterable[tuple[str, str]], whole: Iterable[str] = ()
@@ -241,15 +229,15 @@ class Database:
         with self._writing("save checkpoints"):
             for source in whole:
                 self._connection.execute("DELETE FROM checkpoint WHERE source = ?", (source,))
-                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
-            self._connection.executemany(INSERT, map(_row, changed))
+                self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", sealed((source,)))
+            insert(self._connection, changed)
             self._connection.executemany(DELETE, removed)
 
     def record_first_scan(self, source: str, files: Sequence[Checkpoint]) -> None:
         """Save a source's first files, and that it has been scanned, in one transaction; raises StateError."""
         with self._writing(f'record the first scan of source "{source}"'):
-            self._connection.executemany(INSERT, map(_row, files))
-            self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", _sealed((source,)))
+            insert(self._connection, files)
+            self._connection.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", sealed((source,)))
         # Out of the WAL at once: what SQLite finds damaged in a WAL it leaves out without a word, and a forgotten
         # first scan would be made again, at the files' ends. A failure leaves it in the WAL, where it is durable too.
         with contextlib.suppress(sqlite3.Error):
@@ -319,7 +307,7 @@ class Database:
         # removes the -wal by its name at some later time, when that is the WAL of the next store.
         with contextlib.closing(self._connection.execute(query, given)) as cursor:
             for row in cursor:
-                yield _unsealed(row)
+                yield unsealed(row)
 
     def _pragma(self, name: str) -> Any:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -389,7 +377,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        connection.create_function("reseal", -1, _reseal, deterministic=True)
+        connection.create_function("reseal", -1, reseal, deterministic=True)
     except BaseException:
         connection.close()
         raise
@@ -441,58 +429,3 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row, zlib.crc32(ascii(row).encode()))  # ascii(), for what repr() escapes depends on Python's version
-
-
-def _unsealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    bare = row[:-1]
-    if row[-1] != zlib.crc32(ascii(bare).encode()):
-        raise Damaged("a row does not match its checksum")
-    return bare
-
-
-def _reseal(*row: Any) -> int:
-    """Return the checksum of a row to which a format has added a column, its last one; the old checksum follows it.
-
-    Where that is wrong it stays so, and the row is found to be damaged.
-    """
-    after, found = row[:-1], row[-1]
-    return int(_sealed(after)[-1] if _sealed(after[:-1])[-1] == found else found)
-
-
-def _row(c: Checkpoint) -> tuple[Any, ...]:
-    return _sealed(
-        (
-            *(c.source, c.uid, c.path, c.seen_as, f"{c.file_id.dev}:{c.file_id.ino}", c.generation, c.offset),
-            *(*c.fingerprint, c.size, c.state.value, c.compression, c.revision, c.start, c.cursor),
-        )
-    )
-
-
-def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    source, uid, path, seen_as, file_id, generation, offset, *rest = row
-    *fingerprint, size, state, packed, revision, start, cursor = rest
-    dev, _, ino = file_id.partition(":")
-    if seen_as == path:
-        seen_as = path  # there may be very many rows, and what they give is kept
-    if size == offset:
-        size = offset
-    return Checkpoint(
-        uid=uid,
-        source=sys.intern(source),
-        path=path,
-        seen_as=seen_as,
-        file_id=file_id_of(int(dev), int(ino)),
-        generation=generation,
-        offset=offset,
-        fingerprint=Fingerprint(*fingerprint),
-        size=size,
-        state=FileState(state),
-        compression=packed,
-        revision=revision,
-        start=start,
-        cursor=cursor,
-    )

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from shipper.checkpoints import database
-from shipper.checkpoints.database import Damaged, Database
+from shipper.checkpoints.database import Database
+from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import hold
 from shipper.errors import EditError, StateError
 from shipper.files import BROKEN, Files, PackedReader, PlainReader, Reader, fingerprint_at, open_reader

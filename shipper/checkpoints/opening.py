@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shipper.checkpoints import database
-from shipper.checkpoints.database import Damaged, Database
+from shipper.checkpoints.database import Database
+from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import hold, is_held
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events

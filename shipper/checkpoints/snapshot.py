@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from shipper.checkpoints import database
-from shipper.checkpoints.database import Damaged, Database
+from shipper.checkpoints.database import Database
+from shipper.checkpoints.rows import Damaged
 from shipper.errors import StateError
 from shipper.model import SourceState, show_path
 

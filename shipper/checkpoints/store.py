@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from shipper.checkpoints import database, opening
-from shipper.checkpoints.database import Damaged, Database
+from shipper.checkpoints.database import Database
+from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import close_to_others, hold, is_held
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events

@@ -17,24 +17,29 @@ STEP = 64 << 10  # bytes; how far a look for the last line end goes back at a ti
 
 
 def checkpoints(config: FileConfig, seen: Iterable[Seen], files: Files, wall: float) -> list[Checkpoint]:
-    """Return what is recorded of the files of a first scan; ``wall`` is the time in seconds since 1970."""
-    return [_of(config, one, files, wall) for one in seen]
+    """Return what is recorded of the files of a first scan; ``wall`` is the time in seconds since 1970.
+
+    Their uids have the order of the names: files that are read one after the other are neighbours in the store.
+    """
+    found = list(seen)
+    uids = sorted(new_uid() for _ in found)
+    return [_of(uid, config, one, files, wall) for uid, one in zip(uids, found, strict=True)]
 
 
-def _of(config: FileConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
+def _of(uid: str, config: FileConfig, one: Seen, files: Files, wall: float) -> Checkpoint:
     old = config.ignore_older > 0 and one.mtime_ns / 1e9 < wall - config.ignore_older
     at_end = config.start_at == "end" or old
     # The end of a compressed file is the end of all that will ever be in it.
     if one.path != one.base or (at_end and one.compression):
-        return unread(config.name, one, FileState.LEFT, _fingerprint(one, files), uid=new_uid())
-    return _watched(config, one, files, at_end=at_end)
+        return unread(config.name, one, FileState.LEFT, _fingerprint(one, files), uid=uid)
+    return _watched(uid, config, one, files, at_end=at_end)
 
 
-def _watched(config: FileConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
+def _watched(uid: str, config: FileConfig, one: Seen, files: Files, *, at_end: bool) -> Checkpoint:
     """Return where a file that a glob matches begins: at its first byte, or after its last line end."""
     offset, fingerprint = _end(config, one, files) if at_end else (0, NO_FINGERPRINT)
     return Checkpoint(
-        uid=new_uid(),
+        uid=uid,
         source=config.name,
         path=one.path,
         seen_as=one.path,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
-from shipper.checkpoints import CheckpointStore, database
+from shipper.checkpoints import CheckpointStore, database, rows
 from shipper.checkpoints.database import Database
 from shipper.deadletters import Letter, Result
 from shipper.events import Events
@@ -24,7 +24,7 @@ PATH = Path("/state") / database.NAME
 
 def _connection() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.create_function("reseal", -1, database._reseal, deterministic=True)
+    connection.create_function("reseal", -1, rows.reseal, deterministic=True)
     return connection
 
 

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipper.checkpoints import CheckpointStore, database, store
+from shipper.checkpoints import CheckpointStore, database, rows, store
 from shipper.errors import Exit, StateBusy, StateError
 from shipper.events import Events
 from shipper.model import Checkpoint, FileId, FileState, Fingerprint, SourceState
@@ -200,6 +200,20 @@ def test_a_first_scan_is_recorded_whole_even_when_nothing_was_found(state: Path,
         "nginx": (True, 2),
         "unscanned": (False, 1),
     }
+
+
+def test_very_many_are_saved_in_whatever_order_they_come(state: Path, log: Log) -> None:
+    first = [checkpoint(f"f{i}", i, source=source) for i in range(2 * rows.MANY + 7) for source in ("nginx", "api")]
+    later = [replace(one, offset=one.offset + 1, revision=2) for one in reversed(first[:-9])]
+    with opened(state, log) as s:
+        s.record_first_scan("nginx", [one for one in first if one.source == "nginx"])
+        s.submit(one for one in first if one.source == "api")
+        assert s.flush(TIMEOUT)
+        s.submit(later)
+    with opened(state, log) as s:
+        found = [one for source in s.load().values() for one in source.files]
+    assert len(found) == len(first)
+    assert set(found) == {*later, *first[-9:]}
 
 
 def test_a_first_scan_is_in_the_file_itself_when_the_call_returns(state: Path, log: Log, tmp_path: Path) -> None:
@@ -428,14 +442,14 @@ def test_an_older_store_is_migrated_in_one_transaction(state: Path, log: Log, mo
 def first_format(state: Path, *, damaged: bool = False) -> Checkpoint:
     """Leave a store as the first version made it, with one checkpoint."""
     saved = checkpoint("a", 10)
-    row = database._row(saved)[:-4]  # without revision, start, cursor and checksum
+    row = rows.row_of(saved)[:-4]  # without revision, start, cursor and checksum
     state.mkdir(0o700)
     with contextlib.closing(sqlite3.connect(state / NAME)) as connection:
         for statement in database.MIGRATIONS[0]:
             connection.execute(statement)
-        checksum = database._sealed(row)[-1] + damaged
+        checksum = rows.sealed(row)[-1] + damaged
         connection.execute(f"INSERT INTO checkpoint VALUES ({', '.join('?' * 15)})", (*row, checksum))
-        connection.execute("INSERT INTO source VALUES (?, ?)", database._sealed(("nginx",)))
+        connection.execute("INSERT INTO source VALUES (?, ?)", rows.sealed(("nginx",)))
         connection.execute(f"PRAGMA application_id={database.APPLICATION_ID}")
         connection.execute("PRAGMA user_version=1")
         connection.commit()
@@ -459,7 +473,7 @@ def test_a_store_of_the_format_before_journals_goes_on(state: Path, log: Log) ->
         s.record_first_scan("nginx", [saved])
     with contextlib.closing(sqlite3.connect(state / NAME)) as connection:
         connection.execute("ALTER TABLE checkpoint DROP COLUMN cursor")
-        sealed = database._sealed(database._row(saved)[:-2])[-1]
+        sealed = rows.sealed(rows.row_of(saved)[:-2])[-1]
         connection.execute("UPDATE checkpoint SET sum = ?", (sealed,))
         connection.execute("PRAGMA user_version=4")
         connection.commit()
@@ -702,7 +716,7 @@ def test_damage_that_load_meets_is_set_aside_too(state: Path, log: Log, monkeypa
     def damaged_once(self: database.Database, source: str | None = None) -> dict[str, SourceState]:
         if not met:
             met.append(True)
-            raise database.Damaged("database disk image is malformed")
+            raise rows.Damaged("database disk image is malformed")
         return load(self, source)
 
     monkeypatch.setattr(database.Database, "load", damaged_once)

@@ -127,3 +127,14 @@ def test_what_was_held_open_before_the_first_scan_is_let_go_of_with_it(tmp_path:
         (rig.logs / "a.log").write_bytes(b"one\ntwo\n")
         rig.pass_time(5)
         assert rig.lines == ["one", "two"]
+
+
+def test_the_files_of_a_first_scan_are_neighbours_in_the_store(tmp_path: Path) -> None:
+    logs = [tmp_path / f"{n:02d}.log" for n in range(40)]
+    for log in logs:
+        log.write_bytes(b"line\n")
+    config = FileConfig(name="s", paths=("/x",), topic="t")
+    found = checkpoints(config, iter([seen(log) for log in logs]), Files(), WALL)
+    assert [one.path for one in found] == list(map(os.fsencode, logs))
+    uids = [one.uid for one in found]
+    assert uids == sorted(set(uids))
