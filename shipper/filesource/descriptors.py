@@ -103,13 +103,13 @@ class Descriptors:
 
         Where no other file can give way, one of those does that wait for it, ``behind`` it, the last of them first:
         after a rewind they may be all that is open. If none can, as they are deleted, a file whose turn it is may be
-        open beyond the limit, for they may all be waiting for it; one at a time that has a name. Raises OSError; with
-        EMFILE where that is of no use either.
+        open beyond the limit, for they may all be waiting for it; one at a time that has a name. It is read at once, so
+        its first bytes are not looked at before. Raises OSError; with EMFILE where that is of no use either.
         """
         beyond = not self.room() and not self._yield(behind)
         if beyond and (not its_turn or any(map(_has_name, self._beyond))):
             raise OSError(errno.EMFILE, "as many files are open as may be")
-        opened = self._open_now(tailer)
+        opened = self._open_now(tailer, learns=not its_turn)
         if beyond and opened:
             self._beyond[tailer] = None
         return opened
@@ -137,9 +137,9 @@ class Descriptors:
         finally:
             self._used.remove(tailer)
 
-    def _open_now(self, tailer: Tailer) -> bool:
+    def _open_now(self, tailer: Tailer, *, learns: bool = True) -> bool:
         try:
-            opened = tailer.open(self._files)
+            opened = tailer.open(self._files, learns=learns)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE) and len(self._open):
                 self.limit = max(1, len(self._open))
@@ -271,11 +271,11 @@ def _may_close(tailer: Tailer) -> bool:
         return False
     if tailer.state not in (File.IDLE, File.FINISHED, File.WAITING) and not tailer.at_end:
         return False
+    if _has_name(tailer):
+        return True
     stat = tailer.reader.stat()
     if not stat.links:
         return False  # deleted just now, it may hold what nobody has seen yet
-    if _has_name(tailer):
-        return True
     # It was moved away, and may have been truncated before that: what is in it now is nowhere else.
     done = tailer.at_end if tailer.compression else stat.size <= tailer.read.offset and _intact(tailer)
     return done and tailer.settled

@@ -103,6 +103,8 @@ class Intake:
         changed = [now for case in filled if (now := looks.now(case.one)) is not None and now.size != case.one.size]
         known = self._census.lineages[tailer.path].members()
         finished = [t for t in known if t.finished and not (t.detached or t.compression)]
+        if not finished:  # as of most paths
+            return changed
         with self._descriptors.in_use(tailer):
             released = self._parting.released(t for t in finished if t.reader is not None or looks.has_changed(t))
         return [*released, *changed]

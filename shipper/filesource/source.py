@@ -184,14 +184,15 @@ class FileSource(BaseSource[Tailer]):
         Of the others a few are looked into each time: their first bytes tell them again, should they be compressed.
         """
         unpinned = self._census.unpinned
-        glances = GLANCES
+        glances, room = GLANCES, True
         while unpinned and glances:
             tailer = unpinned.popitem()[0]
             if tailer.detached or not tailer.unread:
                 continue
             known = tailer.head_len
             try:
-                if tailer.reader is not None or (self._descriptors.room() and self._descriptors.open(tailer)):
+                room = room and (tailer.reader is not None or self._descriptors.room())
+                if tailer.reader is not None or (room and self._descriptors.open(tailer)):
                     if not tailer.verify() and tailer.seen_as != tailer.path:
                         self._search.changed(tailer)  # of others it is noticed when they are read
                 elif not tailer.head_len and not tailer.compression:
@@ -229,6 +230,8 @@ class FileSource(BaseSource[Tailer]):
             if tailer.unseen and not self._intake.is_new(tailer):
                 return True
             if (most := self._sending.most(tailer)) is None:
+                if isinstance(tailer.reader, PlainReader):
+                    tailer.learn(tailer.reader)  # by its first bytes it is known again, whatever happens until then
                 return False
             self._descriptors.touch(tailer)
             if (late or tailer.blank) and self._has_first_bytes(tailer):

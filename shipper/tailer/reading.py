@@ -68,10 +68,10 @@ class Reading(Generation):
 
     # --- the descriptor ----------------------------------------------------------------------------------------------
 
-    def open(self, files: Files) -> bool:
+    def open(self, files: Files, *, learns: bool = True) -> bool:
         """Open the file under the name where it was last seen; raises OSError.
 
-        Returns False where that name leads to another file now.
+        Returns False where that name leads to another file now. ``learns``: its first bytes, which a read does too.
         """
         reader = osfiles.open_reader(files.trusting(self.trust), self.seen_as, self.compression)
         try:
@@ -79,7 +79,7 @@ class Reading(Generation):
             if stat.file_id != self.file_id:
                 reader.close()
                 return False
-            if not self.compression:
+            if learns and not self.compression:
                 self.learn(reader)
         except OSError:
             reader.close()
@@ -172,7 +172,7 @@ class Reading(Generation):
                 known = self.reader.read(self.head_len, 0)
             if digest(known[: self.head_len]) != self.head:
                 raise ContentChanged
-        if low == 0 and at <= read and len(data) > self.head_len:
+        if low == 0 and at <= read and self.head_len < min(HEAD, len(data)):
             self.head_len = min(HEAD, len(data))
             self.head = digest(data[: self.head_len])
         top = at + got

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError
 
 from shipper.deadletters import Letter, Letters
 from shipper.errors import StateError
+from shipper.filesource.source import GLANCES
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.lifecycle import Service
 from shipper.model import TopicState
@@ -496,3 +497,15 @@ def test_a_source_without_files_says_so(tmp_path: Path) -> None:
         write(rig, "one")
         rig.pass_time(2)
         assert rig.source.why_idle == "idle: everything has been read"
+
+
+def test_a_file_that_is_opened_in_its_turn_and_waits_for_its_topic_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    with PumpRig(tmp_path) as rig:
+        rig.limit_files(4)
+        rig.start()
+        rig.sink.topics["t"] = TopicState.MISSING
+        for n in range(4 + GLANCES + 2):  # more than are looked into before the first turn
+            (rig.logs / f"{n:03d}.log").write_bytes(b"%03d\n" % n)
+        rig.beat(1)
+        known = [bool(tailer.head_len) for tailer in rig.source.generations()]
+        assert known == [True, False, *[True] * (4 + GLANCES)]
