@@ -45,10 +45,11 @@ def _throughput(who: tuple[str, ...], lines: int, files: int, rounds: int, *, sh
 @click.option("--rate", default=2000, show_default=True)
 @click.option("--files", default=20, show_default=True)
 @click.option("--seconds", default=20.0, show_default=True)
-def _latency(who: tuple[str, ...], rate: int, files: int, seconds: float) -> None:
+@click.option("--rounds", default=3, show_default=True)
+def _latency(who: tuple[str, ...], rate: int, files: int, seconds: float, rounds: int) -> None:
     """Measure the time from write() to a consumer, at a steady pace."""
     with start_broker() as broker:
-        latency.measure(broker, who or tuple(CONTENDERS), rate=rate, files=files, seconds=seconds)
+        latency.measure(broker, who or tuple(CONTENDERS), rate=rate, files=files, seconds=seconds, rounds=rounds)
 
 
 @main.command("idle")
