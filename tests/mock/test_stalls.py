@@ -31,6 +31,7 @@ def stalling(broker: FaultyBroker, tmp_path: Path, request: pytest.FixtureReques
     made.close()
 
 
+@pytest.mark.parametrize("stalling", ["at_least_once"], indirect=True)
 def test_a_partition_without_a_leader(broker: FaultyBroker, stalling: Rig) -> None:
     log = stalling.log()
     log.write(100)
