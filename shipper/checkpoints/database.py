@@ -21,14 +21,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipper.checkpoints.rows import DELETE, SELECT, Damaged, checkpoint_of, insert, reseal, sealed, unsealed
+from shipper import sqlite
+from shipper.checkpoints.rows import DELETE, SELECT, checkpoint_of, insert, reseal, sealed, unsealed
 from shipper.checkpoints.statedir import sync_directory
 from shipper.errors import StateError
 from shipper.model import Checkpoint, Edit, SourceState, show_path
+from shipper.sqlite import Damaged, transaction
 
 NAME = "checkpoints.sqlite3"
 DAMAGED = ".damaged"  # what follows NAME where a store was set aside, and then its time
-COMPANIONS = ("", "-wal", "-shm")  # the endings of the files that make up one SQLite database
+COMPANIONS = ("-wal", "-shm")  # the endings of the files that make up one SQLite database with its own
 
 APPLICATION_ID = 0x73686970  # "ship"
 MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the step at index n makes version n + 1 (``user_version``) from n
@@ -128,13 +130,11 @@ class Database:
         new = path.with_name(path.name + ".new")
         shown = show_path(os.fsencode(path))
         try:
-            for ending in ("", "-journal", "-wal"):  # of a creation that was killed
-                new.with_name(new.name + ending).unlink(missing_ok=True)
-            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite itself would ask the umask
+            sqlite.make_file(new, ("-journal", "-wal"))
             connection = _connect(new)
             try:
                 connection.execute("PRAGMA journal_mode=WAL").fetchall()
-                with _transaction(connection):
+                with transaction(connection):
                     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     _migrate(connection, 0)
                     if set_aside is not None:
@@ -246,11 +246,7 @@ class Database:
     @property
     def in_place(self) -> bool:
         """Whether the file under the store's name is the one that is open."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._file
+        return sqlite.is_at(self.path, self._file)
 
     @property
     def device(self) -> int:
@@ -270,7 +266,7 @@ class Database:
             raise StateError(f"cannot read the checkpoint store {self._shown}: {error.strerror}") from error
         if not stat.S_ISREG(found.st_mode):
             raise StateError(f"the checkpoint store {self._shown} is not a regular file; move it away")
-        for ending in COMPANIONS:  # SQLite would open them read-only, and only the first save would tell
+        for ending in ("", *COMPANIONS):  # SQLite would open them read-only, and only the first save would tell
             file = self.path.with_name(self.path.name + ending)
             if file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):
                 raise StateError(
@@ -310,7 +306,7 @@ class Database:
                 yield unsealed(row)
 
     def _pragma(self, name: str) -> Any:
-        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return sqlite.pragma(self._connection, name)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -325,7 +321,7 @@ class Database:
     def _writing(self, doing: str) -> Iterator[None]:
         try:
             self._check_in_place()
-            with _transaction(self._connection):
+            with transaction(self._connection):
                 yield
         except (OSError, sqlite3.Error) as error:
             raise StateError(f"cannot {doing} in {self._shown}: {_reason(error)}") from error
@@ -344,9 +340,7 @@ def set_aside(path: Path, stamp: str) -> str:
         again += 1
         name = f"{path.name}{DAMAGED}-{stamp}-{again}"
     try:
-        for ending in COMPANIONS:  # the file first: without its WAL it would open, as it was some time ago
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(path.with_name(path.name + ending), path.with_name(name + ending))
+        sqlite.rename(path, name, COMPANIONS)
         sync_directory(path.parent)
     except OSError as error:
         shown = show_path(os.fsencode(path))
@@ -359,7 +353,7 @@ def lost(path: Path) -> str | None:
     aside = (
         name
         for name in os.listdir(path.parent)
-        if name.startswith(path.name + DAMAGED) and not name.endswith(COMPANIONS[1:])
+        if name.startswith(path.name + DAMAGED) and not name.endswith(COMPANIONS)
     )
     return max(aside, default=None)
 
@@ -370,17 +364,8 @@ def has_wal_only(path: Path) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # autocommit: the module would begin transactions of its own where it thinks fit
-    connection = sqlite3.connect(
-        path.absolute().as_uri() + "?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-    )
-    try:
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-        connection.create_function("reseal", -1, reseal, deterministic=True)
-    except BaseException:
-        connection.close()
-        raise
+    connection = sqlite.connect(path, PRAGMAS)
+    connection.create_function("reseal", -1, reseal, deterministic=True)
     return connection
 
 
@@ -389,18 +374,6 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite rolls back by itself after some errors
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

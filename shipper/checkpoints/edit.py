@@ -15,12 +15,12 @@ from types import TracebackType
 
 from shipper.checkpoints import database
 from shipper.checkpoints.database import Database
-from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import hold
 from shipper.errors import EditError, StateError
 from shipper.files import BROKEN, Files, PackedReader, PlainReader, Reader, fingerprint_at, open_reader
 from shipper.model import EDIT, Checkpoint, Edit, FileState, SourceState, show_path
 from shipper.paths import Trust
+from shipper.sqlite import Damaged
 
 STEP = 64 << 10  # bytes; how far a look for a line end goes at a time
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from shipper.checkpoints import database
 from shipper.checkpoints.database import Database
-from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import hold, is_held
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events
 from shipper.model import show_path
+from shipper.sqlite import Damaged
 
 REMOVED = "(removed while it was in use)"  # where the name of a store stands that was set aside
 

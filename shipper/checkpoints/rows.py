@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from shipper.model import Checkpoint, FileState, Fingerprint, file_id_of
+from shipper.sqlite import Damaged
 
 COLUMNS = (
     "source, uid, path, seen_as, file_id, generation, offset, head_len, head, mark_at, mark, size, state, compression,"
@@ -24,10 +25,6 @@ INSERT = f"INSERT OR REPLACE INTO checkpoint ({COLUMNS}) VALUES ({', '.join('?' 
 DELETE = "DELETE FROM checkpoint WHERE source = ? AND uid = ?"
 MANY = 50  # rows that go with one call; their values are less than the 999 that every SQLite takes
 INSERT_MANY = INSERT + f", ({', '.join('?' * 18)})" * (MANY - 1)
-
-
-class Damaged(Exception):
-    """The store is there and cannot be believed. Says why."""
 
 
 def insert(connection: sqlite3.Connection, checkpoints: Iterable[Checkpoint]) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from shipper.checkpoints import database
 from shipper.checkpoints.database import Database
-from shipper.checkpoints.rows import Damaged
 from shipper.errors import StateError
 from shipper.model import SourceState, show_path
+from shipper.sqlite import Damaged
 
 TRIES = 50
 PAUSE = 0.1  # seconds between two tries: the daemon saves once a second

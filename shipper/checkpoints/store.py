@@ -22,11 +22,11 @@ from typing import TypeVar
 
 from shipper.checkpoints import database, opening
 from shipper.checkpoints.database import Database
-from shipper.checkpoints.rows import Damaged
 from shipper.checkpoints.statedir import close_to_others, hold, is_held
 from shipper.errors import StateBusy, StateError
 from shipper.events import Events
 from shipper.model import Checkpoint, Clock, Edit, SourceState, show_path
+from shipper.sqlite import Damaged
 
 INTERVAL = 1.0  # seconds between two saves ...
 # ... but of a store that was opened a short while ago no more than this part of the while, and this at least: so a

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shipper import sqlite
 from shipper.checkpoints import CheckpointStore, database, rows, store
 from shipper.errors import Exit, StateBusy, StateError
 from shipper.events import Events
@@ -390,9 +391,8 @@ def test_a_store_that_another_program_has_open_is_not_taken_for_damaged(
     state: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(state)
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", functools.partial(connect, timeout=0))
-    with contextlib.closing(connect(state / NAME, isolation_level=None)) as other:
+    monkeypatch.setattr(sqlite, "connect", functools.partial(sqlite.connect, timeout=0))
+    with contextlib.closing(sqlite3.connect(state / NAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StateError, match="another program has it open"):
             CheckpointStore.open(state, log.events)
@@ -716,7 +716,7 @@ def test_damage_that_load_meets_is_set_aside_too(state: Path, log: Log, monkeypa
     def damaged_once(self: database.Database, source: str | None = None) -> dict[str, SourceState]:
         if not met:
             met.append(True)
-            raise rows.Damaged("database disk image is malformed")
+            raise sqlite.Damaged("database disk image is malformed")
         return load(self, source)
 
     monkeypatch.setattr(database.Database, "load", damaged_once)
