@@ -61,9 +61,22 @@ def test_one_without_a_name_is_drained_although_nothing_comes_after_it() -> None
 def test_one_that_is_found_late_comes_before_another() -> None:
     paths, (first, second) = lineage(2)
     late = tailer(2)
-    paths.add(late, before=second)
+    assert paths.insert(late, second) == [late, second]
     assert paths.gens == [first, late, second]
+    assert [one.generation for one in paths.gens] == [0, 1, 2]  # they are in this order after a restart, too
     assert paths.generation == 3
+
+
+def test_one_that_has_its_name_back_comes_last_until_those_after_it_are_begun() -> None:
+    paths, (first, second, third) = lineage(3)
+    paths.advance()
+    assert paths.let_be_newest(first) == [second, third, first]
+    assert paths.gens == [second, third, first]
+    assert [one.generation for one in paths.gens] == [0, 1, 2]
+    assert first.state is File.READING  # nothing comes after it any more
+    first.read = Position(3, b"")
+    assert paths.let_be_newest(second) == []
+    assert paths.gens == [second, third, first]
 
 
 def test_generations_are_numbered_on() -> None:
