@@ -32,6 +32,7 @@ from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger, Track
 from shipper.lifecycle import Service, ServiceEvent
 from shipper.model import Clock, FileId, SourceState
+from shipper.outlet import Outlet
 from shipper.pulse import SLACK, Pulse
 from shipper.refusals import Refusals
 from shipper.roster import Roster
@@ -48,7 +49,6 @@ OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
 SLOW_BEAT = 0.1  # the same, when none have come for a while: the brokers are away
 PAUSED_BEAT = 0.02  # seconds until batches go that are not full, where nothing more may be in flight
 IDLE_BEAT = 2.0  # seconds between looks at the client when nothing is in flight
-REPLACE_BEAT = 2.0  # seconds between two new clients, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,9 @@ class Pump(Inquiries):
                 config.kafka, instance, self._ledger, store, events, clock, self.wake, first_topics(config, self._host)
             )
             make_sink = self._commits.open
-        self._make_sink = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        make = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        self._taps = taps or Taps(events, clock)
+        self._outlet = Outlet(make, self._sources, self._taps, clock, lambda seconds: self._halt.wait(seconds))
         self._saving = Saving(self._sources, store, self._commits, clock)
         self._turns = Turns(self._sources, self._ledger, self._commits, self.asked)
         self._discovery = Discovery(
@@ -145,7 +147,7 @@ class Pump(Inquiries):
             host=self._host,
             internal=frozenset({config.kafka.checkpoint_topic}),
             discovery=lambda: self._discovery,
-            sink=lambda name: self._taps.through(name, self._client),
+            sink=self._outlet.through,
             watching=self._watching,
         )
         self._roster = Roster(
@@ -160,11 +162,7 @@ class Pump(Inquiries):
         self._holding = kept or self._hold_files()
         self._keeps = False
         self._pulse: Pulse  # there is none before it is open
-        self._taps = taps or Taps(events, clock)
-        self._taps_seen = self._taps.version
-        self._sink: SinkWithStatus | None = None
         self._progress_at = 0.0
-        self._replaced_at = -REPLACE_BEAT
         self._holds = False  # discovery was started before it was known where each source stands
         self._opened = False  # it is known where each source stands
 
@@ -229,14 +227,9 @@ class Pump(Inquiries):
                 self.error = self.error or error
             self._on_end()
 
-    @property
-    def _client(self) -> SinkWithStatus:
-        assert self._sink is not None
-        return self._sink
-
     def _connect(self) -> dict[str, SourceState] | None:
         """Return what is known of each source; None when it was told to stop before that could be found out."""
-        sink = self._sink = self._make_sink()
+        sink = self._outlet.open()
         for topic in first_topics(self._config, self._host):
             sink.topic_state(topic)  # ask at once: the brokers' answer also says that they are there
         saved = self._store.load()
@@ -345,18 +338,11 @@ class Pump(Inquiries):
         if self._store.taken is not None:
             raise self._store.taken
         self.rounds += 1
-        status = self._client.status()
+        status = self._outlet.client.status()
         self._health.look(status, now, opened=self._opened)
-        self._health.look_for_stalls(self._client, status, now)
-        if self._taps.look() != self._taps_seen:
-            self._tap()
+        self._health.look_for_stalls(self._outlet.client, status, now)
+        self._outlet.look()
         self._answer_all(status, now)
-
-    def _tap(self) -> None:
-        """Let the sources send through the taps that are open now."""
-        self._taps_seen = self._taps.version
-        for source in self._sources.values():
-            source.sink = self._taps.through(source.name, self._client)
 
     def _answer_all(self, status: BrokerStatus, now: float) -> None:
         def tell(files: int) -> Status:
@@ -381,7 +367,7 @@ class Pump(Inquiries):
             if self._commits.opening:
                 return OPEN_BEAT
             if any(s.delivery.on_trial and s.delivery.reports_due for s in self._sources.values()):
-                self._client.push()
+                self._outlet.client.push()
                 return REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT
             if now >= self._commits.due():
                 return 0.0  # the client's calls wait by themselves
@@ -391,12 +377,12 @@ class Pump(Inquiries):
             # What was found by then is sent together, and so may what is reported be taken in together.
             if self._commits is not None:
                 rest = min(rest, self._commits.due() - now)
-            push = self._client.push(spare=0.0 if self._halt.is_set() else rest)
+            push = self._outlet.client.push(spare=0.0 if self._halt.is_set() else rest)
             rest = min(now + rest, push) - self._clock()
             if rest > SLACK and not self._halt.is_set():
                 self._woken.wait(rest)
             return 0.0
-        push = self._client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
+        push = self._outlet.client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
         if self._ledger.records:
             beat = min(REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT, push - now)
             return beat if self._commits is None else min(beat, self._commits.due() - now)
@@ -413,24 +399,19 @@ class Pump(Inquiries):
         if timeout and self._woken.is_set():
             timeout = 0.0
         try:
-            self._client.poll(timeout)
+            self._outlet.client.poll(timeout)
         except ProducerFatal as error:
             self._replace_sink(error)
 
     def _replace_sink(self, error: ProducerFatal) -> None:
         """Go on with a new client from the acked offsets: the old one is of no further use."""
         self._events.client_replaced(str(error))
-        self._client.close(1.0)
+        self._outlet.client.close(1.0)
         if self._commits is None:
             self._settle()
-        now = self._clock()
-        if now - self._replaced_at < REPLACE_BEAT:  # whatever kills each new client must not become a loop
-            self._halt.wait(REPLACE_BEAT)
-        self._replaced_at = self._clock()
-        sink = self._sink = self._make_sink()
-        for source in self._sources.values():
-            source.sink = self._taps.through(source.name, sink)
-            if self._commits is None:
+        self._outlet.replace()
+        if self._commits is None:
+            for source in self._sources.values():
                 source.delivery.void()  # otherwise the new client will tell what became of it
 
     def _settle(self) -> None:
@@ -439,7 +420,7 @@ class Pump(Inquiries):
         if self._commits is not None:
             if self._commits.ending:
                 nacks = []  # they went with their transaction
-            self._refusals.take(nacks, self._client)
+            self._refusals.take(nacks, self._outlet.client)
             try:
                 moved = self._commits.step(self._sources, refused=bool(nacks))
             except ProducerFatal as error:
@@ -450,7 +431,7 @@ class Pump(Inquiries):
             self._progress_at = self._clock()
         self._acked(moved)
         if nacks:
-            self._refusals.take(nacks, self._client)
+            self._refusals.take(nacks, self._outlet.client)
         if self._commits is not None and self._commits.busy:
             return  # where to rewind to is not known just now
         for source in self._sources.values():
@@ -483,12 +464,12 @@ class Pump(Inquiries):
             self.rounds += 1
             if reads:
                 self._turns.take()
-            self._client.push()
-            self._answer_all(self._client.status(), self._clock())
+            self._outlet.client.push()
+            self._answer_all(self._outlet.client.status(), self._clock())
             # The calls that end a transaction wait by themselves; nothing else does while a client is being opened.
             ending = self._commits is not None and self._commits.busy and not self._commits.opening
             try:
-                self._client.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
+                self._outlet.client.poll(0.0 if ending else min(0.1, max(0.0, deadline - self._clock())))
                 moved, nacks = self._ledger.settle()
                 reads = reads and not nacks  # what was not taken comes first the next time (I3)
                 if self._commits is not None:
@@ -507,8 +488,7 @@ class Pump(Inquiries):
 
     def _close(self) -> None:
         self._discovery.stop()
-        if self._sink is not None:
-            self._sink.close(0.0)
+        self._outlet.close()
         self._refusals.close()
         if self._keeps:
             for source in self._of_files.values():

@@ -115,7 +115,7 @@ class Census:
         before = next((t for t in lineage.gens if t in later), None)
         if before is not None:
             # A rotated file that shows up late still comes before the file that has the name now, which waits.
-            self._moved(lineage.insert(tailer, before))
+            self.several_changed(lineage.insert(tailer, before))
         else:
             lineage.add(tailer)
         for hold in lineage.holds.values():
@@ -128,15 +128,11 @@ class Census:
         self.advance(lineage)
         return tailer
 
-    def _moved(self, tailers: list[Tailer]) -> None:
-        for tailer in tailers:
-            self.changed(tailer)
-
     def let_be_newest(self, tailer: Tailer) -> None:
         """Let a generation that has its path's name come last, where those after it have not been begun."""
         lineage = self.lineages[tailer.path]
         if moved := lineage.let_be_newest(tailer):
-            self._moved(moved)
+            self.several_changed(moved)
             self.advance(lineage)
 
     def hold(self, path: bytes, one: Seen) -> None:
@@ -184,7 +180,7 @@ class Census:
         unread = (t for t in lineage.successors(tailer) if t.state not in DONE and not t.read.offset and not t.away)
         older = [t for t in unread if () < rank(t.seen_as, t.path) < age and self.by_name.get(t.seen_as) is t]
         if older:
-            self._moved(lineage.move(tailer, behind=older[-1]))
+            self.several_changed(lineage.move(tailer, behind=older[-1]))
 
     def reorder_unsure(self, tailers: Iterable[Tailer]) -> None:
         """Let those come after older ones that were found with them while names were changing: these are known now.

@@ -309,7 +309,7 @@ class Daemon:
     @property
     def client(self) -> Client:
         """The client that is in use."""
-        client = self.pump._sink
+        client = self.pump._outlet._client
         assert isinstance(client, Client)
         return client
 

@@ -209,7 +209,7 @@ class Bench:
     @property
     def client(self) -> Client:
         """The client that is in use."""
-        client = self.pump._sink
+        client = self.pump._outlet._client
         assert isinstance(client, Client)
         return client
 

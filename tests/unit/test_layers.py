@@ -92,6 +92,7 @@ TABLE = {
         "looks and tells: changes nothing else",
     ),
     "tap": Row("errors model events", "msgspec", "looks at what a sink is given: changes none of it"),
+    "outlet": Row("model source health tap", "", "which client is in use: knows no kind of client"),
     "build": Row(
         f"{CORE} source tailer discovery checkpoints filesource journal", "", "makes sources of every kind: runs none"
     ),
@@ -99,7 +100,7 @@ TABLE = {
     "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
         f"{CORE} source tailer discovery checkpoints filesource journal kafka instance commits roster pulse turns"
-        " refusals health status tap build inquiries saving",
+        " refusals health status tap outlet build inquiries saving",
         "",
         "the one place where reading and sending meet",
     ),
