@@ -25,6 +25,12 @@ _CLASS = re.compile(r"\[[!^]?.[^\]]*\]")  # a "]" that comes first belongs to th
 _TOP_DIRECTORIES = ("data", "home", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")
 
 
+def absolute(value: str, base: str) -> Iterator[Mistake]:
+    """Hold a value to be an absolute path, where it is given; ``base``: where what is relative may stand."""
+    if value and not value.startswith("/"):
+        yield Mistake(value, "is not an absolute path", f"write {quote(base + value.lstrip('./'))}")
+
+
 def nothing(_value: Any, _source: str) -> Iterator[Mistake]:
     """Find no fault."""
     return iter(())

@@ -54,8 +54,7 @@ def _namespace(value: str, _source: str) -> Iterator[Mistake]:
 
 def _directory(value: str, _source: str) -> Iterator[Mistake]:
     """Hold the directory to be an absolute path."""
-    if value and not value.startswith("/"):
-        yield Mistake(value, "is not an absolute path", f"write {quote('/' + value.lstrip('./'))}")
+    yield from checks.absolute(value, "/")
 
 
 class JournalConfig(SourceConfig, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from shipper.config import checks
 from shipper.config.keys import Key, Misfit
-from shipper.config.kinds import Choice, Mistake, Text, quote
+from shipper.config.kinds import Choice, Mistake, Text
 
 SYSTEM = "system"  # the authorities that this machine trusts
 OAUTH = "OAUTHBEARER"
@@ -23,8 +24,7 @@ def authorities(value: str, source: str) -> Iterator[Mistake]:
 
 def file(value: str, _source: str) -> Iterator[Mistake]:
     """Hold it to be an absolute path, where it is given."""
-    if value and not value.startswith("/"):
-        yield Mistake(value, "is not an absolute path", f"write {quote('/etc/shipper/' + value.lstrip('./'))}")
+    yield from checks.absolute(value, "/etc/shipper/")
 
 
 class TlsConfig(msgspec.Struct, frozen=True):
