@@ -159,7 +159,7 @@ def test_a_full_state_directory_holds_up_nothing_but_saves(rig: Rig, mounts: Mou
 
 @root_only
 def test_nothing_is_sent_before_a_first_scan_can_be_saved(rig: Rig, mounts: Mounts) -> None:
-    mounts.mount(rig.state, size="256k")
+    mounts.mount(rig.state, size="1m")
     rig.start().stop()  # there is a store, with no file in it
     rig.source["paths"] = [f"{rig.logs}/*.txt"]
     more = {**rig.source, "paths": [f"{rig.root}/more/*.log"]}
