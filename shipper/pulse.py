@@ -17,7 +17,7 @@ from shipper.model import Clock
 
 BEAT = 0.006  # seconds (docs/decisions/waking-up.md)
 SHARE = 6  # times the computing of the last round: the least for the next one ...
-LONGEST = 0.03  # ... as far as this
+LONGEST = 0.1  # ... as far as this
 SLACK = 0.0005  # seconds before a beat in which it is not worth to wait: the client waits for whole milliseconds
 
 

@@ -2,8 +2,9 @@
 
 An event for each write would cost more than the write's line. Such a directory goes quiet for a while: its names are
 still told of, and all its files are looked at in turn, each once in :data:`ROUND`, sooner where they are few; those
-that grow all the time are looked at much more often by who reads them (``filesource/hot``). Where it has too many files
-for that it is left as it is. After :data:`QUIET_FOR` it is told of again, and may prove to be as busy as before.
+that grow all the time are looked at much more often by who reads them (``filesource/hot``). Where it has so many files
+that looking costs more than to be told, it is left as it is. After :data:`QUIET_FOR` it is told of again, and may
+prove to be as busy as before.
 
 Invariant: no write is missed. A directory goes quiet, and loud again, between two looks: the kernel's mask is replaced
 first, and then every file is taken for changed (docs/decisions/waking-up.md).
@@ -23,12 +24,14 @@ from shipper.model import Clock
 
 WINDOW = 0.1  # seconds in which writes are counted
 BUSY = 12  # of them in a window after which a directory goes quiet
-QUIET_FOR = 10.0  # seconds
+QUIET_FOR = 10.0  # seconds, at least ...
+A_FILE = 0.004  # ... and for each file so many: when that is over all of them are looked into
 ROUND = 0.8  # seconds in which each file of a quiet directory is looked at once, at most ...
 ROUND_LEAST = 0.1  # ... and at least ...
 LOOK = 0.0005  # ... for each of its files so many
 REST = ROUND - ROUND_LEAST  # seconds for which what has changed is not looked at here
-MOST = 2500  # files that may be looked at in a round: more would cost more than a hundredth of a core
+MOST = 2500  # files that may be looked at in a round: more would cost more than a hundredth of a core ...
+WORTH = 100  # ... and may be where as many events cost more: files for each write in a window
 FRESH = 60.0  # seconds for which a directory that cannot go quiet is not tried again
 
 State = tuple[int, int, int]  # inode, size, time of the last write
@@ -46,8 +49,8 @@ class _Round:
 
     __slots__ = ("at", "began", "files", "names", "resting", "until")
 
-    def __init__(self, now: float) -> None:
-        self.until = now + QUIET_FOR
+    def __init__(self, until: float) -> None:
+        self.until = until
         self.files: dict[bytes, State] = {}
         self.resting: dict[bytes, float] = {}  # what had changed, until it is looked at again
         self.names: list[bytes] = []
@@ -64,7 +67,7 @@ class Quiet:
         self._rounds: dict[Busy, _Round] = {}
         self._writes: dict[Directory, int] = {}
         self._since = -math.inf
-        self._not_before: dict[Directory, float] = {}
+        self._tried: dict[Directory, tuple[float, float]] = {}  # until when so many writes are needed to try again
 
     @property
     def any(self) -> bool:
@@ -83,18 +86,22 @@ class Quiet:
         for directory, count in writes.items():
             total = self._writes[directory] = self._writes.get(directory, 0) + count
             if total > BUSY and directory not in self._rounds:
-                paths |= self._hush(directory, now)  # type: ignore[arg-type]  # all that are watched for writes may
+                paths |= self._hush(directory, total, now)  # type: ignore[arg-type]  # all that are watched for writes may
         return paths
 
-    def _hush(self, directory: Busy, now: float) -> set[bytes]:
-        if now < self._not_before.get(directory, -math.inf):
+    def _hush(self, directory: Busy, writes: int, now: float) -> set[bytes]:
+        until, enough = self._tried.get(directory, (-math.inf, 0.0))
+        if now < until and writes < enough:
             return set()
         names = list(directory.contents())
-        spare = MOST - sum(len(one.names) for one in self._rounds.values())
-        if len(names) > spare or not self._listen(directory, False):  # noqa: FBT003 - as documented
-            self._not_before[directory] = now + FRESH
+        files = len(names) + sum(len(one.names) for one in self._rounds.values())
+        if files > MOST and writes * WORTH < files:
+            self._tried[directory] = now + FRESH, files / WORTH
             return set()
-        self._rounds[directory] = _Round(now)
+        if not self._listen(directory, False):  # noqa: FBT003 - as documented
+            self._tried[directory] = now + FRESH, math.inf
+            return set()
+        self._rounds[directory] = _Round(now + max(QUIET_FOR, len(names) * A_FILE))
         return _paths(directory, names)
 
     def look(self) -> set[bytes]:
@@ -135,7 +142,7 @@ class Quiet:
         """Forget a directory whose watch has ended, or was set anew."""
         self._rounds.pop(directory, None)  # type: ignore[call-overload]
         self._writes.pop(directory, None)
-        self._not_before.pop(directory, None)
+        self._tried.pop(directory, None)
 
 
 def _duration(one: _Round) -> float:

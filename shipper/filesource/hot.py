@@ -1,8 +1,9 @@
 """Files that grow all the time, in directories of whose writes the kernel does not tell: looked at on a beat.
 
 To ask for a size costs a hundredth of what an event does. A file is hot from when it was read until it has not grown
-for :data:`LOOKS` at it; the others are found by ``discovery.quiet``, within a second. Where many are hot each look is
-at a part of them, one after the other. Pump thread only.
+for :data:`WARM`; the others are found by ``discovery.quiet``, within a second. Where many are hot each look is at a
+part of them, one after the other. What others say of a hot file is left until it has cooled down: nearly always it is
+that it has grown. Pump thread only.
 """
 
 from __future__ import annotations
@@ -14,70 +15,93 @@ from shipper.filesource.census import Census
 from shipper.model import Clock
 from shipper.tailer import Tailer
 
-WARM = 2.0  # seconds since it grew for which a file is taken for hot when its directory goes quiet
-LOOKS = 300  # without growth, after which it is not
+WARM = 2.0  # seconds since it was last seen to have grown
 
 
 class Hot:
-    """The hot files of one source. ``on``: there may be any; a file that is read is one from then on."""
+    """The hot files of one source. ``on``: there may be any; a file that is read is one from then on.
 
-    def __init__(self, census: Census, clock: Clock, tell: Callable[[dict[Tailer, int]], list[Tailer]]) -> None:
+    ``grown`` is told of those that have another size, and which; it returns which of them were read at once.
+    ``cooled`` is told of those that are not hot any more and that somebody has to look into.
+    """
+
+    def __init__(
+        self,
+        census: Census,
+        clock: Clock,
+        grown: Callable[[dict[Tailer, int]], list[Tailer]],
+        cooled: Callable[[list[Tailer]], None],
+    ) -> None:
         self.on = False
         self._census = census
-        self._tell = tell  # of those that have another size, and which; returns which of them were read at once
+        self._grown = grown
+        self._cooled = cooled
         self._clock = clock
-        self._files: dict[Tailer, int] = {}  # with the round in which each had grown last
-        self._rounds = 0
-        self._turns: list[Tailer] = []  # those of them that have not been looked at in this one
+        self._files: dict[Tailer, float] = {}  # and when each had grown last
+        self._said: set[Tailer] = set()  # those of them whose bytes may have changed, as others say
+        self._turns: list[Tailer] = []  # those of them that have not been looked at in this round
 
     def turn(self, *, on: bool) -> None:
-        """Begin, or end."""
+        """Begin, or end: then all files are taken for changed by whoever ends it."""
         self.on = on
         if not on:
             self._files.clear()
+            self._said.clear()
             self._turns.clear()
 
     def read(self, tailer: Tailer) -> None:
         """Take note that something was read of a file."""
         if self.on:
-            self._files[tailer] = self._rounds
+            self._files[tailer] = self._clock()
 
-    def modified(self, paths: set[bytes]) -> None:
-        """Take note of names whose bytes may have changed: those that grew lately are hot."""
-        if self.on:
-            by_name, since = self._census.by_name, self._clock() - WARM
-            for path in sorted(by_name.keys() & paths):
-                tailer = by_name[path]
-                if tailer.grew_at >= since and tailer.reader is not None:
-                    self._files[tailer] = self._rounds
+    def modified(self, paths: set[bytes]) -> set[bytes]:
+        """Take note of names whose bytes may have changed; returns which were hot; if it grew lately one is now."""
+        if not self.on:
+            return set()
+        by_name, files, now = self._census.by_name, self._files, self._clock()
+        hot: set[bytes] = set()
+        for path in sorted(by_name.keys() & paths):
+            tailer = by_name[path]
+            if tailer in files:
+                hot.add(path)
+                self._said.add(tailer)
+            elif tailer.grew_at >= now - WARM and tailer.reader is not None:
+                files[tailer] = now
+        return hot
 
     def look(self, left: int = 1) -> bool:
         """Have those read that have grown; returns whether any were read at once.
 
         ``left``: so many looks, with this one, are to be at all that have not been looked at in this round.
         """
-        if not self._turns:
-            self._rounds += 1
-            self._turns = list(self._files)
-        rounds, files = self._rounds, self._files
+        files, now = self._files, self._clock()
+        self._turns = self._turns or list(files)
         rest = len(self._turns) * (left - 1) // left
         turns, self._turns = self._turns[rest:], self._turns[:rest]
+        cold: list[Tailer] = []
+        doubtful: list[Tailer] = []
         sizes: dict[Tailer, int] = {}
         for tailer in turns:
             reader = tailer.reader
-            if not isinstance(reader, PlainReader) or rounds - files[tailer] > LOOKS:
-                del files[tailer]
+            if not isinstance(reader, PlainReader):
+                doubtful.append(tailer)
                 continue
             try:
                 size = reader.size()
             except OSError:
-                del files[tailer]  # told when it is read
+                doubtful.append(tailer)  # told when it is read
                 continue
             if size != tailer.size:
                 sizes[tailer] = size
-        if not sizes:
-            return False
-        read = self._tell(sizes)
+            elif now - files[tailer] > WARM:
+                (doubtful if tailer in self._said else cold).append(tailer)
+        read = self._grown(sizes) if sizes else []
         for tailer in read:
-            files[tailer] = rounds
+            files[tailer] = now
+        cold += [tailer for tailer in sizes if now - files[tailer] > WARM]  # cannot be read, and somebody was told
+        for tailer in (*cold, *doubtful):
+            del files[tailer]
+            self._said.discard(tailer)
+        if doubtful:
+            self._cooled(doubtful)
         return bool(read)

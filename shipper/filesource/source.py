@@ -60,8 +60,8 @@ class FileSource(BaseSource[Tailer]):
         self._intake = Intake(census, schedule, tools)
         self._search = self._intake.search
         self._deleted = Deleted(census, self._search, tools.descriptors)
-        self.hot = Hot(census, tools.clock, self._grown)
         self._sightings = Sightings(config, census, self._intake, schedule, tools, scanned=state.scanned, reread=reread)
+        self.hot = Hot(census, tools.clock, self._grown, self._sightings.grown)
         keeping: Keeper = Keeping(census, schedule, tools.events, tools.clock)
         self._keeping = keeping
         super().__init__(
@@ -125,8 +125,7 @@ class FileSource(BaseSource[Tailer]):
 
     def modified(self, paths: set[bytes]) -> None:
         """Take note of names whose bytes may have changed."""
-        self._sightings.modified(paths)
-        self.hot.modified(paths)
+        self._sightings.modified(paths, self.hot.modified(paths))
 
     def stock(self) -> list[Tailer]:
         """Return every generation that is known, each path's oldest first: for who only looks, and sends nothing.

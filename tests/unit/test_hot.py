@@ -8,7 +8,7 @@ import pytest
 
 from shipper.files import PlainReader
 from shipper.filesource.census import Census
-from shipper.filesource.hot import LOOKS, WARM, Hot
+from shipper.filesource.hot import WARM, Hot
 from shipper.model import Checkpoint, FileId
 from shipper.tailer import Tailer
 
@@ -47,7 +47,8 @@ class Rig:
         self.tailer.reader = self.reader
         self.names = Names(self.tailer)
         self.at_once: list[Tailer] = []
-        self.hot = Hot(cast("Census", self.names), lambda: self.now, self._tell)
+        self.cooled: list[Tailer] = []
+        self.hot = Hot(cast("Census", self.names), lambda: self.now, self._tell, self.cooled.extend)
         self.hot.turn(on=True)
 
     def _tell(self, sizes: dict[Tailer, int]) -> list[Tailer]:
@@ -73,18 +74,36 @@ def test_what_was_read_is_looked_at_until_it_has_not_grown_for_long(rig: Rig) ->
     rig.reader.bytes = 5
     assert rig.look()
     rig.tailer.size = 5
-    assert not any(rig.look() for _ in range(LOOKS))
+    rig.now += WARM
+    assert not rig.look()
+    rig.now += 0.01
+    assert not rig.look()
     rig.reader.bytes = 10
     assert not rig.look()  # the looks at all files of a directory find it
+    assert not rig.cooled
+
+
+def test_what_is_said_of_a_hot_file_is_looked_into_when_it_has_cooled_down(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    assert rig.hot.modified({b"/a", b"/b"}) == {b"/a"}
+    rig.look()
+    assert not rig.cooled
+    rig.now += WARM + 0.01
+    rig.look()
+    assert rig.cooled == [rig.tailer]
+    rig.hot.read(rig.tailer)
+    rig.now += WARM + 0.01
+    rig.look()
+    assert rig.cooled == [rig.tailer]
 
 
 def test_a_name_that_may_have_changed_is_hot_if_it_grew_lately(rig: Rig) -> None:
     rig.tailer.grew_at = rig.now - WARM - 1
-    rig.hot.modified({b"/a"})
+    assert rig.hot.modified({b"/a"}) == set()
     rig.reader.bytes = 5
     assert not rig.look()
     rig.tailer.grew_at = rig.now
-    rig.hot.modified({b"/a", b"/b"})
+    assert rig.hot.modified({b"/a", b"/b"}) == set()
     assert rig.look()
 
 
@@ -98,24 +117,38 @@ def test_what_is_closed_or_cannot_be_looked_at_is_left_to_who_reads_it(rig: Rig)
     rig.hot.read(rig.tailer)
     rig.tailer.reader = None
     assert not rig.look()
+    assert rig.cooled == [rig.tailer] * 2
+
+
+def test_what_has_grown_and_cannot_be_read_is_not_told_of_for_ever(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    rig.reader.bytes = 5
+    assert rig.look()
+    rig.now += WARM + 0.01
+    assert rig.look()
+    assert not rig.look()
 
 
 def test_nothing_is_hot_while_the_kernel_tells_of_everything(rig: Rig) -> None:
     rig.hot.turn(on=False)
     rig.hot.read(rig.tailer)
     rig.tailer.grew_at = rig.now
-    rig.hot.modified({b"/a"})
+    assert rig.hot.modified({b"/a"}) == set()
     rig.reader.bytes = 5
     assert not rig.look()
 
 
 def test_what_is_read_at_once_stays_hot_and_is_told(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
-    for size in range(1, 2 * LOOKS):
+    rig.at_once = [rig.tailer]
+    for size in range(1, 5):
+        rig.now += WARM
         rig.reader.bytes = size
-        rig.at_once = [rig.tailer] if size <= LOOKS else []
-        assert rig.hot.look() is (size <= LOOKS)
+        assert rig.hot.look()
         rig.tailer.size = size
+    rig.at_once = []
+    rig.reader.bytes = 10
+    assert not rig.hot.look()
 
 
 def test_looks_at_parts_are_at_each_file_once_a_round() -> None:
@@ -128,7 +161,7 @@ def test_looks_at_parts_are_at_each_file_once_a_round() -> None:
         told.extend(sizes)
         return []
 
-    hot = Hot(cast("Census", Names(tailers[0])), lambda: 100.0, tell)
+    hot = Hot(cast("Census", Names(tailers[0])), lambda: 100.0, tell, told.extend)
     hot.turn(on=True)
     for tailer in tailers[:7]:
         tailer.reader = reader = Reader()

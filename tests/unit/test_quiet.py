@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipper.discovery import Discovery, Watched, quiet
-from shipper.discovery.quiet import BUSY, MOST, QUIET_FOR, ROUND, ROUND_LEAST, Quiet
+from shipper.discovery.quiet import A_FILE, BUSY, MOST, QUIET_FOR, ROUND, ROUND_LEAST, WORTH, Quiet
 from shipper.discovery.watch import Handle
 from shipper.events import Events
 from shipper.model import FileId
@@ -124,6 +124,23 @@ def test_a_directory_of_too_many_files_is_told_of_as_before(rig: Rig, tmp_path: 
     assert rig.quiet.heard({there: BUSY + 1}) == set()
     assert not rig.busy()
     assert not rig.asked
+
+
+def test_one_of_very_many_files_goes_quiet_where_looking_at_them_costs_less_than_its_writes(
+    rig: Rig, tmp_path: Path
+) -> None:
+    there = Dir(tmp_path, MOST + WORTH)
+    enough = (MOST + WORTH) // WORTH
+    assert rig.quiet.heard({there: enough - 1}) == set()
+    assert not rig.busy()
+    assert len(rig.quiet.heard({there: 1})) == MOST + WORTH  # within the same window
+    assert rig.busy()
+    rig.now += (MOST + WORTH) * A_FILE - 0.1
+    rig.quiet.look()
+    assert rig.busy()
+    rig.now += 0.1
+    rig.quiet.look()
+    assert not rig.busy()
 
 
 def test_one_whose_mask_cannot_be_replaced_is_not_quiet(rig: Rig, tmp_path: Path) -> None:
