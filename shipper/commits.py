@@ -71,6 +71,7 @@ class Commits:
         self._committing = False
         self._aborting = False
         self._waits = False  # a commit is due, and waits for the rest of a line or a report
+        self._backlog = False  # the last transaction was large, and there was more to be read
         self._aborts = 0
         self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
         self._prepared: dict[Key, Checkpoint | None] = {}  # what the commit that is on its way makes true
@@ -203,15 +204,16 @@ class Commits:
         return []
 
     def _full(self, sources: Mapping[str, Source]) -> bool:
-        """Whether a transaction is so large, or so large and at rest, that nobody needs to wait for the interval."""
+        """Whether nobody needs to wait for the interval: it is very large, or large or a backlog's end and at rest."""
         assert self._sink is not None
-        if self._sink.bytes < ENOUGH:
-            return False
-        at_rest = not self._ledger.in_flight and not any(source.hungry for source in sources.values())
-        return at_rest or self._sink.bytes >= MOST
+        if self._sink.bytes >= MOST:
+            return True
+        worth_it = self._backlog or self._sink.bytes >= ENOUGH
+        return worth_it and not self._ledger.in_flight and not _hungry(sources)
 
     def _prepare(self, sources: Mapping[str, Source]) -> None:
         assert self._sink is not None
+        self._backlog = self._sink.bytes >= ENOUGH and _hungry(sources)
         self._prepared = {}
         for source in sources.values():
             changed, removed = source.prepare()
@@ -292,3 +294,8 @@ class Commits:
             source.delivery.aborted()
         self._ledger.settle()
         return []
+
+
+def _hungry(sources: Mapping[str, Source]) -> bool:
+    """Whether there is more to be read."""
+    return any(source.hungry for source in sources.values())

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from confluent_kafka import KafkaError
 
-from shipper import commits
+from shipper import commits, turns
 from shipper.config.framing import MultilineConfig
 from shipper.deadletters import Letter, Letters
 from shipper.kafka.offsets import Recovered
@@ -335,6 +335,27 @@ def test_what_is_large_and_at_rest_is_committed_without_waiting(
     rig.client.up = True
     rig.beat(10)
     assert rig.client.committed == [b"a line", b"another"]
+
+
+def test_what_is_left_of_a_backlog_is_committed_without_waiting(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "ENOUGH", 1 << 20)
+    monkeypatch.setattr(turns, "BYTES_A_TURN", 1)  # a block a round
+    rig = make()
+    rig.write(*[b"x" * 999] * 3000)
+    rig.start()
+    client = rig.client
+    while client.bytes < 2 << 20:
+        rig.beat(1)
+    rig.now += rig.config.kafka.commit_interval
+    rig.beat(1)
+    assert (len(client.transactions), len(client.committed) < 3000) == (1, True)
+    rig.beat(10)
+    assert (len(client.transactions), len(client.committed)) == (2, 3000)  # though it is little
+    rig.write(b"a line")
+    rig.beat(10)
+    assert (len(client.transactions), client.open) == (2, [b"a line"])  # again it waits for the interval
 
 
 def test_a_file_that_is_deleted_before_it_is_known_what_was_committed_is_read_to_its_end(
