@@ -31,6 +31,7 @@ from shipper.model import DeliveryReport, Headers, Messages
 Report = tuple[DeliveryReport | None, int]  # who is told of so many records; None: nobody
 
 TEXT = 512  # bytes of an error's text
+CONNECT = 0.2  # seconds for the second connection, at most; as long as it is put off otherwise
 EVENTS = c.EVENT_DR | c.EVENT_LOG | c.EVENT_ERROR | c.EVENT_STATS
 PRIVATE = c.Message.private.offset
 INVALID = KafkaError._INVALID_ARG  # noqa: SLF001 - public, in spite of its name
@@ -105,6 +106,7 @@ class Client:
         self._number = 0  # the last one of these
         self._failed: deque[tuple[DeliveryReport, KafkaError, str]] = deque()  # what was not taken, to be reported
         self._places = (ctypes.c_size_t * 16)()  # of an event's records
+        self._asked = False  # the brokers, anything
         self.highest: dict[str, int] = {}  # for each topic, the number of a partition that has taken records
         self._rk = _new(settings, self._throttle)
         self._queue = c.queue_get_main(self._rk)
@@ -282,6 +284,9 @@ class Client:
 
     def list_topics(self, topic: str, timeout: float) -> Metadata:
         """Ask a broker about ``topic``, for up to ``timeout`` seconds; raises KafkaException, also for its name."""
+        if not self._asked:
+            self._asked = True
+            self._connect(topic, min(timeout, CONNECT))
         answer = ctypes.POINTER(c.Metadata)()
         with _Handle(self._rk, topic) as handle:
             if code := c.metadata(self._rk, 0, handle, byref(answer), round(timeout * 1000)):
@@ -292,6 +297,15 @@ class Client:
             return Metadata(brokers, {_text(t.topic): _topic(t) for t in found.topics[: found.topic_count]})
         finally:
             c.metadata_destroy(answer)
+
+    def _connect(self, topic: str, timeout: float) -> None:
+        """Have a new client connect to the broker that leads a topic's first partition.
+
+        The first answer ends the connection over which it came, and for what any broker may answer the next one is put
+        off for half of reconnect.backoff.ms. For what only one may answer it is made at once, whatever that says.
+        """
+        low, high = ctypes.c_int64(), ctypes.c_int64()
+        c.query_watermark_offsets(self._rk, topic.encode(), 0, byref(low), byref(high), round(timeout * 1000))
 
     # --- transactions: each raises KafkaException --------------------------------------------------------------------
 

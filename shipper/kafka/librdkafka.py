@@ -192,6 +192,10 @@ error_destroy = _at_once("error_destroy", None, c_void_p)
 # Metadata.
 metadata = _waiting("metadata", c_int, c_void_p, c_int, c_void_p, POINTER(POINTER(Metadata)), c_int)
 metadata_destroy = _at_once("metadata_destroy", None, POINTER(Metadata))
+# rk, topic, partition, where the two offsets go, milliseconds
+query_watermark_offsets = _waiting(
+    "query_watermark_offsets", c_int, c_void_p, c_char_p, c_int32, POINTER(c_int64), POINTER(c_int64), c_int
+)
 
 # Transactions; each returns an error with properties, or nothing.
 init_transactions = _waiting("init_transactions", c_void_p, c_void_p, c_int)
