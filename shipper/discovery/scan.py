@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shipper import paths
@@ -143,8 +144,14 @@ class Listing:
             os.close(self.fd)
             raise
 
-    def __enter__(self) -> list[Entry]:
-        return self.entries
+    def __enter__(self) -> Iterator[Entry]:
+        return self._each()
+
+    def _each(self) -> Iterator[Entry]:
+        """Yield each entry and let go of it: it keeps what was seen of it, and there may be very many."""
+        self.entries.reverse()
+        while self.entries:
+            yield self.entries.pop()
 
     def __exit__(self, *raised: object) -> None:
         os.close(self.fd)

@@ -167,6 +167,16 @@ def test_an_unreadable_directory_is_told_once(
     assert unreadable == [{"path": str(root / "x"), "why": "Permission denied"}]
 
 
+def test_a_listing_keeps_nothing_of_what_was_looked_at(root: Path) -> None:
+    for name in "bca":
+        (root / name).touch()
+    found = root.stat()
+    listing = scan_module.Listing(os.fsencode(root), FileId(found.st_dev, found.st_ino))
+    with listing as entries:
+        left = [(entry.name, len(listing.entries)) for entry in entries]
+    assert left == [(b"a", 2), (b"b", 1), (b"c", 0)]
+
+
 def test_hops_end_at_what_is_no_link(root: Path) -> None:
     Path("a").symlink_to("b")
     Path("b").symlink_to("dir/c")
