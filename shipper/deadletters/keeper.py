@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 
 class DeadLetters:
-    """``wake`` is called when there is a result. Nothing is touched on the disk before the first letter."""
+    """Keeps letters; ``wake`` is called when there is a result. Before the first one nothing is touched on the disk."""
 
     def __init__(self, state_dir: Path, most: int, events: Events, wake: Callable[[], None]) -> None:
         self._path = state_dir / NAME
