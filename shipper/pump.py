@@ -121,13 +121,13 @@ class Pump(Inquiries):
         )
         self._refusals = Refusals(config, self._sources, self._ledger, events, self.wake)
         self._commits: Commits | None = None
+        topics = first_topics(config, self._host)
         if exactly_once:
             instance = instance_of(config.shipper)
-            self._commits = Commits(
-                config.kafka, instance, self._ledger, store, events, clock, self.wake, first_topics(config, self._host)
-            )
+            self._commits = Commits(config.kafka, instance, self._ledger, store, events, clock, self.wake, topics)
             make_sink = self._commits.open
-        make = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake))
+        first = next(iter(topics), "")
+        make = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake, first=first))
         self._taps = taps or Taps(events, clock)
         self._outlet = Outlet(make, self._sources, self._taps, clock, lambda seconds: self._halt.wait(seconds))
         self._saving = Saving(self._sources, store, self._commits, clock)

@@ -14,6 +14,7 @@ call is made after ``close``.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 from collections import deque
@@ -85,14 +86,16 @@ def runs(count: int, number: Callable[[int], int]) -> Iterator[tuple[int, int]]:
 class Client:
     """A producer with ``settings``; raises KafkaException for those that it does not take.
 
-    ``poll`` calls ``on_error`` with an error of the client's own, ``on_log`` with a level (as syslog has it), a
-    facility and a text, ``on_statistics`` with JSON, ``on_throttle`` with the seconds for which a broker held it back.
+    ``first`` is the topic that it will be asked about first. ``poll`` calls ``on_error`` with an error of the client's
+    own, ``on_log`` with a level (as syslog has it), a facility and a text, ``on_statistics`` with JSON, ``on_throttle``
+    with the seconds for which a broker held it back.
     """
 
     def __init__(
         self,
         settings: Mapping[str, Any],
         *,
+        first: str = "",
         on_error: Callable[[KafkaError], None] = lambda _: None,
         on_log: Callable[[int, str, str], None] = lambda *_: None,
         on_statistics: Callable[[str], None] = lambda _: None,
@@ -109,6 +112,9 @@ class Client:
         self._asked = False  # the brokers, anything
         self.highest: dict[str, int] = {}  # for each topic, the number of a partition that has taken records
         self._rk = _new(settings, self._throttle)
+        if first:
+            with contextlib.suppress(KafkaException), _Handle(self._rk, first):
+                pass  # it is in the first answer, then: see _connect
         self._queue = c.queue_get_main(self._rk)
         c.set_log_queue(self._rk, self._queue)
         _drop(c.sasl_background_callbacks_enable(self._rk))  # an error where it does not use SASL

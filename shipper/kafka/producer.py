@@ -82,7 +82,8 @@ def runs(
 class Producer:
     """Sends records; built anew by the pump after :class:`ProducerFatal`.
 
-    ``wake`` is called from the probe's thread when a topic's state changes, or brokers go away or come back.
+    ``wake`` is called from the probe's thread when a topic's state changes, or brokers go away or come back. ``first``
+    is the topic that will be asked about first: a start is 0.2 s shorter where the client knows.
     """
 
     _few_are = FEW
@@ -95,6 +96,7 @@ class Producer:
         wake: Callable[[], None] = lambda: None,
         clock: Clock = time.monotonic,
         settings: dict[str, Any] | None = None,
+        first: str = "",
     ) -> None:
         self._config = config
         self._events = events
@@ -115,7 +117,7 @@ class Producer:
         self._batch, self._most = batch_size(self._settings), message_max(self._settings)
         self._gathering = Gathering(self._settings["partitioner"])
         self._statistics: list[Latest] = []  # of each client
-        client = self._new_client({})
+        client = self._new_client({}, first)
         self._clients: dict[int, Client] = {self._batch: client}  # by the size of their batches
         self._small: set[str] = set()  # topics that were told to take less than a usual batch
         limits, creates = TopicLimits(self._settings), config.allow_auto_create_topics
@@ -350,13 +352,14 @@ class Producer:
             client = self._clients[size] = self._new_client({"batch.size": size})
         return client
 
-    def _new_client(self, settings: dict[str, Any]) -> Client:
+    def _new_client(self, settings: dict[str, Any], first: str = "") -> Client:
         latest = Latest()
         self._statistics.append(latest)
         return new_client(
             self._config,
             self._settings | settings,
             self._events,
+            first=first,
             on_error=self._client_error,
             on_statistics=latest,
             on_throttle=self._throttle,
@@ -373,10 +376,10 @@ class Producer:
             self._probe.client_error(error)
 
 
-def new_client(config: KafkaConfig, settings: Mapping[str, Any], events: Events, **callbacks: Any) -> Client:
-    """Return a client with ``callbacks`` but for its log; raises ConfigError for a setting that it does not take."""
+def new_client(config: KafkaConfig, settings: Mapping[str, Any], events: Events, **how: Any) -> Client:
+    """Return a client with its callbacks but for its log; raises ConfigError for a setting that it does not take."""
     try:
-        return Client(settings, on_log=_log_of(events), **callbacks)
+        return Client(settings, on_log=_log_of(events), **how)
     except KafkaException as raised:
         raise ConfigError([": ".join(not_taken(raised.args[0].str(), config, settings))]) from None
 

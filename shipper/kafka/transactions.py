@@ -100,7 +100,7 @@ class TransactionalProducer(Producer):
         self._prepared = False  # so has that of the checkpoints
         self._given_up = False  # the client has ended the transaction, and what it was to end is not looked at yet
         settings = {"transactional.id": transactional_id(instance)}
-        super().__init__(config, events, wake=self._note, clock=clock, settings=settings)
+        super().__init__(config, events, wake=self._note, clock=clock, settings=settings, first=config.checkpoint_topic)
         self._caller = Caller("kafka-commit")
         self._call: Future[None] | None = None  # the one that is under way
         self.began_at: float | None = None  # when the first record of the open transaction was sent

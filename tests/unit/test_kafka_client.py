@@ -218,7 +218,7 @@ def test_settings_that_it_does_not_take(settings: dict[str, Any], says: str) -> 
 
 def test_a_new_client_does_not_put_off_its_second_connection(make: Callable[..., Client]) -> None:
     def answers_twice() -> bool:
-        client = make(settings={"reconnect.backoff.ms": 2000, "reconnect.backoff.max.ms": 2000})
+        client = make(first=TOPIC, settings={"reconnect.backoff.ms": 2000, "reconnect.backoff.max.ms": 2000})
         until = time.monotonic() + 0.9  # it would be put off for a second
         try:
             for _ in range(2):  # the first answer may come over the first connection
@@ -228,3 +228,9 @@ def test_a_new_client_does_not_put_off_its_second_connection(make: Callable[...,
         return True
 
     eventually("two answers", answers_twice)  # at the first try, but on a busy machine
+
+
+def test_a_name_that_no_topic_may_have_is_told_when_it_is_used(make: Callable[..., Client]) -> None:
+    client = make(first="x" * 600)
+    with pytest.raises(KafkaException, match="is no name for a topic"):
+        client.list_topics("x" * 600, 1.0)
