@@ -1,4 +1,4 @@
-"""Where a partition begins and ends now, as the client's isolation level sees it. Any thread; it waits.
+"""Where a partition begins and ends now, for one who reads as the client does or all there is. Any thread; it waits.
 
 Each end is asked for by a request of its own. ``get_watermark_offsets`` sends two at once, and where the first is
 answered with an error, and both answers have come when it looks, it forgets the error and says that the partition is
@@ -9,9 +9,11 @@ delivers exactly once would forget what it has committed.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # re-exported, but not by its types
 
 AGAIN = 0.05  # seconds until a partition that changes its leader is asked again
 
@@ -27,27 +29,54 @@ MOVING = (
 )
 
 
+SPECS = {OFFSET_BEGINNING: OffsetSpec.earliest, OFFSET_END: OffsetSpec.latest}  # the same to an admin client
+Ask = Callable[[TopicPartition, float], int]  # where, seconds -> an offset; raises KafkaException
+
+
 def bounds(client: Any, topic: str, partition: int, timeout: float) -> tuple[int, int]:
     """Return the offset of a partition's first record and the one after its last, both 0 or more.
 
-    ``client`` is a consumer. While the partition changes its leader it is asked again, for ``timeout`` seconds. Raises
-    KafkaException for what else goes wrong, and when the time is over.
+    ``client`` is a consumer, whose isolation level counts. While the partition changes its leader it is asked again,
+    for ``timeout`` seconds. Raises KafkaException for what else goes wrong, and when the time is over.
     """
+
+    def ask(where: TopicPartition, timeout: float) -> int:
+        # Kafka's ListOffsets takes these two in place of a time, and the client hands them on.
+        (found,) = client.offsets_for_times([where], timeout=timeout)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return int(found.offset)
+
+    return _bounds(ask, topic, partition, timeout)
+
+
+def all_bounds(admin: Any, topic: str, partition: int, timeout: float) -> tuple[int, int]:
+    """Return the same of all there is, committed or not; ``admin`` is an admin client that is connected."""
+
+    def ask(where: TopicPartition, timeout: float) -> int:
+        asked = admin.list_offsets(
+            {TopicPartition(where.topic, where.partition): SPECS[where.offset]()},  # type: ignore[no-untyped-call]
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=timeout,
+        )
+        (answer,) = asked.values()
+        return int(answer.result().offset)
+
+    return _bounds(ask, topic, partition, timeout)
+
+
+def _bounds(ask: Ask, topic: str, partition: int, timeout: float) -> tuple[int, int]:
     until = time.monotonic() + timeout
-    first, end = (_ask(client, TopicPartition(topic, partition, at), until) for at in (OFFSET_BEGINNING, OFFSET_END))
+    first, end = (_patiently(ask, TopicPartition(topic, partition, at), until) for at in (OFFSET_BEGINNING, OFFSET_END))
     return first, end
 
 
-def _ask(client: Any, where: TopicPartition, until: float) -> int:
+def _patiently(ask: Ask, where: TopicPartition, until: float) -> int:
     moving: Any = None
     while True:
         left = until - time.monotonic()
         try:
-            # Kafka's ListOffsets takes these two in place of a time, and the client hands them on.
-            (found,) = client.offsets_for_times([where], timeout=max(left, AGAIN))
-            if found.error is None:
-                return int(found.offset)
-            error = found.error
+            return ask(where, max(left, AGAIN))
         except KafkaException as raised:
             error = raised.args[0]
         if error.code() in MOVING:

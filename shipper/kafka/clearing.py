@@ -46,6 +46,13 @@ class Admin:
             self._client = AdminClient(shared_settings(self._settings) | {"log_level": 0, "reconnect.backoff.ms": 40})
         return self._client
 
+    def connected(self, topic: str) -> Any:
+        """Return it once it is connected, if it can be by a question about ``topic``."""
+        client = self.client()
+        with contextlib.suppress(KafkaException):  # what it is asked for next tells
+            client.list_topics(topic, CALL)  # unconnected, list_offsets waits for seconds
+        return client
+
     def let_go(self) -> None:
         """Close its connections; the next one is made when it is needed."""
         self._client = None
@@ -179,10 +186,7 @@ class Clearing:
         return ""
 
     def _look(self) -> Look:
-        admin = self._admin.client()
-        with contextlib.suppress(KafkaException):  # the look itself tells
-            admin.list_topics(self.checkpoints[0], CALL)  # connects it: unconnected, list_offsets waits for seconds
-        return Look(admin, self._stopping, self._clock)
+        return Look(self._admin.connected(self.checkpoints[0]), self._stopping, self._clock)
 
     def _beyond_help(self, found: Found) -> str:
         """Return why a new client is needed, or ""."""

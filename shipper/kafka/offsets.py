@@ -20,7 +20,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shipper.errors import StateError
-from shipper.kafka.bounds import bounds
+from shipper.kafka.bounds import all_bounds
 from shipper.kafka.errors import PASSING
 from shipper.kafka.settings import reader_settings
 from shipper.model import Checkpoint, Clock
@@ -71,6 +71,7 @@ def key_of(instance: str, *rest: str) -> bytes:
 
 
 def read_back(
+    admin: Any,
     settings: dict[str, Any],
     topic: str,
     instance: str,
@@ -82,14 +83,14 @@ def read_back(
 ) -> Recovered:
     """Return what ``instance`` has committed; ``waiting`` is called while another's open transaction is in the way.
 
-    Raises KafkaException where the brokers do not answer, StateError for a message that is none of ours.
+    ``admin`` is an admin client that is connected, ``settings`` are those of a consumer. Raises KafkaException where
+    the brokers do not answer, StateError for a message that is none of ours.
     """
-    with _Reader(settings, "read_uncommitted") as everything:
-        first, end = bounds(everything, topic, partition, TIMEOUT)
+    first, end = all_bounds(admin, topic, partition, TIMEOUT)
     found = Recovered()
     if first >= end:
         return found
-    with _Reader(settings, "read_committed") as reader:
+    with _Reader(settings) as reader:
         reader.list_topics(topic, timeout=TIMEOUT)  # who assigns before a leader is known waits for a timer of 500 ms
         reader.assign([TopicPartition(topic, partition, first)])
         moved_at = clock()
@@ -118,12 +119,12 @@ def _next(reader: Any) -> list[Any]:
 class _Reader:
     """A consumer that belongs to no group and says of each partition where it ends."""
 
-    def __init__(self, settings: dict[str, Any], isolation: str) -> None:
+    def __init__(self, settings: dict[str, Any]) -> None:
         self._client: Any = Consumer(
             settings
             | {
                 **reader_settings(),
-                "isolation.level": isolation,
+                "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 10,  # how long a broker waits before it says that there is no more
                 "reconnect.backoff.ms": 40,  # a new client tries its second connection after half of it
             }

@@ -339,6 +339,7 @@ class TransactionalProducer(Producer):
     def _open(self) -> None:
         began = self._clock()
         try:
+            self._admin.client()  # it begins to connect meanwhile
             partitions = self._find_topic()
             if self._init() and partitions:
                 self._partition = partition_of(self._instance, partitions)
@@ -426,6 +427,7 @@ class TransactionalProducer(Producer):
         while not self._stopping.is_set():
             try:
                 found = read_back(
+                    self._admin.connected(self._topic),
                     settings,
                     self._topic,
                     self._instance,

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from shipper.config import KafkaConfig
 from shipper.errors import ConnectError
 from shipper.kafka import topics
-from shipper.kafka.bounds import MOVING, bounds
+from shipper.kafka.bounds import MOVING, all_bounds, bounds
 from shipper.kafka.offsets import key_of, read_back
 from shipper.kafka.topics import TopicReader
 from tests.harness.mock_errors import Api, FaultyBroker
@@ -34,14 +35,20 @@ def client(broker: FaultyBroker) -> Iterator[Consumer]:
     client.close()
 
 
+def admin_of(broker: FaultyBroker) -> AdminClient:
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+    admin.list_topics("t", DEADLINE)  # connects it
+    return admin
+
+
 def produce(broker: FaultyBroker, key: bytes, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})
     producer.produce("t", value, key, partition=0)
     assert producer.flush(DEADLINE) == 0
 
 
-def test_an_empty_partition_begins_where_it_ends(client: Consumer) -> None:
-    assert bounds(client, "t", 0, DEADLINE) == (0, 0)
+def test_an_empty_partition_begins_where_it_ends(broker: FaultyBroker, client: Consumer) -> None:
+    assert bounds(client, "t", 0, DEADLINE) == all_bounds(admin_of(broker), "t", 0, DEADLINE) == (0, 0)
 
 
 @pytest.mark.parametrize("error", MOVING)
@@ -52,21 +59,27 @@ def test_a_partition_that_changes_its_leader_is_asked_again(
     produce(broker, b"k", b"v")
     broker.fail(Api.LIST_OFFSETS, *[error] * times)
     assert bounds(client, "t", 0, DEADLINE) == (0, 1)
+    admin = admin_of(broker)
+    broker.fail(Api.LIST_OFFSETS, *[error] * times)
+    assert all_bounds(admin, "t", 0, DEADLINE) == (0, 1)
 
 
 def test_one_error_does_not_make_an_instance_forget_what_it_has_committed(broker: FaultyBroker) -> None:
     produce(broker, key_of("me", "s", "u"), msgspec.json.encode(ENTRY))
+    admin = admin_of(broker)
     broker.fail(Api.LIST_OFFSETS, KafkaError.NOT_LEADER_FOR_PARTITION)
     settings = {"bootstrap.servers": broker.bootstrap}
-    found = read_back(settings, "t", "me", 0, waiting=lambda: None, stopping=lambda: False, clock=time.monotonic)
+    found = read_back(admin, settings, "t", "me", 0, waiting=lambda: None, stopping=lambda: False, clock=time.monotonic)
     assert found.entries == {("s", "u"): ENTRY}
 
 
 def test_what_does_not_pass_is_raised_at_once(broker: FaultyBroker, client: Consumer) -> None:
-    broker.fail(Api.LIST_OFFSETS, KafkaError.TOPIC_AUTHORIZATION_FAILED)
-    with pytest.raises(KafkaException) as raised:
-        bounds(client, "t", 0, DEADLINE)
-    assert raised.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    admin = admin_of(broker)
+    for ask, asked in ((bounds, client), (all_bounds, admin)):
+        broker.fail(Api.LIST_OFFSETS, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+        with pytest.raises(KafkaException) as raised:
+            ask(asked, "t", 0, DEADLINE)
+        assert raised.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 
 def test_an_audit_asks_again_too(broker: FaultyBroker) -> None:
