@@ -32,7 +32,7 @@ INTERVAL = 1.0  # seconds between two saves ...
 # ... but of a store that was opened a short while ago no more than this part of the while, and this at least: so a
 # daemon that is killed again and again, each time after a moment, gets on.
 INTERVAL_YOUNG, INTERVAL_FIRST = 1 / 3, 0.1
-LOOK = 5.0  # seconds between looks whether the directory is still there, while nothing is saved
+LOOK = 10.0  # seconds between looks whether the directory is still there, while nothing is saved
 BACKOFF, BACKOFF_MAX = 1.0, 30.0  # seconds until a save that failed is tried again: the first time, and at most
 
 T = TypeVar("T")
