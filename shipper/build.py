@@ -15,8 +15,7 @@ from shipper.events import Events
 from shipper.files import Files
 from shipper.filesource import FileSource, Tools
 from shipper.filesource.descriptors import Descriptors
-from shipper.journal import JournalSource, Watching
-from shipper.journal import Tools as JournalTools
+from shipper.journal import Watching
 from shipper.ledger import Ledger
 from shipper.model import Clock, Sink, SourceState
 from shipper.records import Naming
@@ -64,14 +63,14 @@ class Builder:
         """Return a source that goes on from ``state``."""
         reread = self._store.reread(config.name)
         if isinstance(config, JournalConfig):
-            return JournalSource(
-                config, state.of(journal=True), self._sink(config.name), self._for_journals(), reread=reread
-            )
+            return self._of_journal(config, state.of(journal=True), reread=reread)
         assert isinstance(config, FileConfig)
         return FileSource(config, state.of(journal=False), self._sink(config.name), self._for_files(), reread=reread)
 
-    def _for_journals(self) -> JournalTools:
-        return JournalTools(
+    def _of_journal(self, config: JournalConfig, state: SourceState, *, reread: bool) -> Source:
+        from shipper.journal.source import JournalSource, Tools  # here: few daemons need it
+
+        tools = Tools(
             ledger=self._ledger,
             events=self._events,
             clock=self._clock,
@@ -82,6 +81,7 @@ class Builder:
             internal=self._internal,
             cpu=self._cpu,
         )
+        return JournalSource(config, state, self._sink(config.name), tools, reread=reread)
 
     def _for_files(self) -> Tools:
         discovery = self._discovery()

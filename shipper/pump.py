@@ -27,7 +27,7 @@ from shipper.filesource.holding import Holding
 from shipper.health import BrokerStatus, Health, SinkWithStatus
 from shipper.inquiries import Inquiries
 from shipper.instance import instance_of
-from shipper.journal import JournalSource, Watching
+from shipper.journal import Watching
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger, Track
 from shipper.lifecycle import Service, ServiceEvent
@@ -502,10 +502,7 @@ class Pump(Inquiries):
                 source.keep(self._holding)
         else:
             self._holding.close()
-        for source in self._of_files.values():
-            source.close()
-        self._descriptors.close_all()
         for one in self._sources.values():
-            if isinstance(one, JournalSource):
-                one.close()
+            one.close()
+        self._descriptors.close_all()
         self._watching.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
 
 NAMED = ("rfc3339", "epoch", "epoch_ms", "epoch_us", "epoch_ns", "syslog")
 """The formats that have names."""
@@ -104,6 +103,8 @@ def zone_of(name: str) -> tzinfo | None:
         return UTC
     if re.fullmatch(r"[+-][0-9]{2}:[0-5][0-9]", name) and offset_of(name) < timedelta(days=1):
         return timezone(offset_of(name))
+    from zoneinfo import ZoneInfo  # here: it brings more than all else that a daemon needs for times
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

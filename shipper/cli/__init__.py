@@ -1,7 +1,8 @@
 """The command line: options in, an exit status out. Results go to stdout; logs and errors to stderr.
 
-Each module here holds a command, or a few that belong together. A command imports what it needs when it runs, so that
-``--help``, ``--version`` and completion answer at once.
+Each module here holds a command, or a few that belong together. It is imported when one of them is asked for, and a
+command imports what it needs when it runs: ``--help``, ``--version`` and completion answer at once, and a daemon keeps
+nothing of the others in memory.
 A user's mistake ends in one clear sentence and the exit status of its error class; a traceback is always a bug.
 """
 
@@ -9,22 +10,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 
 import click
 
 from shipper import __version__
-from shipper.cli.audit import audit
-from shipper.cli.checkpoints import checkpoints
-from shipper.cli.daemon import check, run, schema
-from shipper.cli.deadletter import deadletter
-from shipper.cli.demo import demo
-from shipper.cli.explain import explain
-from shipper.cli.status import status, top
-from shipper.cli.tap import tap
-from shipper.cli.test import test
 from shipper.errors import ConfigError, Exit, ShipperError
 
+MODULES = {  # by command
+    "run": "daemon",
+    "check": "daemon",
+    "schema": "daemon",
+    "test": "test",
+    "status": "status",
+    "top": "status",
+    "tap": "tap",
+    "explain": "explain",
+    "audit": "audit",
+    "checkpoints": "checkpoints",
+    "deadletter": "deadletter",
+    "demo": "demo",
+}
 INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 
 
@@ -48,14 +55,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(status or Exit.DONE)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(Mapping[str, click.Command]):
+    """Each by its name, out of its module when it is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        command: click.Command = getattr(import_module(f"shipper.cli.{MODULES[name]}"), name)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+@click.group(commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="shipper %(version)s")
 def shipper() -> None:
     """Ships log files to Kafka: loses nothing, keeps the order, and can prove it."""
-
-
-for command in (run, check, test, status, top, tap, explain, audit, checkpoints, deadletter, demo, schema):
-    shipper.add_command(command)
 
 
 def print_error(error: ShipperError) -> None:

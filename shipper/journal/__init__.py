@@ -9,11 +9,11 @@
 - ``watching``: the thread that wakes the pump
 - ``reader``: the seam to systemd's library
 
-What all kinds of sources do alike is in ``shipper.source``.
+What all kinds of sources do alike is in ``shipper.source``. A daemon that reads no journal imports only what is here:
+whoever makes a source of one imports ``source``.
 """
 
 from shipper.journal.reader import check_library
-from shipper.journal.source import JournalSource, Tools
 from shipper.journal.watching import Watching
 
-__all__ = ["JournalSource", "Tools", "Watching", "check_library"]
+__all__ = ["Watching", "check_library"]

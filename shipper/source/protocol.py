@@ -177,6 +177,9 @@ class Source(Protocol):
     def drained(self) -> bool:
         """Whether it is to leave, and nothing that it has sent can still be settled."""
 
+    def close(self) -> None:
+        """Let go of what it keeps open."""
+
     def end(self) -> tuple[list[Checkpoint], list[tuple[str, str]], SourceState]:
         """Let go of what was not taken, as nothing of it is in flight.
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from shipper.config import JournalConfig
-from shipper.journal import JournalSource
 from shipper.journal import reader as library
+from shipper.journal.source import JournalSource
 from tests.unit.fake_journal import FakeJournal, Value
 from tests.unit.rig import PumpRig
 

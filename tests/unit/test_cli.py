@@ -86,6 +86,27 @@ def test_help_needs_none_of_what_the_commands_need() -> None:
     assert {"confluent_kafka", "msgspec", "tomli", "rich", "watchdog"}.isdisjoint(ran.stdout.split())
 
 
+def test_a_daemon_brings_nothing_that_only_others_need(tmp_path: Path) -> None:
+    config = tmp_path / "shipper.toml"
+    config.write_text(f"""
+        shipper.state_dir = "{tmp_path}/state"
+        kafka.bootstrap_servers = "127.0.0.1:1"
+        sources.app = {{ paths = ["/none/*.log"], topic = "t" }}
+    """)
+    program = (
+        "import os, signal, sys; from shipper import pump, service; from shipper.cli import main\n"
+        "pump.Pump._beat = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"status = main(['run', '-c', {str(config)!r}]); print(status, *sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    status, *modules = ran.stdout.split()
+    assert status == "0"
+    assert "shipper.filesource.source" in modules
+    others = {"audit", "checkpoints", "deadletter", "demo", "explain", "status", "tap", "test"}
+    unused = {f"shipper.cli.{name}" for name in others} | {"shipper.journal.source", "zoneinfo", "rich"}
+    assert unused.isdisjoint(modules)
+
+
 def test_output_that_nobody_reads_is_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
