@@ -308,7 +308,8 @@ class Client:
         """Have a new client connect to the broker that leads a topic's first partition.
 
         The first answer ends the connection over which it came, and for what any broker may answer the next one is put
-        off for half of reconnect.backoff.ms. For what only one may answer it is made at once, whatever that says.
+        off for half of reconnect.backoff.ms. For what only one may answer it is made at once, whatever that says. Which
+        one that is has to be in the first answer: so the topic is made known before (``first``).
         """
         low, high = ctypes.c_int64(), ctypes.c_int64()
         c.query_watermark_offsets(self._rk, topic.encode(), 0, byref(low), byref(high), round(timeout * 1000))
