@@ -42,12 +42,15 @@ class Hot:
         self._turns: list[Tailer] = []  # those of them that have not been looked at in this round
 
     def turn(self, *, on: bool) -> None:
-        """Begin, or end: then all files are taken for changed by whoever ends it."""
+        """Begin, or end: then the kernel tells of every write again, and what was said meanwhile is looked into."""
         self.on = on
         if not on:
+            said = [tailer for tailer in self._files if tailer in self._said]
             self._files.clear()
             self._said.clear()
             self._turns.clear()
+            if said:
+                self._cooled(said)
 
     def read(self, tailer: Tailer) -> None:
         """Take note that something was read of a file."""
@@ -83,8 +86,8 @@ class Hot:
         sizes: dict[Tailer, int] = {}
         for tailer in turns:
             reader = tailer.reader
-            if not isinstance(reader, PlainReader):
-                doubtful.append(tailer)
+            if not isinstance(reader, PlainReader):  # it gave way, or is compressed
+                (doubtful if tailer in self._said else cold).append(tailer)
                 continue
             try:
                 size = reader.size()

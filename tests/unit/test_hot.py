@@ -112,10 +112,15 @@ def test_what_is_closed_or_cannot_be_looked_at_is_left_to_who_reads_it(rig: Rig)
     rig.reader.bytes = 5
     rig.reader.error = OSError(5, "Input/output error")
     assert not rig.look()
+    assert rig.cooled == [rig.tailer]
     rig.reader.error = None
     assert not rig.look()
-    rig.hot.read(rig.tailer)
     rig.tailer.reader = None
+    rig.hot.read(rig.tailer)
+    assert not rig.look()
+    assert rig.cooled == [rig.tailer]  # it gave way to another, and would come in the way of one if it were opened
+    rig.hot.read(rig.tailer)
+    rig.hot.modified({b"/a"})
     assert not rig.look()
     assert rig.cooled == [rig.tailer] * 2
 
@@ -136,6 +141,20 @@ def test_nothing_is_hot_while_the_kernel_tells_of_everything(rig: Rig) -> None:
     assert rig.hot.modified({b"/a"}) == set()
     rig.reader.bytes = 5
     assert not rig.look()
+
+
+def test_what_is_said_of_a_hot_file_is_looked_into_when_nothing_is_hot_any_more(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    rig.hot.turn(on=False)
+    assert not rig.cooled
+    rig.hot.turn(on=True)
+    rig.hot.read(rig.tailer)
+    rig.hot.modified({b"/a"})  # of a directory of which the kernel tells, perhaps
+    rig.hot.turn(on=False)
+    assert rig.cooled == [rig.tailer]
+    rig.hot.turn(on=True)
+    rig.hot.turn(on=False)
+    assert rig.cooled == [rig.tailer]
 
 
 def test_what_is_read_at_once_stays_hot_and_is_told(rig: Rig) -> None:
