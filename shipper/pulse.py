@@ -59,7 +59,7 @@ class Pulse:
         self._cpu_began = self._cpu()
         # On time where it is not much too late: what was overslept is not added up.
         due = self._next if now - self._next < BEAT else now
-        changed = self._discovery.glance()
+        changed, rewritten = self._discovery.glance()
         self.sync()
         if not self._left:
             self._begin_round()
@@ -68,7 +68,9 @@ class Pulse:
         for source in self._sources.values():
             source.hot.look(self._left)
             if changed:
-                source.modified(changed)
+                source.modified(changed, grown=True)
+            if rewritten:
+                source.modified(rewritten)
         self._left -= 1
 
     def _begin_round(self) -> None:

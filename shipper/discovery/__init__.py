@@ -20,7 +20,7 @@ from typing import NamedTuple
 from shipper.discovery.coverage import Coverage
 from shipper.discovery.findings import Findings
 from shipper.discovery.links import Link, Target
-from shipper.discovery.quiet import Quiet
+from shipper.discovery.quiet import Looked, Quiet
 from shipper.discovery.rules import Rules, Watched
 from shipper.discovery.tree import Node, Share, Tree
 from shipper.discovery.watch import Directory, Drained, Watcher
@@ -149,8 +149,8 @@ class Discovery:
         """Whether there are directories of whose writes the kernel does not tell now: :meth:`glance` has to."""
         return self._quiet.any
 
-    def glance(self) -> set[bytes]:
-        """Look at some files of busy directories; returns the paths of those that have changed.
+    def glance(self) -> Looked:
+        """Look at some files of busy directories; returns what has changed.
 
         Called every few hundredths of a second or more often, it looks at each of them once a second.
         """

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shipper.discovery.coverage import Covered
 from shipper.discovery.scan import join
@@ -42,6 +42,13 @@ class Busy(Covered, Protocol):
 
     def contents(self) -> Iterable[bytes]:
         """Return the names of the files whose writes matter."""
+
+
+class Looked(NamedTuple):
+    """What a look has found, as paths: files that may be other than they were, ``rewritten`` those of the same size."""
+
+    changed: set[bytes]
+    rewritten: set[bytes]
 
 
 class _Round:
@@ -104,13 +111,13 @@ class Quiet:
         self._rounds[directory] = _Round(now + max(QUIET_FOR, len(names) * A_FILE))
         return _paths(directory, names)
 
-    def look(self) -> set[bytes]:
-        """Look at some of the files, so many that all have their turn in time; returns the paths that have changed."""
+    def look(self) -> Looked:
+        """Look at some of the files, so many that all have their turn in time."""
         now = self._clock()
-        changed: set[bytes] = set()
+        changed, rewritten = found = Looked(set(), set())
         for directory, one in list(self._rounds.items()):
             if now >= one.until:
-                changed |= self._end(directory)
+                changed.update(self._end(directory))
                 continue
             if one.at >= len(one.names):
                 if now - one.began < _duration(one):
@@ -123,12 +130,13 @@ class Quiet:
                 if name in one.resting:
                     continue  # it is hot now, or not worth more looks than any other
                 state = _state(join(directory.path, name))
-                if state is not None and one.files.get(name) != state:
+                before = one.files.get(name)
+                if state is not None and before != state:
                     one.files[name] = state
                     one.resting[name] = now + REST
-                    changed.update(directory.paths(name))
+                    (rewritten if before and before[:2] == state[:2] else changed).update(directory.paths(name))
             one.at = max(one.at, upto)
-        return changed
+        return found
 
     def _end(self, directory: Busy) -> set[bytes]:
         """Have the kernel tell of writes again; every file is taken for changed, for it may have been until now."""

@@ -2,8 +2,8 @@
 
 To ask for a size costs a hundredth of what an event does. A file is hot from when it was read until it has not grown
 for :data:`WARM`; the others are found by ``discovery.quiet``, within a second. Where many are hot each look is at a
-part of them, one after the other. What others say of a hot file is left until it has cooled down: nearly always it is
-that it has grown. Pump thread only.
+part of them, one after the other. That a hot file seems to have grown, as others see it, is left until it has cooled
+down. Pump thread only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hot:
         self._cooled = cooled
         self._clock = clock
         self._files: dict[Tailer, float] = {}  # and when each had grown last
-        self._said: set[Tailer] = set()  # those of them whose bytes may have changed, as others say
+        self._said: set[Tailer] = set()  # those of them that seem to have grown, as others see it
         self._turns: list[Tailer] = []  # those of them that have not been looked at in this round
 
     def turn(self, *, on: bool) -> None:
@@ -57,20 +57,25 @@ class Hot:
         if self.on:
             self._files[tailer] = self._clock()
 
-    def modified(self, paths: set[bytes]) -> set[bytes]:
-        """Take note of names whose bytes may have changed; returns which were hot; if it grew lately one is now."""
+    def modified(self, paths: set[bytes], *, grown: bool = False) -> set[bytes]:
+        """Take note of names whose bytes may have changed: a file is hot from now on if it grew lately.
+
+        ``grown``: most likely there are more of them. Returns the names of hot files that are left for later then. Not
+        of rotated ones: these may have been copied over.
+        """
         if not self.on:
             return set()
         by_name, files, now = self._census.by_name, self._files, self._clock()
-        hot: set[bytes] = set()
+        later: set[bytes] = set()
         for path in sorted(by_name.keys() & paths):
             tailer = by_name[path]
             if tailer in files:
-                hot.add(path)
-                self._said.add(tailer)
+                if grown and path == tailer.path:
+                    later.add(path)
+                    self._said.add(tailer)
             elif tailer.grew_at >= now - WARM and tailer.reader is not None:
                 files[tailer] = now
-        return hot
+        return later
 
     def look(self, left: int = 1) -> bool:
         """Have those read that have grown; returns whether any were read at once.

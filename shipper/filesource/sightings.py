@@ -109,9 +109,9 @@ class Sightings:
             if not self.started:
                 self._start(first=False)
 
-    def modified(self, paths: set[bytes], hot: set[bytes]) -> None:
-        """Take note of names whose bytes may have changed, but for those that somebody looks at all the time."""
-        self._look_into(paths - hot)
+    def modified(self, paths: set[bytes], later: set[bytes]) -> None:
+        """Take note of names whose bytes may have changed; somebody else sees to those files that have ``later``."""
+        self._look_into(paths - later)
         self._intake.again(paths)
 
     def grown(self, tailers: Iterable[Tailer]) -> None:

@@ -123,9 +123,9 @@ class FileSource(BaseSource[Tailer]):
             self._sightings.grown(others)
         return read
 
-    def modified(self, paths: set[bytes]) -> None:
-        """Take note of names whose bytes may have changed."""
-        self._sightings.modified(paths, self.hot.modified(paths))
+    def modified(self, paths: set[bytes], *, grown: bool = False) -> None:
+        """Take note of names whose bytes may have changed; ``grown``: most likely there are more of them."""
+        self._sightings.modified(paths, self.hot.modified(paths, grown=grown))
 
     def stock(self) -> list[Tailer]:
         """Return every generation that is known, each path's oldest first: for who only looks, and sends nothing.

@@ -108,6 +108,19 @@ def test_all_else_is_left_to_its_turn(bench: Bench, happens: Callable[[Bench], N
     assert bench.lines[1:] == expected.get(happens, ["b"])
 
 
+def test_what_is_written_anew_again_and_again_and_is_always_as_large_is_noticed_each_time(bench: Bench) -> None:
+    log = bench.root / "app.log"
+    for letter in "bcd":
+        bench.now += 1.0  # as often as it is looked at in a quiet directory
+        log.write_text(letter * (log.stat().st_size - 1) + "\n")
+        assert not bench.source.hot.look()
+        bench.source.modified({os.fsencode(log)})
+        assert bench.source.hungry  # not only after it has cooled down: by then it may have been written anew again
+        bench.calm()
+        assert bench.lines[-1][0] == letter
+    assert len(bench.lines) == 4
+
+
 def test_what_may_be_refused_is_left_to_its_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     append(bench.root / "b.log", FIRST)
     bench.calm()

@@ -85,7 +85,7 @@ def test_what_was_read_is_looked_at_until_it_has_not_grown_for_long(rig: Rig) ->
 
 def test_what_is_said_of_a_hot_file_is_looked_into_when_it_has_cooled_down(rig: Rig) -> None:
     rig.hot.read(rig.tailer)
-    assert rig.hot.modified({b"/a", b"/b"}) == {b"/a"}
+    assert rig.hot.modified({b"/a", b"/b"}, grown=True) == {b"/a"}
     rig.look()
     assert not rig.cooled
     rig.now += WARM + 0.01
@@ -95,6 +95,16 @@ def test_what_is_said_of_a_hot_file_is_looked_into_when_it_has_cooled_down(rig: 
     rig.now += WARM + 0.01
     rig.look()
     assert rig.cooled == [rig.tailer]
+
+
+def test_what_need_not_be_growth_or_has_a_rotated_name_does_not_wait(rig: Rig) -> None:
+    rig.hot.read(rig.tailer)
+    assert rig.hot.modified({b"/a"}) == set()
+    rig.names.by_name = {b"/a.1": rig.tailer}
+    assert rig.hot.modified({b"/a.1"}, grown=True) == set()
+    rig.now += WARM + 0.01
+    rig.look()
+    assert not rig.cooled  # somebody has looked into it at once
 
 
 def test_a_name_that_may_have_changed_is_hot_if_it_grew_lately(rig: Rig) -> None:
@@ -120,7 +130,7 @@ def test_what_is_closed_or_cannot_be_looked_at_is_left_to_who_reads_it(rig: Rig)
     assert not rig.look()
     assert rig.cooled == [rig.tailer]  # it gave way to another, and would come in the way of one if it were opened
     rig.hot.read(rig.tailer)
-    rig.hot.modified({b"/a"})
+    rig.hot.modified({b"/a"}, grown=True)
     assert not rig.look()
     assert rig.cooled == [rig.tailer] * 2
 
@@ -149,7 +159,7 @@ def test_what_is_said_of_a_hot_file_is_looked_into_when_nothing_is_hot_any_more(
     assert not rig.cooled
     rig.hot.turn(on=True)
     rig.hot.read(rig.tailer)
-    rig.hot.modified({b"/a"})  # of a directory of which the kernel tells, perhaps
+    rig.hot.modified({b"/a"}, grown=True)  # its directory was quiet until now, and another one still is
     rig.hot.turn(on=False)
     assert rig.cooled == [rig.tailer]
     rig.hot.turn(on=True)

@@ -190,7 +190,7 @@ def test_another_thread_may_interrupt_a_poll(make: Callable[..., Client]) -> Non
 
 
 def test_a_topic_is_looked_for(make: Callable[..., Client], broker: FaultyBroker) -> None:
-    client = make(settings={"allow.auto.create.topics": False})
+    client = make(first="nowhere", settings={"allow.auto.create.topics": False})
     found = client.list_topics(TOPIC, 10)
     assert found.topics[TOPIC].error is None
     assert set(found.topics[TOPIC].partitions) == {0, 1, 2, 3}

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from shipper.discovery import Discovery
+from shipper.discovery.quiet import Looked
 from shipper.filesource import FileSource
 from shipper.pulse import BEAT, LONGEST, SHARE, SLACK, Pulse
 
@@ -21,6 +22,8 @@ class Rig:
         self.busy = True
         self.left: list[int] = []  # what each look was told
         self.on = False
+        self.found = Looked(set(), set())
+        self.told: list[tuple[set[bytes], bool]] = []  # what may have changed, and whether it most likely has grown
         self.hot = self
         sources = {"s": cast("FileSource", self)}
         self.pulse = Pulse(cast("Discovery", self), sources, lambda: self.now, lambda: self.cpu)
@@ -29,8 +32,11 @@ class Rig:
     def turn(self, *, on: bool) -> None:
         self.on = on
 
-    def glance(self) -> set[bytes]:
-        return set()
+    def glance(self) -> Looked:
+        return self.found
+
+    def modified(self, paths: set[bytes], *, grown: bool = False) -> None:
+        self.told.append((paths, grown))
 
     def look(self, left: int) -> None:
         self.left.append(left)
@@ -112,3 +118,12 @@ def test_it_ends_with_the_last_directory_that_is_busy(rig: Rig) -> None:
     assert not rig.on
     assert rig.pulse.due == math.inf
     assert rig.left == [1, 1]  # the last look is at all of them
+
+
+def test_what_was_written_anew_is_told_apart_from_what_has_grown(rig: Rig) -> None:
+    rig.beat()
+    assert not rig.told
+    rig.found = Looked({b"/a"}, {b"/b"})
+    rig.now = rig.pulse.due
+    rig.beat()
+    assert rig.told == [({b"/a"}, True), ({b"/b"}, False)]

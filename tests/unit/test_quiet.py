@@ -58,8 +58,13 @@ class Rig:
         changed = set()
         for _ in range(20):
             self.now += ROUND / 10
-            changed |= self.quiet.look()
+            changed |= self.look()
         return changed
+
+    def look(self) -> set[bytes]:
+        """Look once; returns all that is not as it was."""
+        changed, rewritten = self.quiet.look()
+        return changed | rewritten
 
 
 @pytest.fixture
@@ -91,18 +96,34 @@ def test_a_file_is_told_once_for_each_time_that_it_has_changed(rig: Rig, tmp_pat
     assert rig.round() == set(there.paths(b"1.log"))
 
 
+def test_what_was_written_anew_and_is_as_large_as_before_is_told_as_that(rig: Rig, tmp_path: Path) -> None:
+    there = Dir(tmp_path)
+    log, path = tmp_path / "0.log", there.paths(b"0.log")[0]
+    log.write_text("x")
+    rig.quiet.heard({there: BUSY + 1})
+    assert rig.quiet.look().changed == {path}
+    rig.now += 2 * ROUND
+    log.write_text("y")
+    os.utime(log, ns=(0, 0))
+    assert rig.quiet.look() == (set(), {path})
+    rig.now += 2 * ROUND
+    (tmp_path / "other").write_text("z")
+    (tmp_path / "other").rename(log)
+    assert rig.quiet.look() == ({path}, set())
+
+
 def test_a_few_files_have_their_turn_sooner_than_many(rig: Rig, tmp_path: Path) -> None:
     few, many = Dir(tmp_path, 2), Dir(tmp_path, MOST - 2)
     rig.quiet.heard({few: BUSY + 1, many: BUSY + 1})
-    rig.quiet.look()
+    rig.look()
     (tmp_path / "1.log").write_text("x")
     (tmp_path / f"{MOST - 3}.log").write_text("x")
     rig.now += ROUND_LEAST
-    assert few.paths(b"1.log")[0] in rig.quiet.look()
+    assert few.paths(b"1.log")[0] in rig.look()
     rig.now += ROUND / 2
-    assert rig.quiet.look() == set()
+    assert rig.look() == set()
     rig.now += ROUND / 2
-    assert rig.quiet.look() == set(many.paths(b"%d.log" % (MOST - 3)))
+    assert rig.look() == set(many.paths(b"%d.log" % (MOST - 3)))
 
 
 def test_after_a_while_the_kernel_tells_again_and_all_is_taken_for_changed(rig: Rig, tmp_path: Path) -> None:
@@ -110,11 +131,11 @@ def test_after_a_while_the_kernel_tells_again_and_all_is_taken_for_changed(rig: 
     rig.quiet.heard({there: BUSY + 1})
     rig.now += QUIET_FOR
     rig.able = False
-    assert rig.quiet.look() == set()
+    assert rig.look() == set()
     assert rig.busy()  # as long as the kernel does not tell, somebody has to look
     rig.able = True
     rig.now += QUIET_FOR
-    assert rig.quiet.look() == {path for name in there.names for path in there.paths(name)}
+    assert rig.look() == {path for name in there.names for path in there.paths(name)}
     assert not rig.busy()
     assert rig.asked == [False, True, True]
 
@@ -136,10 +157,10 @@ def test_one_of_very_many_files_goes_quiet_where_looking_at_them_costs_less_than
     assert len(rig.quiet.heard({there: 1})) == MOST + WORTH  # within the same window
     assert rig.busy()
     rig.now += (MOST + WORTH) * A_FILE - 0.1
-    rig.quiet.look()
+    rig.look()
     assert rig.busy()
     rig.now += 0.1
-    rig.quiet.look()
+    rig.look()
     assert not rig.busy()
 
 
@@ -189,7 +210,7 @@ class Desk:
         until = self.now + seconds
         while self.now < until:
             self.now += ROUND / 10
-            found |= self.discovery.glance()
+            found |= self.discovery.glance().changed
         return {os.fsdecode(os.path.relpath(path, os.fsencode(self.root))) for path in found}
 
 
