@@ -121,7 +121,7 @@ class Sightings:
         for tailer in tailers:
             if by_name.get(tailer.seen_as) is tailer:
                 names.add(tailer.seen_as)
-            else:
+            elif not tailer.detached:  # else its bytes are looked for, or it is gone and perhaps forgotten
                 self._census.grew(tailer)
         self._look_into(names)
 

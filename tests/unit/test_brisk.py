@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.filesource.left import FORGET_AFTER
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.tailer import MAX_LINES, SOME, Tailer
 from tests.unit.bench import Bench
@@ -111,6 +112,9 @@ def test_all_else_is_left_to_its_turn(bench: Bench, happens: Callable[[Bench], N
 def test_what_is_written_anew_again_and_again_and_is_always_as_large_is_noticed_each_time(bench: Bench) -> None:
     log = bench.root / "app.log"
     for letter in "bcd":
+        bench.source.hot.turn(on=True)
+        for tailer in bench.source.generations():
+            bench.source.hot.read(tailer)
         bench.now += 1.0  # as often as it is looked at in a quiet directory
         log.write_text(letter * (log.stat().st_size - 1) + "\n")
         assert not bench.source.hot.look()
@@ -119,6 +123,23 @@ def test_what_is_written_anew_again_and_again_and_is_always_as_large_is_noticed_
         bench.calm()
         assert bench.lines[-1][0] == letter
     assert len(bench.lines) == 4
+
+
+def test_one_that_is_gone_and_forgotten_before_it_is_looked_at_is_let_go_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.pump._pulse, "sync", lambda: None)  # a process that was stopped for very long, say
+    log = bench.root / "app.log"
+    bench.source.modified({os.fsencode(log)}, grown=True)
+    log.unlink()
+    bench.calm()
+    bench.now += 2 * FORGET_AFTER
+    bench.discovery.rescan()
+    bench.calm()
+    assert not bench.source.generations()
+    assert not bench.source.hot.look()
+    bench.calm()
+    monkeypatch.undo()
 
 
 def test_what_may_be_refused_is_left_to_its_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
