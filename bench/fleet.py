@@ -100,20 +100,23 @@ class Fleet:
 
     def look(self, name: str, requests: Requests, seconds: float, *, writes: bool) -> list[str]:
         """Return a row of what they cost in so many seconds, idle or with a line a second each."""
-        cpu, woken, asked = {p: usage(p).cpu for p in self.pids}, {p: wake_ups(p) for p in self.pids}, requests.count()
+        asked = requests.count()  # first, and last of all: to ask takes seconds, which belong to nobody
+        cpu, woken = {p: usage(p).cpu for p in self.pids}, {p: wake_ups(p) for p in self.pids}
         began = time.monotonic()
         while (past := time.monotonic() - began) < seconds:
             if writes:
                 self.write()
             let_pass(1.0)
-        more = requests.count() - asked
+        spent = statistics.median(usage(p).cpu - cpu[p] for p in self.pids) / past
+        waked = {p: wake_ups(p) for p in self.pids}
         own, client = (
-            statistics.median((wake_ups(p)[whose] - woken[p][whose]) / past for p in self.pids) for whose in (0, 1)
+            statistics.median((waked[p][whose] - woken[p][whose]) / past for p in self.pids) for whose in (0, 1)
         )
+        more = requests.count() - asked
         each = more.total() / past / len(self.pids)
         return [
             name,
-            f"{statistics.median(usage(p).cpu - cpu[p] for p in self.pids) / past * 100:.2f}",
+            f"{spent * 100:.2f}",
             f"{own:.2f}",
             f"{client:.1f}",
             f"{self.connections() / len(self.pids):.1f}",
