@@ -56,12 +56,12 @@ class _Round:
 
     __slots__ = ("at", "began", "files", "names", "resting", "until")
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, names: list[bytes], until: float) -> None:
         self.until = until
         self.files: dict[bytes, State] = {}
         self.resting: dict[bytes, float] = {}  # what had changed, until it is looked at again
-        self.names: list[bytes] = []
-        self.at = 0
+        self.names = names
+        self.at = len(names)  # a round begins with the first look
         self.began = -math.inf
 
 
@@ -108,7 +108,7 @@ class Quiet:
         if not self._listen(directory, False):  # noqa: FBT003 - as documented
             self._tried[directory] = now + FRESH, math.inf
             return set()
-        self._rounds[directory] = _Round(now + max(QUIET_FOR, len(names) * A_FILE))
+        self._rounds[directory] = _Round(names, now + max(QUIET_FOR, len(names) * A_FILE))
         return _paths(directory, names)
 
     def look(self) -> Looked:

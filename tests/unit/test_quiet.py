@@ -147,6 +147,12 @@ def test_a_directory_of_too_many_files_is_told_of_as_before(rig: Rig, tmp_path: 
     assert not rig.asked
 
 
+def test_the_files_of_all_that_go_quiet_count_together(rig: Rig, tmp_path: Path) -> None:
+    one, other = Dir(tmp_path, MOST - 10), Dir(tmp_path, 11)
+    rig.quiet.heard({one: BUSY + 1, other: BUSY + 1})
+    assert rig.asked == [False]
+
+
 def test_one_of_very_many_files_goes_quiet_where_looking_at_them_costs_less_than_its_writes(
     rig: Rig, tmp_path: Path
 ) -> None:
