@@ -382,7 +382,8 @@ class Daemon:
             return True
         if self.brokers.able and self._commit_due() <= self.now:
             return True
-        waits = self._rewinding and ledger.records
+        opening = self.pump._commits is not None and self.pump._commits.opening  # where to rewind to is not known yet
+        waits = self._rewinding and (ledger.records or opening)
         return self._due() <= self.now and not waits
 
     def _due(self) -> float:
