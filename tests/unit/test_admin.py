@@ -479,7 +479,7 @@ def test_a_question_is_answered_before_the_turn_is_over(tmp_path: Path) -> None:
         (rig.logs / "a.log").write_text("a line of a log\n" * 200_000)
         pump = rig.start(up=False).pump
         assert pump is not None
-        pump._ledger.high = 1 << 30  # as much as may be in flight once brokers have answered, and more
+        pump._ledger.high, pump._ledger.paused = 1 << 30, False  # as if brokers had answered
         pump._turns.take()
         whole = len(rig.sink.queue)
         pump.status(0)
