@@ -40,13 +40,14 @@ from shipper.kafka.client import Client
 from shipper.kafka.errors import classify, explain
 from shipper.kafka.hanging import Known, Partition
 from shipper.kafka.offsets import Entry, Recovered, Transaction, key_of, partition_of, read_back
-from shipper.kafka.producer import Joinable, Producer, Run, runs
+from shipper.kafka.producer import AGAIN, PUSH, Joinable, Producer, Run, runs
 from shipper.kafka.settings import shared_settings
 from shipper.model import Checkpoint, Clock, DeliveryClass, DeliveryReport, Headers, Messages, TopicState
 
 CALL = 1.0  # seconds for one call on the opening thread, after which it looks whether to go on
 BEAT = 0.25  # seconds between looks at a topic that is not there yet
 RETRY = 1.0  # seconds before something is tried again that failed
+STILL = 0.25  # seconds without a report after which the client is asked to commit, whatever it has not sent
 SENT = 10.0  # seconds for the records of a transaction that is to end what hangs
 
 
@@ -114,6 +115,7 @@ class TransactionalProducer(Producer):
         self._topic = config.checkpoint_topic
         self._partition = 0
         self._committing = False
+        self._drains_until = 0.0  # where nothing is reported until then; by the monotonic clock
         self._not_taken = ""  # why the client did not take a record of the open transaction
         self._stopping = threading.Event()
         self._admin = Admin(self._settings)
@@ -226,7 +228,11 @@ class TransactionalProducer(Producer):
         if self._not_taken:
             self.reason = self._not_taken
             return Outcome.REFUSED
-        self._committing = True
+        if not self._committing:
+            self._committing = True
+            self._drains_until = time.monotonic() + STILL
+        if self._call is None and not self._is_drained(timeout):
+            return Outcome.PENDING
         try:
             if not self._has_ended(self._txn.commit_transaction, timeout):
                 return Outcome.PENDING
@@ -263,6 +269,21 @@ class TransactionalProducer(Producer):
             self._txn.begin_transaction()
         except KafkaException as raised:
             self._give_up(raised.args[0])  # told by the next poll
+
+    def _is_drained(self, timeout: float) -> bool:
+        """Whether what was sent has been reported within ``timeout`` seconds, or nothing more is for a while.
+
+        The call that commits waits for it, too, but until then the client's thread goes round without end wherever a
+        batch waits for the answer to the one before it (docs/decisions/pushing.md).
+        """
+        until = time.monotonic() + timeout
+        while len(self._txn) and (now := time.monotonic()) < self._drains_until:
+            if now >= until:
+                return False
+            self._txn.push(PUSH)
+            if self._poll(min(until - now, AGAIN)):
+                self._drains_until = time.monotonic() + STILL
+        return True
 
     def _has_ended(self, call: Call, timeout: float) -> bool:
         """Whether ``call`` has ended within ``timeout`` seconds, to be asked until it has; it is made once.

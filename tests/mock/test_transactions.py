@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from shipper.errors import ProducerFatal
+from shipper.kafka.client import Client
 from shipper.kafka.hanging import Found, Look, Partition
 from shipper.kafka.transactions import Outcome
 from shipper.model import Messages, TopicState
@@ -37,6 +38,45 @@ def test_an_outcome_may_be_asked_for_at_any_moment(world: World) -> None:
         while (outcome := producer.commit(0)) is Outcome.PENDING:
             producer.poll(0)
         assert (outcome, sent.errors) == (Outcome.COMMITTED, [None])
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how much was still to be reported, each time that a client is asked to commit."""
+    ask, found = Client.commit_transaction, list[int]()
+
+    def asked(client: Client) -> None:
+        found.append(len(client))
+        ask(client)
+
+    monkeypatch.setattr(Client, "commit_transaction", asked)
+    return found
+
+
+def test_the_client_is_asked_to_commit_when_what_was_sent_has_been_reported(world: World, left: list[int]) -> None:
+    """It would wait for that, and its thread would go round without end meanwhile."""
+    topic = world.topic()
+    producer = opened(world.transactional())
+    ready(producer, topic)
+    sent = Sent(producer, topic).send()
+    left.clear()  # of its opening
+    assert (commit(producer), sent.errors, left) == (Outcome.COMMITTED, [None], [0])
+
+
+def test_where_nothing_is_reported_the_client_is_asked_to_commit_all_the_same(world: World, left: list[int]) -> None:
+    """It says why, where the transaction has been given up already."""
+    topic = world.topic()
+    producer = opened(world.transactional())
+    ready(producer, topic)
+    Sent(producer, topic).send()
+    producer.prepare(1, 1, 0, (), ())
+    world.broker.slow(2_000)
+    left.clear()  # of its opening
+    while not left:
+        assert producer.commit(0.2) is Outcome.PENDING
+    assert left[0] > 0
+    world.broker.slow(0)
+    poll_until(producer, "the outcome", lambda: producer.commit(0) is Outcome.COMMITTED)
 
 
 def test_what_is_reported_while_a_transaction_is_given_up_is_told_before_that_is(world: World) -> None:
