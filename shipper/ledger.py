@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-RISE = 4  # bytes that are reported for each byte more that may be in flight
 RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its key and value (measured)
 
 
@@ -158,8 +157,6 @@ class Ledger:
     """Books of all chunks in flight, with a high and a low mark in bytes.
 
     ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
-    ``first``: what is in flight at first, at most; that rises by a part of what is reported, up to ``high``. How fast
-    brokers answer is not known before they do, and all of many small files would be in flight meanwhile.
     ``transactional``: chunks resolve by :meth:`confirm` only.
     """
 
@@ -170,13 +167,11 @@ class Ledger:
         pause: Callable[[], None],
         resume: Callable[[], None],
         *,
-        first: int | None = None,
         transactional: bool = False,
     ) -> None:
         if not 0 <= low <= high:
             raise ValueError(f"the marks are out of order: low {low}, high {high}")
-        self.high = high if first is None else min(first, high)
-        self._most = high
+        self.high = high
         self.low = low
         self.transactional = transactional
         self.in_flight = 0  # bytes that the client holds
@@ -187,11 +182,6 @@ class Ledger:
         self._tracks: dict[Track, None] = {}  # with chunks that wait for a commit
         self._pause = pause
         self._resume = resume
-
-    @property
-    def rising(self) -> bool:
-        """Whether less may be in flight as yet than at most."""
-        return self.high < self._most
 
     def track(self, track: Track, end: Position, records: int, size: int, alone: Alone | None = None) -> Chunk:
         """Open an entry for ``records`` records of ``size`` bytes that end at ``end``; they are reported to it.
@@ -222,14 +212,11 @@ class Ledger:
         moved: list[Track] = []
         if self.reported:
             reported, self.reported = self.reported, []
-            before = self.in_flight
             for chunk in reported:
                 if chunk.booked:
                     self._leave(chunk)
                 if not self.transactional and chunk.track.settle():
                     moved.append(chunk.track)
-            if self.rising:
-                self.high = min(self._most, self.high + (before - self.in_flight) // RISE)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
 

@@ -43,7 +43,6 @@ from shipper.tap import Taps
 from shipper.turns import Turns
 
 LOW_MARK = 0.75  # of max_in_flight: where reading goes on
-FIRST = 0.125  # of max_in_flight: what is in flight at most before brokers have answered
 REPORT_BEAT = 0.005  # seconds to wait for delivery reports while nothing can be read
 HOLD_AFTER = 1.0  # seconds after which files are held open, where it is not known yet what was committed
 OPEN_BEAT = 0.05  # seconds to wait for a transactional client to open
@@ -101,12 +100,7 @@ class Pump(Inquiries):
         high = config.kafka.max_in_flight
         exactly_once = config.kafka.delivery == MODE
         self._ledger = Ledger(
-            high,
-            int(high * LOW_MARK),
-            pause=lambda: None,
-            resume=lambda: None,
-            first=int(high * FIRST),
-            transactional=exactly_once,
+            high, int(high * LOW_MARK), pause=lambda: None, resume=lambda: None, transactional=exactly_once
         )
         self._sources: dict[str, Source] = {}
         self._of_files: dict[str, FileSource] = {}  # those of them that read files
@@ -388,8 +382,7 @@ class Pump(Inquiries):
             if rest > SLACK and not self._halt.is_set():
                 self._woken.wait(rest)
             return 0.0
-        waits = self._ledger.paused and not self._ledger.rising
-        push = self._outlet.client.push(PAUSED_BEAT if waits else 0.0)
+        push = self._outlet.client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
         if self._ledger.records:
             beat = min(REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT, push - now)
             return beat if self._commits is None else min(beat, self._commits.due() - now)

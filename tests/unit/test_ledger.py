@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.ledger import RISE, Chunk, Ledger, Position, Track
+from shipper.ledger import Chunk, Ledger, Position, Track
 
 START = Position(0, b"")
 
@@ -36,30 +36,6 @@ def test_what_is_delivered_and_nowhere_is_not_delivered() -> None:
     moved, (nack,) = books.settle()
     assert (moved, nack.chunk, nack.error) == ([], one, None)
     assert track.acked == START
-
-
-def test_what_may_be_in_flight_rises_with_what_is_reported_up_to_the_high_mark() -> None:
-    calls: list[str] = []
-    books = Ledger(1000, 750, lambda: calls.append("pause"), lambda: calls.append("resume"), first=100)
-    track, end, before = Track(START), 0, 0
-    while books.rising:
-        assert before < books.high < 1000
-        before = books.high
-        while not books.paused:
-            end += 10
-            chunk(books, track, end)
-        assert books.in_flight == -(-books.high // 10) * 10  # no more than one chunk beyond it
-        for one in list(track.chunks):
-            report(one)
-        books.settle()
-        assert books.high == min(1000, before + -(-before // 10) * 10 // RISE)
-        assert not books.paused
-    assert books.high == 1000
-    assert calls == ["pause", "resume"] * (len(calls) // 2)
-    chunk(books, track, end + 10, size=600)
-    report(track.chunks[0])
-    books.settle()
-    assert (books.high, books.in_flight) == (1000, 0)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.randoms(use_true_random=False), st.data())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ from shipper.filesource.source import GLANCES
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.lifecycle import Service
 from shipper.model import TopicState
-from shipper.pump import PAUSED_BEAT, Pump
 from shipper.tailer import MAX_LINES
 from tests.harness.wait import DEADLINE
 from tests.unit.rig import FakeSink, PumpRig, Status, append
@@ -511,26 +509,3 @@ def test_a_file_that_is_opened_in_its_turn_and_waits_for_its_topic_is_known_by_i
         rig.beat(1)
         known = [bool(tailer.head_len) for tailer in rig.source.generations()]
         assert known == [True, False, *[True] * (4 + GLANCES)]
-
-
-def test_batches_that_are_not_full_wait_for_more_only_where_as_much_is_in_flight_as_may_be(tmp_path: Path) -> None:
-    with PumpRig(tmp_path) as rig:
-        kafka = msgspec.structs.replace(rig.config.kafka, max_in_flight=2000)
-        rig.config = msgspec.structs.replace(rig.config, kafka=kafka)
-        rig.start(up=False)
-        pump = rig.pump
-        assert pump is not None
-        waits: list[tuple[bool, float]] = []
-        for _ in range(4):
-            with (rig.logs / "a.log").open("ab") as log:
-                log.write(b"line\n" * 10)
-            rig.beat()
-            assert pump._ledger.paused
-            rising = pump._ledger.rising
-            pushed: list[float] = []
-            rig.sink.push = lambda after=0.0, spare=0.0, pushed=pushed: pushed.append(after) or math.inf  # type: ignore[method-assign, misc]
-            Pump._patience(pump)
-            waits += [(rising, after) for after in pushed]
-            rig.sink.deliver()
-            rig.beat()
-        assert waits == [(True, 0.0), (True, 0.0), (True, 0.0), (False, PAUSED_BEAT)]
