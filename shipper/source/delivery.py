@@ -133,8 +133,9 @@ class Delivery:
 
     def acked(self, streams: Sequence[Stream], *, saved: bool = False) -> None:
         """Take note that acked positions have moved; ``saved``: and that their checkpoints say so already."""
-        for _ in streams if self.pace.limit else ():
-            self.pace.taken()
+        if self.pace.limit:
+            for _ in streams:
+                self.pace.taken()
         self._passed(streams, saved=saved)
 
     def passed(self, stream: Stream) -> None:
