@@ -2,6 +2,7 @@
 
 Pump thread only. Between the moment a commit is prepared and the moment its outcome is known, nothing is sent and no
 checkpoint is made: so of two checkpoints of one generation the one with the higher revision is always the later one.
+What is read meanwhile is kept (``ahead``), and goes with the next transaction.
 
 A new client reads back the last transaction that was committed. If that is the one whose outcome was not known, all of
 it is confirmed; otherwise nothing of it is. A run of another daemon there means that two share one instance.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
+from shipper.ahead import Ahead
 from shipper.checkpoints import CheckpointStore
 from shipper.checkpoints.merge import Committed, Merged, merge
 from shipper.config import KafkaConfig
@@ -21,12 +23,13 @@ from shipper.kafka.hanging import Known
 from shipper.kafka.offsets import Recovered
 from shipper.kafka.transactions import Outcome, TransactionalProducer
 from shipper.ledger import Ledger, Track
-from shipper.model import Checkpoint, Clock, SourceState, new_uid
+from shipper.model import Checkpoint, Clock, Sink, SourceState, new_uid
 from shipper.source import Source
 
 CALL = 0.1  # seconds to wait for the end of a transaction, after which the pump has its turn
 MOST = 128 << 20  # bytes of a transaction
 ENOUGH = 8 << 20  # bytes that are worth a commit as soon as there is nothing more to be read
+AHEAD = 6 << 20  # bytes that are read while a commit is on its way
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
 MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
 IN_A_ROW = 3  # aborts after which a new client is tried
@@ -52,6 +55,7 @@ class Commits:
         """Prepare; ``topics`` are those that are known to be used, and more may be."""
         self.hurry = False  # commit without waiting for the interval, and for nothing else
         self.at_once = False  # commit without waiting for the interval
+        self.reading = False  # there was something to be read while a commit is on its way, and there may be more
         self._config = config
         self._instance = instance
         self._ledger = ledger
@@ -66,7 +70,9 @@ class Commits:
         self._epoch = 0
         self._edits = 0  # of checkpoints, by a person
         self._number = 0  # of the transaction that is open, or comes next
+        self._records = 0  # of the one that is being committed
         self._sink: TransactionalProducer | None = None
+        self._ahead: Ahead  # what comes before it
         self.opening = True
         self._committing = False
         self._aborting = False
@@ -89,9 +95,14 @@ class Commits:
             wake=self._wake,
             clock=self._clock,
         )
+        self._ahead = Ahead(self._sink)
         self.opening = True
         self._aborting = False
         return self._sink
+
+    def before(self, _client: Sink) -> Sink:
+        """Return what the sources are to send to, to have it go to the client."""
+        return self._ahead
 
     def begin(self, saved: Mapping[str, SourceState]) -> dict[str, SourceState] | None:
         """Return what is known of each source, once the client is open; None before. Raises ShipperError."""
@@ -136,6 +147,13 @@ class Commits:
     def committing(self) -> bool:
         """Whether it is not known yet how a commit has ended."""
         return self._committing
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether something may be read, although a commit is on its way, to go with the next transaction."""
+        return (
+            self._committing and not (self.opening or self._aborting or self.hurry) and self._ledger.open_bytes < AHEAD
+        )
 
     @property
     def ending(self) -> bool:
@@ -193,9 +211,14 @@ class Commits:
             else:
                 self._waits = True
         if self._committing:
-            outcome = self._sink.commit(CALL)
+            outcome = self._sink.commit(0.0 if self.reading and not self.hurry else CALL)
             if outcome is Outcome.COMMITTED:
-                return self._committed()
+                moved = self._committed()
+                if any(source.delivery.rewinding for source in sources.values()):
+                    self._undo(sources)  # what was read ahead stands behind what was not taken
+                else:
+                    self._ahead.release()
+                return moved
             if outcome is Outcome.REFUSED:
                 self._take_back(sources)
                 self._give_up(self._sink.reason, sources)
@@ -205,15 +228,17 @@ class Commits:
 
     def _full(self, sources: Mapping[str, Source]) -> bool:
         """Whether nobody needs to wait for the interval: it is very large, or large or a backlog's end and at rest."""
-        assert self._sink is not None
-        if self._sink.bytes >= MOST:
+        if self._ledger.open_bytes >= MOST:
             return True
-        worth_it = self._backlog or self._sink.bytes >= ENOUGH
+        worth_it = self._backlog or self._ledger.open_bytes >= ENOUGH
         return worth_it and not self._ledger.in_flight and not _hungry(sources)
 
     def _prepare(self, sources: Mapping[str, Source]) -> None:
         assert self._sink is not None
-        self._backlog = self._sink.bytes >= ENOUGH and _hungry(sources)
+        self._backlog = self._ledger.open_bytes >= ENOUGH and _hungry(sources)
+        self._records = self._ledger.records
+        self._ledger.seal()
+        self._ahead.keep()
         self._prepared = {}
         for source in sources.values():
             changed, removed = source.prepare()
@@ -233,7 +258,7 @@ class Commits:
     def _committed(self) -> list[Track]:
         self._committing = False
         self._aborts = 0
-        self._events.transaction_committed(self._ledger.records, len(self._prepared))
+        self._events.transaction_committed(self._records, len(self._prepared))
         for key in self._sent:
             self._unsent.pop(key, None)
         self._store.submit(
@@ -246,6 +271,7 @@ class Commits:
     def _take_back(self, sources: Mapping[str, Source]) -> None:
         self._committing = False
         self._prepared = {}
+        self._ledger.unseal()
         for source in sources.values():
             source.take_back()
 
@@ -260,9 +286,7 @@ class Commits:
 
     def _aborted(self, sources: Mapping[str, Source]) -> None:
         self._aborting = False
-        for source in sources.values():
-            source.delivery.aborted()
-        self._ledger.settle()  # the reports of what the abort has purged say nothing
+        self._undo(sources)
 
     def _accept(self, found: Recovered) -> None:
         """Refuse to go on where another daemon has delivered meanwhile; on the thread that opens a client."""
@@ -288,12 +312,20 @@ class Commits:
             committed = last is not None and (last.run, last.number) == (self._run, self._number)
             self._events.transaction_outcome(committed=committed)
             if committed:
-                return self._committed()
+                moved = self._committed()
+                if self._ledger.uncommitted:  # what was read ahead has gone with the client
+                    self._undo(sources)
+                return moved
             self._take_back(sources)
+        self._undo(sources)
+        return []
+
+    def _undo(self, sources: Mapping[str, Source]) -> None:
+        """Have read again what was sent and is not committed."""
+        self._ahead.drop()
         for source in sources.values():
             source.delivery.aborted()
-        self._ledger.settle()
-        return []
+        self._ledger.settle()  # the reports of what the abort has purged say nothing
 
 
 def _hungry(sources: Mapping[str, Source]) -> bool:

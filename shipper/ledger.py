@@ -6,7 +6,7 @@ resolve: it stays until its source rewinds or the record is safe in the dead let
 (I2). A :class:`Chunk` is itself what the client reports its records to.
 
 With transactions a report only says that the client's memory is free again: what resolves is the commit, all chunks at
-once (:meth:`Ledger.confirm`).
+once (:meth:`Ledger.confirm`) that were there when it was prepared (:meth:`Ledger.seal`).
 
 The idea of resolving out of order and exposing the highest contiguous end is that of Jeffail's ``checkpoint``.
 """
@@ -14,7 +14,7 @@ The idea of resolving out of order and exposing the highest contiguous end is th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its key and value (measured)
@@ -138,10 +138,16 @@ class Track:
             self.chunks = NO_CHUNKS
         return moved
 
-    def confirm(self) -> None:
-        """Move the acked position over everything that was sent."""
-        self.acked = self.ahead
-        self._resolved += sum(chunk.records for chunk in self.chunks)
+    def confirm(self, last: Chunk) -> list[Chunk]:
+        """Move the acked position over all chunks up to ``last``, whatever was reported of them; returns them."""
+        confirmed: list[Chunk] = []
+        while not confirmed or confirmed[-1] is not last:
+            confirmed.append(self.chunks.popleft())
+        if not self.chunks:
+            self.chunks = NO_CHUNKS
+        self.acked = last.end
+        self._resolved += sum(chunk.records for chunk in confirmed)
+        return confirmed
 
     def take_resolved(self) -> int:
         """Return how many records the acked position has moved over since the last call."""
@@ -179,7 +185,9 @@ class Ledger:
         self.paused = False
         self.reported: list[Chunk] = []  # chunks whose last report has come, since the last settle
         self.nacks: list[Nack] = []
+        self.open_bytes = 0  # of keys and values that no commit is on its way for
         self._tracks: dict[Track, None] = {}  # with chunks that wait for a commit
+        self._sealed: dict[Track, Chunk] = {}  # the last chunks of each that the commit which is on its way confirms
         self._pause = pause
         self._resume = resume
 
@@ -191,6 +199,7 @@ class Ledger:
         chunk = Chunk(self, track, end, records, size, alone)
         if self.transactional:
             self._tracks[track] = None
+            self.open_bytes += size - records * RECORD_OVERHEAD
         if track.chunks:
             track.chunks.append(chunk)
         else:
@@ -225,13 +234,23 @@ class Ledger:
         """Whether chunks wait for a commit, if only chunks of no records."""
         return bool(self._tracks)
 
+    def seal(self) -> None:
+        """Note that a commit is on its way for every chunk: what is booked from now on is not confirmed by it."""
+        self._sealed = {track: track.chunks[-1] for track in self._tracks}
+        self._tracks = {}
+        self.open_bytes = 0
+
+    def unseal(self) -> None:
+        """Note that this commit will not be."""
+        self._tracks = dict.fromkeys(self._sealed) | self._tracks
+        self._sealed = {}
+
     def confirm(self) -> list[Track]:
-        """Resolve every chunk: the transaction that they were sent in is committed. Returns the tracks that moved."""
-        tracks, self._tracks = self._tracks, {}
-        for track in tracks:
-            track.confirm()
-            self._forget(track)
-        return list(tracks)
+        """Resolve every chunk that was sealed: its transaction is committed. Returns the tracks that moved."""
+        sealed, self._sealed = self._sealed, {}
+        for track, last in sealed.items():
+            self._drop(track.confirm(last))
+        return list(sealed)
 
     def bury(self, chunk: Chunk) -> bool:
         """Resolve a chunk whose only record is safe in the dead letters, unless a rewind has forgotten it meanwhile.
@@ -249,15 +268,19 @@ class Ledger:
     def void(self, track: Track) -> None:
         """Forget what is in flight of ``track``: the client that owed its reports is gone, or its transaction."""
         self._tracks.pop(track, None)
-        self._forget(track)
+        self._sealed.pop(track, None)
+        if not self._tracks:
+            self.open_bytes = 0
+        self._drop(track.chunks)
+        track.forget()
 
-    def _forget(self, track: Track) -> None:
-        for chunk in track.chunks:
+    def _drop(self, chunks: Iterable[Chunk]) -> None:
+        """Have chunks count no more as in flight, nor as not committed."""
+        for chunk in chunks:
             if chunk.booked:
                 self._leave(chunk)
             if self.transactional:
                 self.records -= chunk.records
-        track.forget()
 
     def _leave(self, chunk: Chunk) -> None:
         chunk.booked = False

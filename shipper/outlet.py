@@ -16,7 +16,10 @@ REPLACE_BEAT = 2.0  # seconds between two new clients, at least
 
 
 class Outlet:
-    """Where the records of ``sources``, which may change, go. ``pause`` waits for so many seconds, or for the end."""
+    """Where the records of ``sources``, which may change, go. ``pause`` waits for so many seconds, or for the end.
+
+    ``before`` returns what comes before a client: nothing, where it is None.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class Outlet:
         taps: Taps,
         clock: Clock,
         pause: Callable[[float], object],
+        before: Callable[[Sink], Sink] | None = None,
     ) -> None:
         self._make = make
         self._sources = sources
@@ -32,6 +36,7 @@ class Outlet:
         self._taps_seen = taps.version
         self._clock = clock
         self._pause = pause
+        self._before = before or (lambda client: client)
         self._client: SinkWithStatus | None = None
         self._replaced_at = -REPLACE_BEAT
 
@@ -48,7 +53,7 @@ class Outlet:
 
     def through(self, source: str) -> Sink:
         """Return what a source is to send to."""
-        return self._taps.through(source, self.client)
+        return self._taps.through(source, self._before(self.client))
 
     def look(self) -> None:
         """Let the sources send through the taps that are open now."""

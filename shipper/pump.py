@@ -123,7 +123,8 @@ class Pump(Inquiries):
         first = next(iter(topics), "")
         make = make_sink or (lambda: Producer(config.kafka, events, wake=self.wake, first=first))
         self._taps = taps or Taps(events, clock)
-        self._outlet = Outlet(make, self._sources, self._taps, clock, lambda seconds: self._halt.wait(seconds))
+        before = None if self._commits is None else self._commits.before
+        self._outlet = Outlet(make, self._sources, self._taps, clock, lambda seconds: self._halt.wait(seconds), before)
         self._saving = Saving(self._sources, store, self._commits, clock)
         self._turns = Turns(self._sources, self._ledger, self._commits, self.asked)
         self._discovery = Discovery(

@@ -1,8 +1,9 @@
 """Whose turn it is to read, over all sources. Pump thread only.
 
-All sources read in turn as long as there is room in flight. With transactions there is one client: a source that
-narrows down what was refused has it for itself from one commit to the next, so that its record is alone in its batch,
-and takes turns with all the others.
+All sources read in turn as long as there is room in flight; for the next transaction, too, while one is committed and
+nothing is narrowed down or waits to go back. With transactions there is one client: a source that narrows down what was
+refused has it for itself from one commit to the next, so that its record is alone in its batch, and takes turns with
+all the others.
 """
 
 from __future__ import annotations
@@ -37,18 +38,28 @@ class Turns:
 
         Each has one turn where somebody waits.
         """
-        worked = False
+        worked, readers = False, self._readers
         if self._commits is not None and self._commits.busy:
-            return False
+            readers = self._readers_ahead
         begun = self._ledger.in_flight
         for _ in range(CHUNKS_A_TURN):
             again = False
-            for source in self._readers():
+            for source in readers():
                 if not self._ledger.paused and source.turn():
                     again = worked = True
             if not again or self._ledger.in_flight - begun >= BYTES_A_TURN or self._hurried():
                 break
+        if self._commits is not None:
+            self._commits.reading = worked
         return worked
+
+    def _readers_ahead(self) -> Iterable[Source]:
+        """Return the sources that may read for the next transaction."""
+        assert self._commits is not None
+        sources = self._sources.values()
+        if not self._commits.reads_ahead or any(s.delivery.careful or s.delivery.rewinding for s in sources):
+            return ()
+        return sources
 
     def _readers(self) -> Iterable[Source]:
         """Return the sources that may read now."""

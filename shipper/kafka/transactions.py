@@ -108,7 +108,6 @@ class TransactionalProducer(Producer):
         self.reason = ""  # why the last attempt to commit was refused
         self.recovered: Recovered | None = None  # once it is open
         self.error: Exception | None = None  # why it cannot be opened, if that is nothing that passes
-        self.bytes = 0  # of values in the open transaction
         self._instance = instance
         self._run_id = run
         self._accept = accept  # called on the opening thread; raises ShipperError
@@ -186,7 +185,6 @@ class TransactionalProducer(Producer):
         self._waits()
         self._mixed = True
         self._used.add(run.topic)
-        self.bytes += sum(map(len, run.messages.values))
         if run.headers is None and run.timestamps is None:
             refused = self._txn.send(run.topic, run.messages, ((report, len(run.messages)),))
         else:
@@ -278,11 +276,11 @@ class TransactionalProducer(Producer):
         """
         until = time.monotonic() + timeout
         while len(self._txn) and (now := time.monotonic()) < self._drains_until:
-            if now >= until:
-                return False
             self._txn.push(PUSH)
-            if self._poll(min(until - now, AGAIN)):
+            if self._poll(max(0.0, min(until - now, AGAIN))):
                 self._drains_until = time.monotonic() + STILL
+            if len(self._txn) and time.monotonic() >= until:
+                return False
         return True
 
     def _has_ended(self, call: Call, timeout: float) -> bool:
@@ -318,7 +316,6 @@ class TransactionalProducer(Producer):
         self._used.clear()
         self.began_at = None
         self._committing = False
-        self.bytes = 0
         self._not_taken = ""
 
     def _not_committed(self, error: Any) -> Outcome:

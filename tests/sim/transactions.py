@@ -79,7 +79,6 @@ class TransactionalClient(Client):
         self.reason = ""
         self.recovered: Recovered | None = None
         self.error: Exception | None = None
-        self.bytes = 0
         self.open: list[Sent] = []  # what has arrived of the open transaction
         self.failed = False  # a record of it was not taken
         self.asked = False  # brokers have been asked to commit it
@@ -96,7 +95,6 @@ class TransactionalClient(Client):
 
     def send(self, topic: str, messages: Messages, report: DeliveryReport, *, alone: bool = False) -> None:
         self.begin()
-        self.bytes += sum(map(len, messages.values))
         super().send(topic, messages, report, alone=alone)
 
     def poll(self, timeout: float) -> int:
@@ -177,7 +175,7 @@ class TransactionalClient(Client):
         return True
 
     def _ended(self) -> None:
-        self.began_at, self.open, self.bytes = None, [], 0
+        self.began_at, self.open = None, []
         self.failed = self.asked = self.carried_out = False
 
     # --- what becomes of records -------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from confluent_kafka import KafkaError
 from shipper import commits, turns
 from shipper.config.framing import MultilineConfig
 from shipper.deadletters import Letter, Letters
-from shipper.kafka.offsets import Recovered
+from shipper.errors import ProducerFatal
+from shipper.kafka.offsets import Recovered, Transaction
 from shipper.kafka.transactions import Outcome
 from shipper.model import Checkpoint, DeliveryReport, Messages
 from shipper.records import Record
@@ -32,12 +33,13 @@ class FakeTransactions(FakeSink):
         self.reason = "refused"
         self.recovered: Recovered | None = Recovered(None, {})
         self.error: Exception | None = None
-        self.bytes = 0
         self.clock: Callable[[], float] = lambda: 0.0
         self.bad: set[bytes] = set()
         self.batches: list[list[bytes]] = []
         self.open: list[bytes] = []
         self.failed = False
+        self.slow = False  # what is asked to be committed is not yet
+        self.ends: Callable[[], Outcome] = lambda: Outcome.COMMITTED  # and how it ends
         self.transactions: list[list[bytes]] = []
         self.offsets: list[int] = []
         self.aborts = self.tried = 0
@@ -54,7 +56,6 @@ class FakeTransactions(FakeSink):
         self.begin()
         if alone:
             assert not self.queue, "it is not alone in its batch"
-        self.bytes += sum(map(len, messages.values))
         super().send(topic, messages, report)
 
     def deliver(self) -> int:
@@ -76,7 +77,9 @@ class FakeTransactions(FakeSink):
     def commit(self, timeout: float) -> Outcome:
         self.tried += 1
         self.deliver()
-        if self.failed:
+        if self.slow:
+            return Outcome.PENDING
+        if self.failed or self.ends() is Outcome.REFUSED:
             return Outcome.REFUSED
         self.transactions.append(self.open)
         self.offsets += self.prepared
@@ -90,7 +93,7 @@ class FakeTransactions(FakeSink):
         return True
 
     def _end(self) -> None:
-        self.began_at, self.open, self.failed, self.bytes = None, [], False, 0
+        self.began_at, self.open, self.failed = None, [], False
 
 
 class Once(PumpRig):
@@ -322,19 +325,19 @@ def test_a_record_on_trial_is_not_committed_before_its_report_has_come(make: Cal
 def test_what_is_large_and_at_rest_is_committed_without_waiting(
     make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commits, "ENOUGH", 10)
+    monkeypatch.setattr(commits, "ENOUGH", 3000)
     rig = make()
     rig.start()
     rig.write(b"a line")
     rig.beat(10)
     assert rig.client.committed == []  # little: it waits for the interval
-    rig.write(b"another")
+    rig.write(another := b"x" * 3000)
     rig.client.up = False
     rig.beat(10)
     assert rig.client.committed == []  # in flight: the commit would wait for it, and nothing could be read
     rig.client.up = True
     rig.beat(10)
-    assert rig.client.committed == [b"a line", b"another"]
+    assert rig.client.committed == [b"a line", another]
 
 
 def test_what_is_left_of_a_backlog_is_committed_without_waiting(
@@ -346,7 +349,8 @@ def test_what_is_left_of_a_backlog_is_committed_without_waiting(
     rig.write(*[b"x" * 999] * 3000)
     rig.start()
     client = rig.client
-    while client.bytes < 2 << 20:
+    assert rig.pump is not None
+    while rig.pump._ledger.open_bytes < 2 << 20:
         rig.beat(1)
     rig.now += rig.config.kafka.commit_interval
     rig.beat(1)
@@ -356,6 +360,85 @@ def test_what_is_left_of_a_backlog_is_committed_without_waiting(
     rig.write(b"a line")
     rig.beat(10)
     assert (len(client.transactions), client.open) == (2, [b"a line"])  # again it waits for the interval
+
+
+@pytest.fixture
+def reading_ahead(make: Callable[..., Once]) -> Once:
+    """One line is being committed, two more have been read meanwhile."""
+    rig = make()
+    rig.start()
+    rig.client.slow = True
+    rig.write(b"one")
+    rig.beat(1)
+    rig.now += rig.config.kafka.commit_interval
+    rig.beat(1)
+    assert rig.client.tried
+    rig.write(b"two", b"three")
+    rig.beat(5)
+    assert rig.pump is not None
+    assert rig.pump._ledger.records == 3
+    return rig
+
+
+def test_what_is_read_while_a_transaction_is_committed_goes_with_the_next(reading_ahead: Once) -> None:
+    client = reading_ahead.client
+    assert client.open == [b"one"]
+    assert not client.queue
+    client.slow = False
+    reading_ahead.beat(2)
+    assert (client.transactions, client.offsets, client.open) == ([[b"one"]], [4], [b"two", b"three"])
+    reading_ahead.pass_until("the next commit", lambda: len(client.transactions) == 2)
+    assert (client.transactions[1], client.offsets) == ([b"two", b"three"], [4, 14])
+    assert reading_ahead.told_of("transaction.committed")[0]["records"] == 1
+
+
+def test_no_more_than_so_much_is_read_while_a_transaction_is_committed(
+    reading_ahead: Once, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "AHEAD", 1)
+    reading_ahead.write(b"four")
+    reading_ahead.beat(5)
+    assert reading_ahead.pump is not None
+    assert reading_ahead.pump._ledger.records == 3
+
+
+def test_what_was_read_ahead_is_read_again_where_the_commit_is_refused(reading_ahead: Once) -> None:
+    client = reading_ahead.client
+    ends = iter([Outcome.REFUSED])
+    client.ends = lambda: next(ends, Outcome.COMMITTED)
+    client.slow = False
+    reading_ahead.pass_until("all", lambda: len(client.committed) == 3)
+    assert (client.committed, client.aborts) == ([b"one", b"two", b"three"], 1)
+
+
+def test_what_was_read_ahead_is_read_again_where_something_was_said_not_to_be_taken(reading_ahead: Once) -> None:
+    client = reading_ahead.client
+    reading_ahead.source.delivery.refuse(0.5)
+    client.slow = False
+    reading_ahead.beat(2)
+    assert (client.committed, client.open) == ([b"one"], [])
+    reading_ahead.pass_until("all", lambda: len(client.committed) == 3)
+    assert client.committed == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_what_was_read_ahead_is_read_again_with_a_new_client(reading_ahead: Once, *, carried_out: bool) -> None:
+    old = reading_ahead.client
+    assert reading_ahead.pump is not None
+    done = reading_ahead.pump._commits
+    assert done is not None
+    new = reading_ahead.client = FakeTransactions()
+    new.clock = old.clock
+    new.recovered = Recovered(Transaction(done._run, done._number if carried_out else done._number - 1), {})
+
+    def dies() -> Outcome:
+        raise ProducerFatal("so the test goes")
+
+    old.ends = dies
+    old.slow = False
+    lines = [b"two", b"three"] if carried_out else [b"one", b"two", b"three"]
+    reading_ahead.pass_until("all", lambda: len(new.committed) == len(lines))
+    assert new.committed == lines
 
 
 def test_a_file_that_is_deleted_before_it_is_known_what_was_committed_is_read_to_its_end(

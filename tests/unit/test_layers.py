@@ -76,7 +76,8 @@ TABLE = {
         "errors model events config", "confluent_kafka msgspec", "the only Kafka code; knows nothing of files"
     ),
     "instance": Row("config", "", "a name: pure but for the machine's id"),
-    "commits": Row(f"{CORE} source checkpoints kafka", "", "what goes into a transaction, and what follows"),
+    "ahead": Row("model", "", "keeps what is sent for a while: knows neither transactions nor the books"),
+    "commits": Row(f"{CORE} source checkpoints kafka ahead", "", "what goes into a transaction, and what follows"),
     "roster": Row("model config events source filesource", "", "who runs: knows neither the client nor what is saved"),
     "pulse": Row("model discovery filesource", "", "when files are looked at: what is seen is for others to judge"),
     "turns": Row("ledger source commits", "", "whose turn it is: knows neither the client nor what is saved"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.ledger import Chunk, Ledger, Position, Track
+from shipper.ledger import RECORD_OVERHEAD, Chunk, Ledger, Position, Track
 
 START = Position(0, b"")
 
@@ -187,6 +187,7 @@ def test_a_report_frees_memory_and_only_a_commit_resolves() -> None:
     assert books.settle() == ([], [])
     assert (books.in_flight, books.paused, books.records) == (0, False, 5)
     assert (track.acked.offset, track.ahead.offset) == (0, 20)
+    books.seal()
     assert books.confirm() == [track]
     assert (track.acked.offset, track.idle, books.records, track.take_resolved()) == (20, True, 0, 5)
     assert books.confirm() == []
@@ -195,6 +196,7 @@ def test_a_report_frees_memory_and_only_a_commit_resolves() -> None:
 def test_a_commit_confirms_what_was_not_reported_yet_and_its_late_report_counts_nothing() -> None:
     books, track = transactional(), Track(START)
     one = chunk(books, track, 10)
+    books.seal()
     assert books.confirm() == [track]
     assert (books.in_flight, books.records) == (0, 0)
     report(one)
@@ -209,5 +211,47 @@ def test_what_an_abort_gives_up_is_confirmed_by_no_later_commit() -> None:
     books.settle()
     books.void(track)
     assert (books.in_flight, books.records) == (two.size, 1)
+    books.seal()
     assert books.confirm() == [other]
     assert (track.acked, other.acked.offset, books.records) == (START, 30, 0)
+
+
+def test_a_commit_confirms_only_what_was_there_when_it_was_prepared() -> None:
+    books, track, other = transactional(), Track(START), Track(START)
+    for end in (10, 20):
+        chunk(books, track, end)
+    books.seal()
+    late, unread = chunk(books, track, 30, size=300), chunk(books, other, 5, size=300)
+    assert books.confirm() == [track]
+    assert (track.acked.offset, track.ahead.offset, other.acked.offset, track.take_resolved()) == (20, 30, 0, 2)
+    assert (books.records, books.in_flight, books.uncommitted) == (2, late.size + unread.size, True)
+    books.seal()
+    assert books.confirm() == [track, other]
+    assert (track.acked.offset, other.acked.offset, books.records, books.in_flight) == (30, 5, 0, 0)
+
+
+def test_what_an_abort_gives_up_is_gone_with_what_was_booked_since_its_commit_was_prepared() -> None:
+    books, track, other = transactional(), Track(START), Track(START)
+    chunk(books, track, 10)
+    books.seal()
+    chunk(books, track, 20)
+    chunk(books, other, 20)
+    books.unseal()
+    assert books.uncommitted
+    for one in (track, other):
+        books.void(one)
+    assert (books.records, books.in_flight, books.uncommitted, books.open_bytes) == (0, 0, False, 0)
+    books.seal()
+    assert books.confirm() == []
+    assert (track.acked, other.acked) == (START, START)
+
+
+def test_the_size_of_a_transaction_is_that_of_keys_and_values_without_what_goes_with_its_commit() -> None:
+    books, track = transactional(), Track(START)
+    chunk(books, track, 10, records=2, size=100 + 2 * RECORD_OVERHEAD)
+    assert books.open_bytes == 100
+    books.seal()
+    assert books.open_bytes == 0
+    chunk(books, track, 20, records=1, size=70 + RECORD_OVERHEAD)
+    books.confirm()
+    assert books.open_bytes == 70
