@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its key and value (measured)
+SMALL = 16384  # bytes of a chunk: of smaller ones ...
+SHARE = 6  # ... as much may be in flight as this part of the marks, ...
+ENOUGH = 1 << 20  # ... or so much
 
 
 class Position(NamedTuple):
@@ -162,7 +165,9 @@ class Track:
 class Ledger:
     """Books of all chunks in flight, with a high and a low mark in bytes.
 
-    ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again.
+    ``pause`` is called when what is in flight reaches ``high``, ``resume`` when it has fallen to ``low`` again. Of
+    small chunks a part of that is enough: they come from many files, all of which would else be in flight at a start,
+    while the first answer is awaited.
     ``transactional``: chunks resolve by :meth:`confirm` only.
     """
 
@@ -179,8 +184,11 @@ class Ledger:
             raise ValueError(f"the marks are out of order: low {low}, high {high}")
         self.high = high
         self.low = low
+        self._small_high = max(high // SHARE, min(high, ENOUGH))
+        self._small_low = self._small_high * low // high if high else 0
         self.transactional = transactional
-        self.in_flight = 0  # bytes that the client holds
+        self.in_flight = 0  # bytes that the client holds ...
+        self._small = 0  # ... and those of small chunks among them
         self.records = 0  # not acknowledged, or not committed
         self.paused = False
         self.reported: list[Chunk] = []  # chunks whose last report has come, since the last settle
@@ -208,7 +216,9 @@ class Ledger:
         self.records += records
         if not records:
             self.reported.append(chunk)
-        if self.in_flight >= self.high and not self.paused:
+        if size < SMALL:
+            self._small += size
+        if not self.paused and (self.in_flight >= self.high or self._small >= self._small_high):
             self.paused = True
             self._pause()
         return chunk
@@ -228,6 +238,11 @@ class Ledger:
                     moved.append(chunk.track)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is read because as much is in flight as may be, of chunks of any size."""
+        return self.paused and self.in_flight > self.low
 
     @property
     def uncommitted(self) -> bool:
@@ -285,8 +300,10 @@ class Ledger:
     def _leave(self, chunk: Chunk) -> None:
         chunk.booked = False
         self.in_flight -= chunk.size
+        if chunk.size < SMALL:
+            self._small -= chunk.size
         if not self.transactional:
             self.records -= chunk.records
-        if self.paused and self.in_flight <= self.low:
+        if self.paused and self.in_flight <= self.low and self._small <= self._small_low:
             self.paused = False
             self._resume()

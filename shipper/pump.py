@@ -383,7 +383,7 @@ class Pump(Inquiries):
             if rest > SLACK and not self._halt.is_set():
                 self._woken.wait(rest)
             return 0.0
-        push = self._outlet.client.push(PAUSED_BEAT if self._ledger.paused else 0.0)
+        push = self._outlet.client.push(PAUSED_BEAT if self._ledger.full else 0.0)
         if self._ledger.records:
             beat = min(REPORT_BEAT if now - self._progress_at < 1.0 else SLOW_BEAT, push - now)
             return beat if self._commits is None else min(beat, self._commits.due() - now)

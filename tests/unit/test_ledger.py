@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.ledger import RECORD_OVERHEAD, Chunk, Ledger, Position, Track
+from shipper.ledger import ENOUGH, RECORD_OVERHEAD, SHARE, SMALL, Chunk, Ledger, Position, Track
 
 START = Position(0, b"")
 
@@ -163,6 +163,37 @@ def test_what_is_void_lets_reading_go_on() -> None:
     chunk(books, track, 10)
     books.void(track)
     assert calls == ["pause", "resume"]
+
+
+def test_of_small_chunks_a_part_of_the_marks_is_enough() -> None:
+    calls: list[str] = []
+    high, low = SHARE * ENOUGH, SHARE * ENOUGH * 3 // 4
+    small, most = SMALL // 2, 2 * ENOUGH // SMALL
+    books, track = ledger(high, low, calls), Track(START)
+    seen: list[tuple[bool, bool]] = []
+
+    def take(end: int, size: int) -> None:
+        chunk(books, track, end, size=size)
+        seen.append((books.paused, books.full))
+
+    def tell() -> None:
+        report(track.chunks[0])
+        books.settle()
+        seen.append((books.paused, books.full))
+
+    take(1, low)
+    for end in range(2, 2 + most):
+        take(end, small)
+    assert seen[-2:] == [(False, False), (True, True)]  # with the large one as much as may be
+    for _ in range(1 + most // 4):
+        tell()
+    assert seen[-2:] == [(True, False), (False, False)]
+    take(2 + most, high)
+    assert seen[-1] == (True, True)
+    while track.chunks:
+        tell()
+    assert seen[-2:] == [(True, True), (False, False)]
+    assert calls == ["pause", "resume"] * 2
 
 
 @pytest.mark.parametrize(("high", "low"), [(1, 2), (1, -1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ from confluent_kafka import KafkaError
 from shipper.deadletters import Letter, Letters
 from shipper.errors import StateError
 from shipper.filesource.source import GLANCES
-from shipper.ledger import RECORD_OVERHEAD
+from shipper.ledger import ENOUGH, RECORD_OVERHEAD, SHARE, SMALL
 from shipper.lifecycle import Service
 from shipper.model import TopicState
+from shipper.pump import PAUSED_BEAT, Pump
 from shipper.tailer import MAX_LINES
 from tests.harness.wait import DEADLINE
 from tests.unit.rig import FakeSink, PumpRig, Status, append
@@ -509,3 +511,30 @@ def test_a_file_that_is_opened_in_its_turn_and_waits_for_its_topic_is_known_by_i
         rig.beat(1)
         known = [bool(tailer.head_len) for tailer in rig.source.generations()]
         assert known == [True, False, *[True] * (4 + GLANCES)]
+
+
+@pytest.mark.parametrize(("size", "waits"), [(SMALL // 2, 0.0), (SMALL, PAUSED_BEAT)])
+def test_batches_that_are_not_full_wait_for_more_only_where_as_much_is_in_flight_as_may_be(
+    tmp_path: Path, size: int, waits: float
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        kafka = msgspec.structs.replace(rig.config.kafka, max_in_flight=SHARE * ENOUGH)
+        rig.config = msgspec.structs.replace(rig.config, kafka=kafka)
+        rig.start(up=False)
+        pump = rig.pump
+        assert pump is not None
+        most = SHARE * ENOUGH if waits else ENOUGH
+        for n in range(most // size + 10):
+            (rig.logs / f"{n}.log").write_bytes(b"%04d" % n + b"." * size + b"\n")
+        pushed: list[float] = []
+        while not pump._ledger.paused:
+            rig.beat()
+        assert most <= pump._ledger.in_flight < most + 2 * size
+
+        def push(after: float = 0.0, spare: float = 0.0) -> float:
+            pushed.append(after)
+            return math.inf
+
+        rig.sink.push = push  # type: ignore[method-assign]
+        Pump._patience(pump)
+        assert pushed == [waits]
