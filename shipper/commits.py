@@ -214,7 +214,7 @@ class Commits:
             outcome = self._sink.commit(0.0 if self.reading and not self.hurry else CALL)
             if outcome is Outcome.COMMITTED:
                 moved = self._committed()
-                if any(source.delivery.rewinding for source in sources.values()):
+                if self._ledger.uncommitted and any(source.delivery.rewinding for source in sources.values()):
                     self._undo(sources)  # what was read ahead stands behind what was not taken
                 else:
                     self._ahead.release()

@@ -421,6 +421,23 @@ def test_what_was_read_ahead_is_read_again_where_something_was_said_not_to_be_ta
     assert client.committed == [b"one", b"two", b"three"]
 
 
+def test_a_source_that_waits_to_go_back_sends_no_other_one_back_when_something_is_committed(
+    make: Callable[..., Once],
+) -> None:
+    rig = make(on_reject="block")
+    source = msgspec.structs.replace(rig.config.sources["s"], name="o", paths=(f"{rig.logs}/*.o",))
+    rig.config = msgspec.structs.replace(rig.config, sources=rig.config.sources | {"o": source})
+    rig.client.bad = {b"bad"}
+    rig.write(b"bad")
+    rig.start()
+    rig.pass_until("the source to stop", lambda: rig.source.delivery.blocked)
+    for line in (b"one", b"two", b"three"):
+        rig.write(line, name="a.o")
+        rig.pass_time(2 * rig.config.kafka.commit_interval)
+    assert rig.client.transactions == [[b"one"], [b"two"], [b"three"]]
+    assert rig.events.counters["source.rewound", "o"] == 0
+
+
 @pytest.mark.parametrize("carried_out", [True, False])
 def test_what_was_read_ahead_is_read_again_with_a_new_client(reading_ahead: Once, *, carried_out: bool) -> None:
     old = reading_ahead.client
