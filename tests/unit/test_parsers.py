@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shipper.config import ParseConfig
 from shipper.config.formats import ENVELOPES, PARSERS
 from shipper.records import parsers
+from shipper.records.bound import text_of, to_bytes
 from shipper.records.parsers import FORMATS, build
 
 CSV = ParseConfig("csv", columns=("a", "b", "c"))
@@ -100,6 +101,7 @@ def test_no_line_takes_longer_than_it_is_long(name: str, line: bytes) -> None:
 @settings(deadline=None, max_examples=50)
 @given(events=st.lists(lines, max_size=8), wanted=st.none() | st.just(frozenset({"a"})))
 @example(events=[b'{"a":', b"1}", b'{"a":1},{"a":2}', b"", b'{"a":1}{"a":2}', b'["a",', b'"b"]'], wanted=None)
+@example(events=[b'{"a":"x"}', b'{"a":7}', b"{}", b'{"a":null}', b'{"a":{}}', b'{"b":1}'], wanted=frozenset({"a"}))
 @example(events=[b'{"a":1}', b'{"a":"\xff"}', b"{" * 2000, b'{"a":2}', b"x", b"y"], wanted=frozenset({"a"}))
 def test_many_events_give_what_each_of_them_gives(
     name: str, events: list[bytes], wanted: frozenset[str] | None
@@ -109,13 +111,13 @@ def test_many_events_give_what_each_of_them_gives(
     for field, column in parser.columns.items():
         whole = build(CONFIGS[name], None)
         assert column(events) == [
-            None if fields is None else fields.get(field, "").encode("utf-8", "surrogateescape")
-            for fields in map(whole, events)
+            None if fields is None else to_bytes(text_of(fields.get(field)) or "") for fields in map(whole, events)
         ]
 
 
-def test_only_what_is_a_piece_of_the_event_is_a_column() -> None:
+def test_what_can_be_had_without_other_fields_is_a_column() -> None:
     assert set(build(REGEX, frozenset({"user"})).columns) == {"level", "user", "message"}
+    assert set(build(ParseConfig("json"), frozenset({"user", "user.id"})).columns) == {"user"}
     assert not build(ParseConfig("json"), None).columns
     assert not build(ParseConfig("nginx"), None).columns
 

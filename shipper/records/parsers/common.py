@@ -25,7 +25,7 @@ class Parser:
     """A ``parse`` with ways for many events, by which the same is had at less cost.
 
     ``fast`` makes the same of most events as ``parse``, and raises ValueError for the others. ``columns``: of fields by
-    their names, where their text is bytes of the event.
+    their names, where their text is had without the others.
     """
 
     def __init__(

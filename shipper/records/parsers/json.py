@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 from typing import Any, TypedDict
 
 import msgspec
 
-from shipper.records.parsers.common import Parser, Wanted, text_of
+from shipper.records.bound import text_of as filled
+from shipper.records.bound import to_bytes
+from shipper.records.bulk import mapped
+from shipper.records.parsers.common import Parse, Parser, Wanted, text_of
 from shipper.records.record import Fields
 
 
@@ -34,7 +39,19 @@ def build(wanted: Wanted) -> Parser:
         except ValueError:  # UnicodeDecodeError up to msgspec 0.22, then DecodeError: the bytes must say
             return None if _is_utf8(event) else _odd(event, names)
 
-    return Parser(parse, decode)
+    columns = {name: partial(_column, parse, decode, name) for name in wanted or () if "." not in name}
+    return Parser(parse, decode, columns)
+
+
+def _column(parse: Parse, decode: Callable[[bytes], Fields], name: str, events: list[bytes]) -> list[bytes | None]:
+    """Return the text of one field of each event; no more than one of them is held at a time."""
+    field: Callable[[Any], Any] = itemgetter(name)
+
+    def one(event: bytes) -> bytes | None:
+        fields = parse(event)
+        return None if fields is None else to_bytes(filled(fields.get(name)) or "")
+
+    return mapped(lambda rest: map(str.encode, map(field, map(decode, rest))), one, events)
 
 
 def _is_utf8(event: bytes) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from operator import itemgetter
+from typing import Any, Protocol
 
+from shipper.records.bulk import mapped
 from shipper.records.parsers.common import ENCODING, ERRORS, Parser, Wanted
 from shipper.records.record import Fields
+
+MISSED = object()  # what stands for the group of an event that does not match
 
 
 class Match(Protocol):
@@ -49,8 +53,17 @@ def build(match: Callable[[bytes], Match | None], groups: Mapping[str, int], wan
 
 
 def _column(match: Callable[[bytes], Match | None], number: int, events: list[bytes]) -> list[bytes | None]:
-    """Return what one group has matched in each event."""
-    found = list(map(match, events))
-    if all(found):
-        return [one[number] or b"" for one in found]  # type: ignore[index]  # there is no None
-    return [None if one is None else one[number] or b"" for one in found]
+    """Return what one group has matched in each event; no more than one match is held at a time."""
+    group: Callable[[Any], Any] = itemgetter(number)
+    missed = False
+
+    def one(event: bytes) -> Any:
+        nonlocal missed
+        found = match(event)
+        missed |= found is None
+        return MISSED if found is None else found[number]
+
+    texts: list[Any] = mapped(lambda rest: map(group, map(match, rest)), one, events)
+    if missed or None in texts:
+        return [None if text is MISSED else text or b"" for text in texts]
+    return texts
