@@ -5,7 +5,8 @@ here Python does nothing for a record but fill a place in three arrays (docs/dec
 the daemon asks of Kafka goes through confluent-kafka, whose errors these are too.
 
 What is reported: an event without an error is the answer to one request, and holds its records in the order in which
-they were queued. So those of one ``send`` stand together in it, and a few looks find how many they are (:func:`runs`).
+they were queued. So those of one ``send`` stand together in it, and a few looks find how many they are (:func:`runs`);
+in a small one each is looked at, which costs less.
 An event with an error, or of which no broker has said where the records are, is gone through record by record.
 
 Any thread, but ``poll``: one. Invariants: each record is reported once, by ``poll`` and never from within ``send``; no
@@ -32,6 +33,7 @@ from shipper.model import DeliveryReport, Headers, Messages
 Report = tuple[DeliveryReport | None, int]  # who is told of so many records; None: nobody
 
 TEXT = 512  # bytes of an error's text
+FEW = 64  # records of an event that are looked at one by one
 CONNECT = 0.2  # seconds for the second connection, at most; as long as it is put off otherwise
 EVENTS = c.EVENT_DR | c.EVENT_LOG | c.EVENT_ERROR | c.EVENT_STATS
 PRIVATE = c.Message.private.offset
@@ -275,16 +277,32 @@ class Client:
         # The first one's offset: those after it count on from there, even from that which says that there is none.
         if c.event_error(event) == 0 and first.offset >= 0:
             self.highest[topic] = max(first.partition, self.highest.get(topic, 0))
-            number_at = ctypes.c_size_t.from_address
-            for number, taken in runs(count, lambda n: number_at(places[n] + PRIVATE).value):
-                if number:
-                    self._settle(number, taken).ack(taken)
+            self._acked(places, count)
             return
         what = ((one.private, one.err) for one in map(record, places[:count]))
         for (number, code), same in groupby(what):
             if number:
                 failed = sum(1 for _ in same)
                 self._settle(number, failed).nack(KafkaError(code) if code else None, topic, failed)
+
+    def _acked(self, places: Any, count: int) -> None:
+        """Tell of ``count`` records that have arrived, which are at ``places``."""
+        number_at, owed = ctypes.c_size_t.from_address, self._owed
+        found: Iterable[tuple[int, int]]
+        if count > FEW:
+            found = runs(count, lambda n: number_at(places[n] + PRIVATE).value)
+        else:
+            each: dict[int, int] = {}
+            for place in places[:count]:
+                number = number_at(place + PRIVATE).value
+                each[number] = each.get(number, 0) + 1
+            found = each.items()
+        for number, taken in found:
+            if number:
+                report, left = owed.pop(number)  # as _settle does: this is done for each chunk
+                if left != taken:
+                    owed[number] = report, left - taken
+                report.ack(taken)
 
     # --- topics ------------------------------------------------------------------------------------------------------
 
