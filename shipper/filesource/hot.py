@@ -46,6 +46,8 @@ class Hot:
         self.on = on
         if not on:
             said = [tailer for tailer in self._files if tailer in self._said]
+            for tailer in self._files:
+                tailer.tail = None
             self._files.clear()
             self._said.clear()
             self._turns.clear()
@@ -108,6 +110,7 @@ class Hot:
             files[tailer] = now
         cold += [tailer for tailer in sizes if now - files[tailer] > WARM]  # cannot be read, and somebody was told
         for tailer in (*cold, *doubtful):
+            tailer.tail = None  # there may be very many files that rest
             del files[tailer]
             self._said.discard(tailer)
         if doubtful:

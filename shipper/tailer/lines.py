@@ -13,7 +13,7 @@ from shipper.framing import Framer, Text, cut
 from shipper.model import Checkpoint
 from shipper.paths import Trust
 from shipper.tailer.batch import Batch
-from shipper.tailer.reading import Reading
+from shipper.tailer.reading import APART, Reading
 
 BLOCK = 256 << 10  # bytes of one read: large enough to amortise the calls, small enough to be fair (measured)
 MAX_LINES = 8192  # of one chunk: a block of empty lines would otherwise weigh 64 MB in the client
@@ -85,27 +85,35 @@ class Tailer(Reading):
         None where it may be otherwise, or a line is longer than ``most``: nothing has changed then, and :meth:`take`
         says what it is. Raises OSError.
         """
-        offset, mark = self.read
+        read = self.read
+        offset, mark = read
         if size - offset > SOME or self.dense or not self.framer.raw:
             return None
         assert self.reader is not None
         low = 0 if self.head_len < HEAD or offset < HEAD else offset - MARK
         data, start = self.reader.read(size - low, low), offset - low
-        if len(data) < size - low or digest(data[max(0, start - MARK) : start]) != mark:
+        if len(data) < size - low:
             return None
-        if not low and self.head_len and digest(data[: self.head_len]) != self.head:
+        if self.tail is not None and self.tail[0] is read:
+            same = data.startswith(self.tail[1])
+        else:
+            same = digest(data[max(0, start - MARK) : start]) == mark
+            same = same and (low > 0 or not self.head_len or digest(data[: self.head_len]) == self.head)
+        if not same:
             return None
         lines, end = cut(data, start)
         if end < len(data) or len(lines) > MAX_LINES:
             return None
-        if size - offset > min(most, self.max_line) < max(map(len, lines)):
+        if (size - offset > most or size - offset > self.max_line) and max(map(len, lines)) > min(most, self.max_line):
             return None
         if not low:
             self.head_len, self.head = min(HEAD, size), digest(data[:HEAD])
         self.size = self.sure = size
         self.at_end = True
         self.stat = None
-        self._move(size, data[-MARK:])
+        window = data[-MARK:]
+        self._move(size, window, APART)
+        self.tail = (self.read, window) if low else None
         return lines
 
     def take_last(self) -> Batch | None:

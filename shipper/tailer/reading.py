@@ -16,7 +16,8 @@ from shipper.model import Checkpoint, FileId
 from shipper.paths import Trust
 from shipper.tailer.generation import Generation
 
-MARKS = 8  # ends of chunks that are remembered
+MARKS = 8  # ends of chunks that are remembered ...
+APART = 4096  # ... of a file that grows all the time only so far from each other: they would be of this moment only
 GLANCE = 4096  # bytes that are asked for where none are known to be there
 
 
@@ -45,6 +46,7 @@ class Reading(Generation):
         "record",
         "searched",
         "stat",
+        "tail",
         "trust",
     )
 
@@ -54,6 +56,7 @@ class Reading(Generation):
         self.reader: PlainReader | PackedReader | None = None
         self.stat: Stat | None = None  # how the file was just before it was read last
         self.marks: tuple[Position, ...] = ()  # the last few: by them a copy is known that is shorter
+        self.tail: tuple[Position, bytes] | None = None  # the bytes before that position, while it grows all the time
         self.next = checkpoint.offset  # where the next read goes on: beyond the read offset inside a long line
         self.part = 0
         self.record = 0  # how many records of the line at the read offset were sent, while they go one by one
@@ -226,13 +229,18 @@ class Reading(Generation):
         self.may_go_on = 0
         self.at_end = False
 
-    def _move(self, offset: int, window: bytes) -> Position:
-        """Note that all before ``offset`` was taken; ``window`` is the bytes just before it."""
+    def _move(self, offset: int, window: bytes, apart: int = 0) -> Position:
+        """Note that all before ``offset`` was taken; ``window`` is the bytes just before it.
+
+        It is not remembered where it is not ``apart`` from the last one that is.
+        """
         if offset == self.size:
             offset = self.size  # one number for both: most files are read to their end, and there may be very many
         position = Position(offset, digest(window))
         self.read = position
-        self.marks = (*self.marks[1 - MARKS :], position)
+        marks = self.marks
+        if not apart or offset >= marks[-1].offset + apart:
+            self.marks = (*marks[1 - MARKS :], position)
         self.next = offset
         self.part = 0
         return position

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.files import BROKEN, EMPTY_MARK, Files
+from shipper.files import BROKEN, EMPTY_MARK, MARK, Files, digest
 from shipper.ledger import Ledger
 from shipper.model import NO_FINGERPRINT, Checkpoint, FileId
 from shipper.tailer import MAX_LINES, Batch, ContentChanged, Tailer
@@ -268,4 +268,42 @@ def test_what_is_saved_ahead_is_what_was_sent(tmp_path: Path) -> None:
     now, ahead = t.checkpoint(4), t.checkpoint(5, ahead=True)
     assert (now.offset, now.revision) == (0, 4)
     assert (ahead.offset, ahead.revision, ahead.fingerprint) == (8, 5, t.fingerprint(batch.end))
+    t.close()
+
+
+def grown(path: Path, more: bytes) -> int:
+    with path.open("ab") as file:
+        file.write(more)
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_each_line_that_comes_by_itself_is_verified_with_the_bytes_before_it(tmp_path: Path, times: int) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"x" * 99 + b"\n" * 1901)
+    t = tailer(log)
+    drain(t)
+    for n in range(times):
+        assert t.take_all(grown(log, b"line %d\n" % n), 1000) == [b"line %d" % n]
+    content = bytearray(log.read_bytes())
+    content[-2] ^= 1
+    log.write_bytes(content)
+    before = t.place
+    assert t.take_all(grown(log, b"more\n"), 1000) is None
+    assert t.place == before
+    with pytest.raises(ContentChanged):
+        t.take()
+    t.close()
+
+
+def test_the_ends_that_are_remembered_of_lines_that_come_by_themselves_are_apart(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"x" * 1999 + b"\n")
+    t = tailer(log)
+    drain(t)
+    for _ in range(200):
+        assert t.take_all(grown(log, b"y" * 99 + b"\n"), 1000) == [b"y" * 99]
+    offsets = [mark.offset for mark in t.marks]
+    assert offsets == [2000, 6100, 10200, 14300, 18400]
+    assert [mark.mark for mark in t.marks] == [digest(log.read_bytes()[at - MARK : at]) for at in offsets]
     t.close()
