@@ -14,7 +14,7 @@ The idea of resolving out of order and exposing the highest contiguous end is th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 RECORD_OVERHEAD = 256  # bytes: what the client needs for a record besides its key and value (measured)
@@ -98,20 +98,20 @@ class Chunk:
         self.ack(count)
 
 
-# What a track holds of which nothing is in flight: one object for all, for many files rest. Nothing is put into it.
-NO_CHUNKS: deque[Chunk] = deque(maxlen=0)
-
-
 class Track:
-    """The chunks of one file generation, oldest first, and its acked position."""
+    """The chunks of one file generation, oldest first, and its acked position.
 
-    __slots__ = ("_resolved", "acked", "chunks", "owner")
+    ``resolved``: how many records that has moved over, of which nobody has taken note yet.
+    """
+
+    __slots__ = ("acked", "chunks", "owner", "resolved")
 
     def __init__(self, acked: Position, owner: Any = None) -> None:
         self.acked = acked
         self.owner = owner
-        self.chunks = NO_CHUNKS
-        self._resolved = 0
+        # One alone, as most often, in a tuple: it costs a fraction of a deque. None are the same object for all tracks.
+        self.chunks: deque[Chunk] | tuple[Chunk, ...] = ()
+        self.resolved = 0
 
     @property
     def idle(self) -> bool:
@@ -133,33 +133,39 @@ class Track:
         chunks = self.chunks
         moved = False
         while chunks and not chunks[0].left and not chunks[0].failed:
-            chunk = chunks.popleft()
+            chunk = chunks[0]
             self.acked = chunk.end
-            self._resolved += chunk.records
+            self.resolved += chunk.records
             moved = True
+            if isinstance(chunks, tuple):
+                chunks = ()
+            else:
+                chunks.popleft()
         if not chunks:
-            self.chunks = NO_CHUNKS
+            self.chunks = ()
         return moved
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a chunk, as the youngest."""
+        if not self.chunks:
+            self.chunks = (chunk,)
+        elif isinstance(self.chunks, tuple):
+            self.chunks = deque((*self.chunks, chunk))
+        else:
+            self.chunks.append(chunk)
 
     def confirm(self, last: Chunk) -> list[Chunk]:
         """Move the acked position over all chunks up to ``last``, whatever was reported of them; returns them."""
-        confirmed: list[Chunk] = []
-        while not confirmed or confirmed[-1] is not last:
-            confirmed.append(self.chunks.popleft())
-        if not self.chunks:
-            self.chunks = NO_CHUNKS
+        chunks = list(self.chunks)
+        count = chunks.index(last) + 1
+        self.chunks = deque(chunks[count:]) or ()
         self.acked = last.end
-        self._resolved += sum(chunk.records for chunk in confirmed)
-        return confirmed
-
-    def take_resolved(self) -> int:
-        """Return how many records the acked position has moved over since the last call."""
-        records, self._resolved = self._resolved, 0
-        return records
+        self.resolved += sum(chunk.records for chunk in chunks[:count])
+        return chunks[:count]
 
     def forget(self) -> None:
         """Drop every chunk: the source rewinds to the acked position. Nothing may be in flight any more."""
-        self.chunks = NO_CHUNKS
+        self.chunks = ()
 
 
 class Ledger:
@@ -205,23 +211,35 @@ class Ledger:
         A chunk of no records is resolved at once.
         """
         chunk = Chunk(self, track, end, records, size, alone)
+        track.add(chunk)
         if self.transactional:
             self._tracks[track] = None
             self.open_bytes += size - records * RECORD_OVERHEAD
-        if track.chunks:
-            track.chunks.append(chunk)
-        else:
-            track.chunks = deque((chunk,))
-        self.in_flight += size
-        self.records += records
         if not records:
             self.reported.append(chunk)
-        if size < SMALL:
-            self._small += size
-        if not self.paused and (self.in_flight >= self.high or self._small >= self._small_high):
-            self.paused = True
-            self._pause()
+        self._enter(records, size, size if size < SMALL else 0)
         return chunk
+
+    def track_few(self, entries: Iterable[tuple[Track, Position, int, int]]) -> list[tuple[Chunk, int]]:
+        """Open an entry for each: a track, where the records end, how many, of how many bytes; none without records.
+
+        Returns the entries, with how many records each has. Otherwise as :meth:`track`; not with transactions.
+        """
+        assert not self.transactional
+        opened: list[tuple[Chunk, int]] = []
+        total = weight = small = 0
+        for track, end, records, size in entries:
+            chunk = Chunk(self, track, end, records, size, None)
+            if track.chunks:
+                track.add(chunk)
+            else:
+                track.chunks = (chunk,)
+            opened.append((chunk, records))
+            total += records
+            weight += size
+            small += size if size < SMALL else 0
+        self._enter(total, weight, small)
+        return opened
 
     def settle(self) -> tuple[list[Track], list[Nack]]:
         """Close the entries whose reports are complete.
@@ -231,11 +249,16 @@ class Ledger:
         moved: list[Track] = []
         if self.reported:
             reported, self.reported = self.reported, []
-            for chunk in reported:
-                if chunk.booked:
-                    self._leave(chunk)
-                if not self.transactional and chunk.track.settle():
-                    moved.append(chunk.track)
+            self._leave(reported)
+            for chunk in () if self.transactional else reported:
+                track = chunk.track
+                if len(track.chunks) == 1 and track.chunks[0] is chunk and not chunk.failed:  # as nearly all are
+                    track.acked = chunk.end
+                    track.resolved += chunk.records
+                    track.chunks = ()
+                elif not track.settle():
+                    continue
+                moved.append(track)
         nacks, self.nacks = self.nacks, []
         return moved, nacks
 
@@ -289,21 +312,31 @@ class Ledger:
         self._drop(track.chunks)
         track.forget()
 
-    def _drop(self, chunks: Iterable[Chunk]) -> None:
+    def _drop(self, chunks: Collection[Chunk]) -> None:
         """Have chunks count no more as in flight, nor as not committed."""
+        self._leave(chunks)
+        if self.transactional:
+            self.records -= sum(chunk.records for chunk in chunks)
+
+    def _enter(self, records: int, size: int, small: int) -> None:
+        self.records += records
+        self.in_flight += size
+        self._small += small
+        if not self.paused and (self.in_flight >= self.high or self._small >= self._small_high):
+            self.paused = True
+            self._pause()
+
+    def _leave(self, chunks: Iterable[Chunk]) -> None:
+        records = 0
         for chunk in chunks:
             if chunk.booked:
-                self._leave(chunk)
-            if self.transactional:
-                self.records -= chunk.records
-
-    def _leave(self, chunk: Chunk) -> None:
-        chunk.booked = False
-        self.in_flight -= chunk.size
-        if chunk.size < SMALL:
-            self._small -= chunk.size
+                chunk.booked = False
+                records += chunk.records
+                self.in_flight -= chunk.size
+                if chunk.size < SMALL:
+                    self._small -= chunk.size
         if not self.transactional:
-            self.records -= chunk.records
+            self.records -= records
         if self.paused and self.in_flight <= self.low and self._small <= self._small_low:
             self.paused = False
             self._resume()

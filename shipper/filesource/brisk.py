@@ -18,20 +18,8 @@ from shipper.ledger import RECORD_OVERHEAD, Ledger
 from shipper.lifecycle import File
 from shipper.model import Clock
 from shipper.source.delivery import Delivery
-from shipper.source.sending import Sending
+from shipper.source.sending import Few, Sending
 from shipper.tailer import Tailer
-
-
-class _Read:
-    """What was read for one topic, which takes ``limit`` bytes of a record."""
-
-    __slots__ = ("limit", "lines", "size", "tailers")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.tailers: list[Tailer] = []
-        self.lines: list[list[bytes]] = []  # of each
-        self.size = 0
 
 
 class Brisk:
@@ -58,34 +46,39 @@ class Brisk:
 
         ``sizes``: how large each is now.
         """
-        others: list[Tailer] = []
-        sending, delivery, ledger, now = self._sending, self._delivery, self._ledger, self._clock()
-        if not sending.plain or ledger.transactional or delivery.careful or delivery.held:
+        sending, delivery, ledger = self._sending, self._delivery, self._ledger
+        if not sending.plain or ledger.transactional or delivery.careful or delivery.held or ledger.paused:
             return [], list(sizes)
-        topics: dict[str, _Read | None] = {}
+        now = self._clock()
+        read: list[Tailer] = []
+        others: list[Tailer] = []
+        found: dict[str, Few] = {}
+        topic, few, most = "", None, None
         room = ledger.high - ledger.in_flight
         tells = self._events.tells_reads
         for tailer, size in sizes.items():
-            topic = tailer.topic
-            if topic not in topics:
-                limit = sending.limit(topic)
-                topics[topic] = None if limit is None else _Read(limit)
-            found = topics[topic]
-            if found is None or room <= 0 or ledger.paused or not self._is_simple(tailer, size):
+            if topic != tailer.topic:
+                topic = tailer.topic
+                most, few = sending.limit(topic), found.setdefault(topic, Few())
+            if few is None or most is None or room <= 0 or not self._is_simple(tailer, size):
                 others.append(tailer)
                 continue
-            start = tailer.read.offset
+            key, start = tailer.key, tailer.next
             try:
-                lines = tailer.take_all(size, found.limit - len(tailer.key))
+                lines = tailer.take_all(size, most - len(key))
             except OSError:
                 lines = None  # told when it is read in its turn
             if lines is None:
                 others.append(tailer)
                 continue
-            room -= size - start + len(lines) * (len(tailer.key) + RECORD_OVERHEAD)
-            found.tailers.append(tailer)
-            found.lines.append(lines)
-            found.size += size - start
+            count = len(lines)
+            weight = size - start + count * (len(key) + RECORD_OVERHEAD)
+            room -= weight
+            few.values += lines
+            few.keys += [key] * count
+            few.size += size - start
+            few.streams.append(tailer)
+            few.entries.append((tailer.track, tailer.read, count, weight))
             tailer.quiet_size, tailer.grew_at = size, now
             if tailer.fresh is None:
                 tailer.fresh = Freshness(now, size)
@@ -94,11 +87,10 @@ class Brisk:
             if tells:
                 inode = tailer.file_id.ino
                 self._events.file_read(tailer.source, tailer.path, inode, tailer.generation, start, size)
-        read: list[Tailer] = []
-        for topic, found in topics.items():
-            if found is not None and found.tailers:
-                sending.send_all(topic, found.tailers, found.lines, found.size)
-                read += found.tailers
+        for topic, few in found.items():
+            if few.streams:
+                sending.send_all(topic, few)
+                read += few.streams
         return read, others
 
     def _is_simple(self, tailer: Tailer, size: int) -> bool:

@@ -6,12 +6,13 @@ Pure; looks at a few records of each chunk, and says each thing once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from shipper.model import Messages
 
 STEP = 32  # one record of so many is looked at
+EACH = 17  # of so many times that several chunks go together; a prime, as files may take turns
 WINDOW = 2048  # records that are looked at before one is judged
 HOT = 0.9  # of them with one key
 UNRESOLVED = 100  # records without their own key before the template is judged
@@ -31,6 +32,7 @@ class KeyWatch:
         self._asks = asks
         self._seen: Counter[bytes] = Counter()
         self._total = 0
+        self._passed = 0  # times that chunks went together
         self._hot_told = False
         self._resolves = not asks
         self._fallbacks = 0
@@ -63,14 +65,13 @@ class KeyWatch:
         self._hot_told = True
         return Hot(key, count / total)
 
-    def hot_of(self, chunks: Iterable[tuple[bytes, int]]) -> Hot | None:
-        """Take note of chunks of one key each, and of how many records; otherwise as :meth:`hot`."""
-        if self._hot_told:
+    def hot_of(self, keys: Sequence[bytes]) -> Hot | None:
+        """Take note of the keys of chunks that go together, of all in one time of many; otherwise as :meth:`hot`."""
+        self._passed += 1
+        if self._passed % EACH or self._hot_told:
             return None
-        for key, records in chunks:
-            looks = -(-records // STEP)
-            self._seen[key] += looks
-            self._total += looks
+        self._seen.update(keys)
+        self._total += len(keys)
         return self._judge()
 
     def unresolved(self, records: int, fallbacks: int) -> bool:

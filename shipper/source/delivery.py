@@ -146,13 +146,16 @@ class Delivery:
         """Take note that acked positions have moved."""
         records = 0
         settled: list[Stream] = []
+        unsettled = self.unsettled
         for stream in streams:
-            records += stream.track.take_resolved()
+            track = stream.track
+            records += track.resolved
+            track.resolved = 0
             if self._buried:
                 self._unbury(stream)
-            if stream.settled:
+            if not track.chunks and stream.settled:
                 settled.append(stream)
-                self.unsettled.pop(stream, None)
+                unsettled.pop(stream, None)
         self.delivered += records
         self._backoff = 0.0
         self.blocked = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from shipper.config import SourceConfig
 from shipper.events import Events
-from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position
+from shipper.ledger import RECORD_OVERHEAD, Alone, Chunk, Ledger, Position, Track
 from shipper.model import Clock, LongLine, Messages, Sink, TopicState
 from shipper.records import PROVENANCE_BYTES, Naming, Shaped, Stage
 from shipper.records.keywatch import KeyWatch
@@ -25,6 +25,22 @@ from shipper.source.schedule import Schedule
 
 AWAY_AFTER = 5.0  # seconds for which a topic that a record has chosen is waited for
 RETRY_SHORT = 0.2  # seconds until it is asked again whether what is in flight has arrived
+
+
+class Few:
+    """What was read of some streams of one topic, to be sent together: the lines, and the key of each.
+
+    ``entries`` are those of the ledger, one for each stream; ``size``: bytes that were read.
+    """
+
+    __slots__ = ("entries", "keys", "size", "streams", "values")
+
+    def __init__(self) -> None:
+        self.streams: list[Any] = []
+        self.entries: list[tuple[Track, Position, int, int]] = []
+        self.values: list[bytes] = []
+        self.keys: list[bytes] = []
+        self.size = 0
 
 
 class Sending:
@@ -123,28 +139,17 @@ class Sending:
             self._hand_over(stream, shaped, chunk, alone=narrow)
         return True
 
-    def send_all(self, topic: str, streams: list[Any], read: list[list[bytes]], size: int) -> None:
-        """Send the lines that were read last of some streams of one topic, each one chunk; they have ``size`` bytes.
+    def send_all(self, topic: str, few: Few) -> None:
+        """Send the lines that were read last of some streams of one topic, each one chunk.
 
         Where :attr:`plain` and nothing is to be thought of but that: none of them may have to go alone.
         """
-        values: list[bytes] = []
-        keys: list[bytes] = []
-        chunks: list[tuple[bytes, int]] = []
-        reports: list[tuple[Chunk, int]] = []
-        book = self._ledger.track
-        for stream, lines in zip(streams, read, strict=True):
-            count = len(lines)
-            weight = sum(map(len, lines)) + count * (1 + len(stream.key) + RECORD_OVERHEAD)
-            reports.append((book(stream.track, stream.read, count, weight), count))
-            values += lines
-            keys += [stream.key] * count
-            chunks.append((stream.key, count))
-        self._delivery.sent_all(streams)
-        self._events.records_sent(self.name, len(values), size)
-        if (hot := self._watch.hot_of(chunks)) is not None:
+        reports = self._ledger.track_few(few.entries)
+        self._delivery.sent_all(few.streams)
+        self._events.records_sent(self.name, len(few.values), few.size)
+        if (hot := self._watch.hot_of(few.keys)) is not None:
             self._events.key_hot(self.name, hot.key, hot.share, of_fields=self._asks)
-        self.sink.send_few(topic, Messages(values, keys), reports)
+        self.sink.send_few(topic, Messages(few.values, few.keys), reports)
 
     def _is_plain(self, stream: Stream, batch: Batch) -> bool:
         """Whether ``batch`` goes as it is, as nearly all do: nothing in it may have to go alone, or be passed over."""

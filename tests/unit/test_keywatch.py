@@ -8,7 +8,7 @@ import pytest
 
 from shipper.config import ParseConfig
 from shipper.model import Messages
-from shipper.records.keywatch import STEP, UNRESOLVED, WINDOW, KeyWatch
+from shipper.records.keywatch import EACH, STEP, UNRESOLVED, WINDOW, KeyWatch
 from tests.unit.rig import PumpRig
 
 
@@ -40,14 +40,18 @@ def test_one_file_of_several_that_carries_nearly_all_is_told() -> None:
     assert told[-1] is not None
 
 
-def test_of_chunks_that_are_told_of_together_each_counts_by_its_records() -> None:
+def test_chunks_that_go_together_are_looked_at_now_and_then_whoever_takes_turns() -> None:
     watch = KeyWatch(asks=False)
-    told = [watch.hot_of([(b"busy", STEP * 19), (b"quiet", 1)]) for _ in range(WINDOW // 20 + 1)]
-    assert [one is None for one in told] == [*[True] * (WINDOW // 20), False]
+    times = EACH * (WINDOW // 20 + 1)
+    told = [watch.hot_of([b"busy"] * 19 + [b"quiet"]) for _ in range(times)]
+    assert [one is None for one in told] == [*[True] * (times - 1), False]
     assert told[-1] is not None
     assert (told[-1].key, round(told[-1].share, 2)) == (b"busy", 0.95)
-    assert watch.hot_of([(b"busy", WINDOW * STEP)]) is None
-    assert told[-1].key == b"busy"
+    assert all(watch.hot_of([b"busy"] * WINDOW) is None for _ in range(2 * EACH))
+
+    watch = KeyWatch(asks=False)
+    for turns in range(2, EACH):
+        assert all(watch.hot_of([b"%d" % (n % turns)] * 20) is None for n in range(2 * times))
 
 
 def test_a_template_that_never_resolves_is_told_once() -> None:

@@ -59,7 +59,8 @@ def test_the_acked_offset_is_the_end_of_the_longest_resolved_prefix(
         assert track.acked.offset >= before.offset
         assert moved == ([track] if track.acked != before else [])
         assert len(nacks) == (i in refused)
-        told += track.take_resolved()
+        told += track.resolved
+        track.resolved = 0
         assert told == sum(counts[:prefix])
         assert books.records == sum(n for n, left in zip(counts, missing, strict=True) if left)
     assert books.in_flight == 0
@@ -202,6 +203,23 @@ def test_marks_out_of_order_are_a_mistake(high: int, low: int) -> None:
         ledger(high, low)
 
 
+def test_chunks_that_are_booked_together_are_settled_each_by_itself() -> None:
+    calls: list[str] = []
+    books, one, other = ledger(high=100, calls=calls), Track(START), Track(START)
+    first = chunk(books, one, 10, records=1, size=20)
+    entries = [(one, Position(20, b""), 2, 30), (other, Position(5, b""), 3, 50)]
+    (second, two), (third, three) = books.track_few(entries)
+    assert (two, three, books.records, books.in_flight, calls) == (2, 3, 6, 100, ["pause"])
+    third.ack(3)
+    second.ack(2)
+    assert books.settle() == ([other], [])
+    assert (other.acked.offset, other.resolved, one.acked, books.in_flight) == (5, 3, START, 20)
+    first.ack(1)
+    assert books.settle() == ([one], [])
+    assert (one.acked.offset, one.resolved, one.idle, books.records, books.in_flight) == (20, 3, True, 0, 0)
+    assert calls == ["pause", "resume"]
+
+
 # With transactions.
 
 
@@ -220,7 +238,7 @@ def test_a_report_frees_memory_and_only_a_commit_resolves() -> None:
     assert (track.acked.offset, track.ahead.offset) == (0, 20)
     books.seal()
     assert books.confirm() == [track]
-    assert (track.acked.offset, track.idle, books.records, track.take_resolved()) == (20, True, 0, 5)
+    assert (track.acked.offset, track.idle, books.records, track.resolved) == (20, True, 0, 5)
     assert books.confirm() == []
 
 
@@ -254,7 +272,7 @@ def test_a_commit_confirms_only_what_was_there_when_it_was_prepared() -> None:
     books.seal()
     late, unread = chunk(books, track, 30, size=300), chunk(books, other, 5, size=300)
     assert books.confirm() == [track]
-    assert (track.acked.offset, track.ahead.offset, other.acked.offset, track.take_resolved()) == (20, 30, 0, 2)
+    assert (track.acked.offset, track.ahead.offset, other.acked.offset, track.resolved) == (20, 30, 0, 2)
     assert (books.records, books.in_flight, books.uncommitted) == (2, late.size + unread.size, True)
     books.seal()
     assert books.confirm() == [track, other]
