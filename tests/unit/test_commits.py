@@ -402,6 +402,28 @@ def test_no_more_than_so_much_is_read_while_a_transaction_is_committed(
     assert reading_ahead.pump._ledger.records == 3
 
 
+def test_a_stop_reads_nothing_more_and_commits_what_was_read_ahead(reading_ahead: Once) -> None:
+    client, pump = reading_ahead.client, reading_ahead.pump
+    assert pump is not None
+    reading_ahead.write(b"four")
+    client.slow = False
+    pump._drain()
+    assert client.transactions == [[b"one"], [b"two", b"three"]]
+    assert (pump.left.in_flight, pump.left.saved) == (0, True)
+
+
+@pytest.mark.parametrize("why", ["rewinding", "careful"])
+def test_nothing_is_read_ahead_where_a_source_waits_to_go_back_or_narrows_down(reading_ahead: Once, why: str) -> None:
+    assert reading_ahead.pump is not None
+    assert list(reading_ahead.pump._turns._readers_ahead()) == [reading_ahead.source]
+    delivery = reading_ahead.source.delivery
+    if why == "careful":
+        delivery.pace.refused(100)
+    else:
+        delivery.refuse(60.0)
+    assert not list(reading_ahead.pump._turns._readers_ahead())
+
+
 def test_what_was_read_ahead_is_read_again_where_the_commit_is_refused(reading_ahead: Once) -> None:
     client = reading_ahead.client
     ends = iter([Outcome.REFUSED])
