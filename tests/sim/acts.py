@@ -76,19 +76,25 @@ TRANSACTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
     "outlive": (3, ()),
     "lose_state": (2, ()),
 }
+HANGING: dict[str, tuple[int, tuple[int, ...]]] = {
+    "read_ahead": (1, (1, 5, 1, 5, 1)),  # path, lines to commit, path, lines read meanwhile, none has arrived
+    "commits_end": (1, ()),
+}
 SYSTEM: dict[str, tuple[int, tuple[int, ...]]] = {  # of those that have the feature "faults"
     "exhaust": (3, (2,)),  # descriptors that are left
     "relieve": (3, ()),
     "break": (2, (1, 3)),  # path, which of it and its rotated files
     "mend": (3, ()),
 }
-ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS | SYSTEM
+ALL = WRITER | DAEMON | BROKERS | KILLS | DOORS | RELOADS | TRANSACTIONS | HANGING | SYSTEM
 # Of the third kind: besides a few of the writers' acts.
 ROUNDS = {name: DAEMON[name] for name in ("look", "beat", "wait", "lose_events")}
 ENDS = {name: DAEMON[name] for name in ("kill", "stop", "start", "calm")}
 SHORT, LONG = 8, 45  # acts
 BRIEFEST, BRIEF = 3, 16  # acts of the third kind
 RELOADED = 0.125  # of the histories of the second kind
+AHEAD = 0.5  # of those of them with transactions
+MEANWHILE = "refuse purge fatal commit_unknown carry_out outlive stop kill reload"
 FAULTY = 0.3  # of them
 
 
@@ -104,7 +110,8 @@ def script(seed: int, kind: Kind = "") -> list[Act]:
     if kind == "brief":
         return _brief(Random(f"brief {seed}"))
     faults = Random(f"faults {seed}").random() < FAULTY
-    return _with_reloads(_wide(Random(f"wide {seed}"), faults=faults), Random(f"reload {seed}"))
+    acts = _with_reloads(_wide(Random(f"wide {seed}"), faults=faults), Random(f"reload {seed}"))
+    return _with_hanging(acts, Random(f"hanging {seed}")) if ("exactly_once",) in acts else acts
 
 
 def _with_reloads(acts: list[Act], random: Random) -> list[Act]:
@@ -112,6 +119,18 @@ def _with_reloads(acts: list[Act], random: Random) -> list[Act]:
     if random.random() < RELOADED:
         for _ in range(random.randint(1, 3)):
             acts.insert(random.randint(1, len(acts)), _act(random, RELOADS))
+    return acts
+
+
+def _with_hanging(acts: list[Act], random: Random) -> list[Act]:
+    """Put commits that hang, and end some acts later, into some scripts; the others keep their meaning."""
+    if random.random() < AHEAD:
+        for _ in range(random.randint(1, 3)):
+            at = random.randint(1, len(acts))
+            till = at + random.randint(0, 5)
+            ahead, end = (_act(random, {name: what}) for name, what in HANGING.items())
+            some = [_act(random, {name: ALL[name] for name in MEANWHILE.split()}) for _ in range(random.randint(0, 2))]
+            acts[at:till] = [ahead, *some, *acts[at:till], end]
     return acts
 
 

@@ -380,7 +380,7 @@ class Daemon:
             return True
         if ledger.reported or ledger.nacks or self.client.answers:
             return True
-        if self.brokers.able and self._commit_due() <= self.now:
+        if self.brokers.able and not self._hangs and self._commit_due() <= self.now:
             return True
         opening = self.pump._commits is not None and self.pump._commits.opening  # where to rewind to is not known yet
         waits = self._rewinding and (ledger.records or opening)
@@ -392,6 +392,10 @@ class Daemon:
     @property
     def _rewinding(self) -> bool:
         return any(source.delivery.rewinding for source in self.sources)
+
+    @property
+    def _hangs(self) -> bool:
+        return self.coordinator.hangs and self.pump._commits is not None and self.pump._commits.committing
 
     def _commit_due(self) -> float:
         return math.inf if self.pump._commits is None else self.pump._commits.due()
@@ -445,7 +449,7 @@ class Daemon:
     def calm(self) -> None:
         """Let everything that holds the daemon up go away, and let it come to rest."""
         self.brokers.up = True
-        self.brokers.slow = False
+        self.brokers.slow = self.coordinator.hangs = False
         self.brokers.topic = TopicState.READY
         self.state.full = False
         self.os.limit = 1 << 30

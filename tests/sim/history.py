@@ -32,6 +32,7 @@ from tests.sim.transactions import TransactionalClient
 from tests.sim.world import World
 
 TIMES = (0.05, 0.3, 1.0, 2.5, 6.0, 40.0)
+COMMIT = 2  # which of them is longer than the time between two commits
 CALLS = 200_000  # to the operating system and the clock, after which the daemon is said to go on and on
 TICK = 4_000_000  # nanoseconds: no two acts happen at one time, as far as a file system tells
 LINES_A_CHUNK = 3  # so that few lines make several chunks
@@ -455,6 +456,20 @@ class History:
 
     def _commit_unknown(self, carried_out: int) -> None:
         self.daemon.coordinator.lose_next = bool(carried_out)
+
+    def _read_ahead(self, path: int, count: int, other: int, more: int, late: int) -> None:
+        """Let commits hang, and lines be written before one, and while it does."""
+        if self.daemon.once:
+            self.daemon.coordinator.hangs = True
+            self.daemon.brokers.slow = bool(late)
+            self._write(path, count, 0)
+            self._wait(COMMIT)
+            self._write(other, more, 0)
+            self._look()
+
+    def _commits_end(self) -> None:
+        self.daemon.coordinator.hangs = self.daemon.brokers.slow = False
+        self._look()
 
     def _outlive(self) -> None:
         """The transaction has taken too long: the coordinator aborts it, and fences the client."""

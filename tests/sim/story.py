@@ -71,6 +71,11 @@ WORDS: dict[str, Callable[..., str]] = {
     "commit_unknown": lambda done: (
         f"nobody is told how the next commit ends: it is {'' if done else 'not '}carried out"
     ),
+    "read_ahead": lambda p, n, q, m, late: (
+        f"{n + 1} lines are written to {FILES[p]}; their commit hangs, {'and so do they, ' * late}"
+        f"and {m + 1} lines are written to {FILES[q]}"
+    ),
+    "commits_end": lambda: "commits hang no more, and brokers answer at once",
     "outlive": lambda: "a transaction has taken too long: it is aborted, and its client fenced",
     "lose_state": lambda: "if no daemon runs, its state directory is lost",
     "fatal": lambda n, t: f"the client gives up{', and tells of all it had' if t else ''}; {n} of that have arrived",

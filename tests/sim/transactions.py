@@ -29,6 +29,7 @@ class Coordinator:
         self.last: Transaction | None = None
         self.entries: dict[Key, Entry] = {}
         self.commits = 0
+        self.hangs = False  # commits that are asked for come to no end
         self.lose_next: bool | None = None  # the outcome of the next commit is not told: it is carried out, or is not
 
     def take_over(self, client: TransactionalClient) -> Recovered:
@@ -155,7 +156,7 @@ class TransactionalClient(Client):
                 self._coordinator.carry_out(self)
             self.fatal = True
             self._live()
-        if self.brokers.slow:
+        if self.brokers.slow or self._coordinator.hangs:
             self._wait(timeout)
             return Outcome.PENDING
         if not self.carried_out:
