@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.files import MARK
 from shipper.filesource.left import FORGET_AFTER
 from shipper.ledger import RECORD_OVERHEAD
 from shipper.tailer import MAX_LINES, SOME, Tailer
@@ -107,6 +108,23 @@ def test_all_else_is_left_to_its_turn(bench: Bench, happens: Callable[[Bench], N
         written_anew: ["b, which is another beginning"],
     }
     assert bench.lines[1:] == expected.get(happens, ["b"])
+
+
+def test_what_stands_before_is_held_against_the_bytes_that_were_kept_and_they_go_when_it_has_cooled_down(
+    bench: Bench,
+) -> None:
+    log, tailer = bench.root / "app.log", tailer_of(bench)
+    for line in "bc":
+        append(log, line)
+        assert bench.source.hot.look()
+        assert tailer.tail == (tailer.read, log.read_bytes()[-MARK:])
+    bench.calm()
+    log.write_bytes(log.read_bytes().replace(b"c", b"d") + b"e\n")
+    assert not bench.source.hot.look()
+    bench.source.hot.turn(on=False)
+    assert tailer.tail is None
+    bench.calm()
+    assert bench.lines[1:] == ["b", "c", LONG, "b", "d", "e"]
 
 
 def test_what_is_written_anew_again_and_again_and_is_always_as_large_is_noticed_each_time(bench: Bench) -> None:
