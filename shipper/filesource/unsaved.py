@@ -66,6 +66,7 @@ class Unsaved:
 
     def take_back(self) -> None:
         """Note that what was handed over last with ``ahead`` was not saved, and has not come true."""
-        self._changed = self._given | self._changed
+        given = {uid: known for uid, known in self._given.items() if uid not in self._removed}
+        self._changed = given | self._changed
         self._removed |= self._given_removed
         self._given, self._given_removed = {}, set()

@@ -55,3 +55,16 @@ def test_what_did_not_come_true_is_handed_over_again_unless_it_has_changed_since
     assert (ahead.offset, sorted(one.offset for one in changed), removed) == (9, [1, 3], ["b"])
     unsaved.take_back()
     assert not unsaved
+
+
+def test_what_was_removed_while_its_change_did_not_come_true_is_not_there_again() -> None:
+    unsaved = Unsaved()
+    unsaved.changed("a", Known())
+    unsaved.changed("b", Known(acked=2))
+    unsaved.hand_over(ahead=True)
+    unsaved.removed("a")
+    unsaved.removed("b")
+    unsaved.changed("b", Known(acked=5))
+    unsaved.take_back()
+    changed, removed = unsaved.hand_over(ahead=False)
+    assert ([one.offset for one in changed], removed) == ([5], ["a"])
