@@ -43,6 +43,7 @@ class FakeTransactions(FakeSink):
         self.transactions: list[list[bytes]] = []
         self.offsets: list[int] = []
         self.aborts = self.tried = 0
+        self.patience = 0.0  # seconds for which the last attempt to commit may have waited
 
     @property
     def committed(self) -> list[bytes]:
@@ -76,6 +77,7 @@ class FakeTransactions(FakeSink):
 
     def commit(self, timeout: float) -> Outcome:
         self.tried += 1
+        self.patience = timeout
         self.deliver()
         if self.slow:
             return Outcome.PENDING
@@ -400,6 +402,15 @@ def test_no_more_than_so_much_is_read_while_a_transaction_is_committed(
     reading_ahead.beat(5)
     assert reading_ahead.pump is not None
     assert reading_ahead.pump._ledger.records == 3
+
+
+def test_a_commit_is_waited_for_only_where_there_is_nothing_to_be_read(reading_ahead: Once) -> None:
+    assert reading_ahead.client.patience == commits.CALL
+    reading_ahead.write(b"four")
+    reading_ahead.beat(1)
+    assert reading_ahead.client.patience == 0.0
+    reading_ahead.beat(2)
+    assert reading_ahead.client.patience == commits.CALL
 
 
 def test_a_stop_reads_nothing_more_and_commits_what_was_read_ahead(reading_ahead: Once) -> None:
