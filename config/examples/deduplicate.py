@@ -25,6 +25,8 @@ from typing import Any
 
 from confluent_kafka import Consumer
 
+SURE = 8  # lines of a file that seem to end with two bytes, before that is believed: empty lines may be missing
+
 Place = tuple[int, int]  # in a file: the offset of a line, and the part of it (0 for a whole line)
 
 
@@ -34,7 +36,8 @@ class File:
     def __init__(self) -> None:
         self.highest: Place = (-1, 0)
         self.end = -1  # where the highest line ends, but for its line end
-        self.line_end = 0  # bytes of a line end, 1 or 2; 0: not seen yet
+        self.line_end = 0  # bytes of a line end, 1 or 2; 0: not known yet
+        self.seem_two = 0  # lines that seem to end with two
         self.gaps: list[tuple[Place, Place]] = []  # between two places that have arrived, both not included
 
     def take(self, place: Place, size: int) -> bool:
@@ -62,8 +65,9 @@ class File:
         if between == 1:
             self.line_end = 1
         elif between == 2 and not self.line_end:
-            self.line_end = 2
-            return False  # it may be an empty line as well
+            self.seem_two += 1
+            self.line_end = 2 if self.seem_two == SURE else 0
+            return False  # it may be an empty line as well, or the last byte of one in parts
         return between == self.line_end
 
 
