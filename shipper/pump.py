@@ -313,9 +313,11 @@ class Pump(Inquiries):
 
     def _beat(self) -> None:
         """Do one round: what was seen, turns, delivery reports, what is to be saved."""
+        looks = self._woken.is_set() or self._clock() >= self._discovery.next_due()
+        if looks:
+            self._woken.clear()  # first of all: whatever is asked for from now on wakes it again
         self._reconfigure()
-        if self._woken.is_set() or self._clock() >= self._discovery.next_due():
-            self._woken.clear()
+        if looks:
             self._collect()
         self._pulse.beat(self._clock())
         if self._refusals.bury():

@@ -538,3 +538,23 @@ def test_batches_that_are_not_full_wait_for_more_only_where_as_much_is_in_flight
         rig.sink.push = push  # type: ignore[method-assign]
         Pump._patience(pump)
         assert pushed == [waits]
+
+
+def test_what_is_asked_for_while_a_round_begins_has_the_next_one_come_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PumpRig(tmp_path) as rig:
+        pump = rig.start().pump
+        assert pump is not None
+        rig.pass_time(5)
+        take_over = pump._reconfigure
+
+        def just_before() -> None:
+            take_over()
+            pump.reload(rig.config)
+
+        monkeypatch.setattr(pump, "_reconfigure", just_before)
+        pump.wake()
+        pump._beat()
+        assert pump.reloading
+        assert pump._woken.is_set()
