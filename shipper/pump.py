@@ -31,6 +31,7 @@ from shipper.journal import Watching
 from shipper.kafka.producer import Producer
 from shipper.ledger import Ledger, Track
 from shipper.lifecycle import Service, ServiceEvent
+from shipper.memory import Rest
 from shipper.model import Clock, FileId, SourceState
 from shipper.outlet import Outlet
 from shipper.pulse import SLACK, Pulse
@@ -76,8 +77,12 @@ class Pump(Inquiries):
         cpu: Clock = time.thread_time,
         kept: Holding | None = None,
         taps: Taps | None = None,
+        give_back: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; ``kept`` are the open files of the pump before it, ``taps`` are who looks at what leaves."""
+        """Prepare; ``kept`` are the open files of the pump before it, ``taps`` are who looks at what leaves.
+
+        ``give_back`` is called when memory that is free is not needed any more.
+        """
         super().__init__()
         self._config = config
         self._new: Config | None = None  # to be taken over
@@ -136,6 +141,7 @@ class Pump(Inquiries):
             share=self._share,
         )
         self._watching = Watching(self.wake)
+        self._rest = Rest(clock, give_back)
         builder = Builder(
             self._files,
             self._descriptors,
@@ -345,6 +351,7 @@ class Pump(Inquiries):
         self._health.look(status, now, opened=self._opened)
         self._health.look_for_stalls(self._outlet.client, status, now)
         self._outlet.look()
+        self._rest.look(None if self._ledger.records else self._health.delivered)
         self._answer_all(status, now)
 
     def _answer_all(self, status: BrokerStatus, now: float) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from shipper import changes
+from shipper import changes, memory
 from shipper.admin.server import Admin
 from shipper.checkpoints import CheckpointStore
 from shipper.config import Config
@@ -83,6 +83,7 @@ def run(load: Callable[[], Config], write: Write, accepted: Callable[[Config], N
     Raises ShipperError for what a user can mend.
     """
     events = Events(write)
+    memory.keep()
     flags = Flags()
     before = flags.install()  # first of all: the default of HUP is to end
     collects = gc.get_threshold()
@@ -130,7 +131,7 @@ class _Service:
         self._manager = Manager(events)
         self._in_force = InForce(config)
         self._taps = Taps(events)
-        self._pump = Pump(config, store, events, taps=self._taps)  # the one of now
+        self._pump = Pump(config, store, events, taps=self._taps, give_back=memory.give_back)  # the one of now
         self._renew = False  # the next one is to take its place
 
     def serve(self) -> int:
@@ -157,7 +158,12 @@ class _Service:
                     return Exit.DONE
                 self._renew = False
                 self._pump = Pump(
-                    self._in_force.config, self._store, self._events, kept=self._pump.kept, taps=self._taps
+                    self._in_force.config,
+                    self._store,
+                    self._events,
+                    kept=self._pump.kept,
+                    taps=self._taps,
+                    give_back=memory.give_back,
                 )
                 gc.collect()  # the old one refers to itself, and what is old is hardly ever looked at otherwise
         finally:

@@ -36,6 +36,7 @@ TABLE = {
     "patterns": Row("", "re2", "judges and compiles what the configuration says: nobody else compiles such a pattern"),
     "timeformat": Row("", "", "syntax only: config checks it, records read times with it"),
     "framing": Row("", "msgspec", "bytes in, events out: pure, so that it can be tested with every cut"),
+    "memory": Row("model", "", "what malloc keeps, and when it gives it back: knows nothing of records or files"),
     "lifecycle": Row("errors", "", "transition tables only: an illegal step raises, nothing else happens"),
     "ledger": Row("model", "", "what is acknowledged is decided here alone, without files, Kafka, clocks or threads"),
     "paths": Row("", "", "where a path leads, and over whose links: opens nothing, and knows no source"),
@@ -101,7 +102,7 @@ TABLE = {
     "saving": Row("model source checkpoints commits", "", "what is handed to the store: knows no files and no client"),
     "pump": Row(
         f"{CORE} source tailer discovery checkpoints filesource journal kafka instance commits roster pulse turns"
-        " refusals health status tap outlet build inquiries saving",
+        " refusals health status tap outlet build inquiries saving memory",
         "",
         "the one place where reading and sending meet",
     ),
@@ -116,7 +117,7 @@ TABLE = {
     ),
     "service": Row(
         f"{CORE} tailer discovery checkpoints filesource journal kafka instance commits pump tap changes inforce logs"
-        " manager admin",
+        " manager admin memory",
         "",
         "puts the parts together",
     ),

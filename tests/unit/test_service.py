@@ -95,7 +95,14 @@ class FakePump:
     hangs = False
 
     def __init__(
-        self, config: Config, store: object, events: Events, *, kept: object = None, taps: object = None
+        self,
+        config: Config,
+        store: object,
+        events: Events,
+        *,
+        kept: object = None,
+        taps: object = None,
+        give_back: object = None,
     ) -> None:
         self.config = config
         self.inherited = kept
