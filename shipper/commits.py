@@ -27,11 +27,12 @@ from shipper.model import Checkpoint, Clock, Sink, SourceState, new_uid
 from shipper.source import Source
 
 CALL = 0.1  # seconds to wait for the end of a transaction, after which the pump has its turn
-MOST = 128 << 20  # bytes of a transaction
+MOST = 256 << 20  # bytes of a transaction
 ENOUGH = 8 << 20  # bytes that are worth a commit as soon as there is nothing more to be read
 AHEAD = 6 << 20  # bytes that are read while a commit is on its way
 LONG_LINE = 20.0  # seconds to wait for all parts of a line: they are committed together
 MOST_UNSENT = 5_000  # checkpoints that go with a transaction besides its own
+BACKLOG = 2  # intervals to a commit while a backlog is read: for each the client has to come to rest
 IN_A_ROW = 3  # aborts after which a new client is tried
 
 MODE = "exactly_once"
@@ -78,6 +79,7 @@ class Commits:
         self._aborting = False
         self._waits = False  # a commit is due, and waits for the rest of a line or a report
         self._backlog = False  # the last transaction was large, and there was more to be read
+        self._long = False  # so it is with the open one: it goes on for longer
         self._aborts = 0
         self._unsent: dict[Key, Checkpoint | None] = {}  # saved locally, and not in the topic; None: removed
         self._prepared: dict[Key, Checkpoint | None] = {}  # what the commit that is on its way makes true
@@ -96,6 +98,7 @@ class Commits:
             clock=self._clock,
         )
         self._ahead = Ahead(self._sink)
+        self._long = False
         self.opening = True
         self._aborting = False
         return self._sink
@@ -169,7 +172,7 @@ class Commits:
             return float("inf")
         if self._waits:
             return began + LONG_LINE
-        return 0.0 if self.at_once else began + self._config.commit_interval
+        return 0.0 if self.at_once else began + self._config.commit_interval * (BACKLOG if self._long else 1)
 
     @property
     def has_open(self) -> bool:
@@ -204,7 +207,9 @@ class Commits:
         began = self._sink.began_at if self._sink.began_at is not None else self._clock()
         if not self.busy and (self.hurry or self._clock() >= self.due() or self._full(sources)):
             deliveries = [source.delivery for source in sources.values()]
-            if not any(d.inside_line or (d.on_trial and d.reports_due) for d in deliveries):
+            if self._goes_on(sources):
+                self._long = True
+            elif not any(d.inside_line or (d.on_trial and d.reports_due) for d in deliveries):
                 self._prepare(sources)
             elif self.hurry or self._clock() - began >= LONG_LINE:
                 self._give_up("the rest of a long line, or the report of a record on trial, does not come", sources)
@@ -233,9 +238,16 @@ class Commits:
         worth_it = self._backlog or self._ledger.open_bytes >= ENOUGH
         return worth_it and not self._ledger.in_flight and not _hungry(sources)
 
+    def _goes_on(self, sources: Mapping[str, Source]) -> bool:
+        """Whether the open transaction, whose time has come, goes on: a backlog takes half as many commits then."""
+        if self.hurry or self.at_once or self._long or self._ledger.open_bytes >= MOST:
+            return False
+        return self._ledger.open_bytes >= ENOUGH and _hungry(sources)
+
     def _prepare(self, sources: Mapping[str, Source]) -> None:
         assert self._sink is not None
         self._backlog = self._ledger.open_bytes >= ENOUGH and _hungry(sources)
+        self._long = False
         self._records = self._ledger.records
         self._ledger.seal()
         self._ahead.keep()
@@ -278,6 +290,7 @@ class Commits:
     def _give_up(self, reason: str, sources: Mapping[str, Source]) -> None:
         self._events.transaction_aborted(reason)
         self._aborting = True
+        self._long = False
         if not any(source.delivery.rewinding for source in sources.values()):
             self._aborts += 1  # nobody knows which record it was
         if self._aborts >= IN_A_ROW:

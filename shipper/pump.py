@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from shipper.build import Builder, first_topics, watched
 from shipper.checkpoints import CheckpointStore
-from shipper.commits import MODE, Commits
+from shipper.commits import BACKLOG, MODE, Commits
 from shipper.config import Config
 from shipper.discovery import Discovery, Watched
 from shipper.errors import ProducerFatal
@@ -115,7 +115,7 @@ class Pump(Inquiries):
             self._ledger,
             events,
             clock,
-            commit_interval=config.kafka.commit_interval if exactly_once else 0.0,
+            commit_interval=BACKLOG * config.kafka.commit_interval if exactly_once else 0.0,
             ready_timeout=config.shipper.ready_timeout,
         )
         self._refusals = Refusals(config, self._sources, self._ledger, events, self.wake)

@@ -180,7 +180,7 @@ class KafkaConfig(msgspec.Struct, frozen=True):
         float,
         Key(
             Duration(least=0.01, most=10),
-            "How often exactly_once commits: so much later a consumer sees a line.",
+            "How often exactly_once commits, half as often in a backlog: so much later a consumer sees a line.",
         ),
     ] = 0.5
     tls: Annotated[

@@ -356,12 +356,48 @@ def test_what_is_left_of_a_backlog_is_committed_without_waiting(
         rig.beat(1)
     rig.now += rig.config.kafka.commit_interval
     rig.beat(1)
+    assert client.transactions == []  # a backlog is committed half as often
+    rig.now += rig.config.kafka.commit_interval
+    rig.beat(1)
     assert (len(client.transactions), len(client.committed) < 3000) == (1, True)
     rig.beat(10)
     assert (len(client.transactions), len(client.committed)) == (2, 3000)  # though it is little
     rig.write(b"a line")
     rig.beat(10)
     assert (len(client.transactions), client.open) == (2, [b"a line"])  # again it waits for the interval
+
+
+def test_a_backlog_that_ends_is_not_committed_later_for_that_it_was_one(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "ENOUGH", 1000)
+    monkeypatch.setattr(turns, "BYTES_A_TURN", 1)  # a block a round
+    rig = make()
+    rig.write(*[b"x" * 999] * 3000)
+    rig.start()
+    rig.now += rig.config.kafka.commit_interval
+    rig.beat(1)
+    assert rig.client.transactions == []
+    rig.beat(20)
+    assert [len(one) for one in rig.client.transactions] == [3000]
+    rig.write(b"a line")
+    rig.beat(1)
+    rig.now += rig.config.kafka.commit_interval
+    rig.beat(2)
+    assert rig.client.transactions[1] == [b"a line"]
+
+
+def test_a_very_large_transaction_is_committed_though_a_backlog_is_read(
+    make: Callable[..., Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "ENOUGH", 1000)
+    monkeypatch.setattr(commits, "MOST", 300_000)
+    monkeypatch.setattr(turns, "BYTES_A_TURN", 1)
+    rig = make()
+    rig.write(*[b"x" * 999] * 3000)
+    rig.start()
+    rig.beat(3)
+    assert 0 < len(rig.client.committed) < 3000
 
 
 @pytest.fixture
