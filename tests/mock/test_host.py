@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from shipper.admin.client import ask
+from shipper.errors import StatusError
 from tests.harness.rig import Rig
 from tests.harness.wait import eventually
 
@@ -290,12 +292,21 @@ def test_deleted_files_are_held_open_while_brokers_are_away_up_to_the_cap(rig: R
     rig.shipper["deleted_max"] = "13KiB"  # two of the files below, and not three
     bootstrap, rig.kafka["bootstrap_servers"] = rig.kafka["bootstrap_servers"], "127.0.0.1:1"
     daemon = rig.start()
+
+    def held(count: int) -> Callable[[], bool]:
+        def asked() -> bool:
+            with contextlib.suppress(StatusError):  # it does not answer yet
+                return ask(rig.state).open_files + len(daemon.told("file.lost")) == count
+            return False
+
+        return asked
+
     for number in range(5):
         if number == 3:
             rig.truth.excuse()  # the first three are beyond the cap when all are there
         log = rig.log(f"{number}.log")
         log.write(100, size=100)
-        daemon.wait_open(log.path)
+        eventually("it to be held, and not only looked into", held(number + 1))
         log.path.unlink()
     for lost in (daemon.wait_for("file.lost", count) for count in (1, 2, 3)):
         assert lost.level == "ERROR"
