@@ -78,6 +78,11 @@ def median(runs: Sequence[Run], field: str) -> float:
     return float(statistics.median(getattr(one, field) for one in runs))
 
 
+def share(part: float, whole: float) -> str:
+    """Return how many times the whole it is; of nothing, as the CPU of few lines may be measured, it is not known."""
+    return f"{part / whole:.2f}" if whole else "-"
+
+
 def show(found: dict[str, list[Run]], what: str) -> None:
     """Print a table, fastest first; relative to the client's limit where that took part, else to the first."""
     base = found.get(LIMIT) or next(iter(found.values()))
@@ -87,7 +92,7 @@ def show(found: dict[str, list[Run]], what: str) -> None:
             f"{median(runs, 'rate'):,.0f}",
             f"{median(runs, 'rate') / median(base, 'rate'):.2f}",
             f"{median(runs, 'cpu'):.2f}",
-            f"{median(runs, 'cpu') / median(base, 'cpu'):.2f}",
+            share(median(runs, "cpu"), median(base, "cpu")),
             f"{median(runs, 'peak'):.0f}",
             f"{median(runs, 'first'):.2f}",
         ]
