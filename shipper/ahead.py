@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from shipper.model import DeliveryReport, Headers, Messages, Sink, TopicState
+from shipper.model import DeliveryReport, Headers, Messages, Sink
 
 
 class Ahead:
@@ -16,6 +16,13 @@ class Ahead:
 
     def __init__(self, client: Sink) -> None:
         self._client = client
+        # Whatever else a sink does is the client's.
+        self.topic_state = client.topic_state
+        self.fits = client.fits
+        self.hold = client.hold
+        self.push = client.push
+        self.poll = client.poll
+        self.close = client.close
         self._keeps = False
         self._kept: list[Callable[[], None]] = []  # calls of the client, in order
 
@@ -63,29 +70,3 @@ class Ahead:
         """Hand over, or keep."""
         send = partial(self._client.send_each, topic, messages, headers, report)
         self._send(partial(send, alone=alone, topics=topics, timestamps=timestamps))
-
-    # Whatever else a sink does is the client's.
-
-    def topic_state(self, topic: str) -> TopicState:
-        """As the client says."""
-        return self._client.topic_state(topic)
-
-    def fits(self, topic: str) -> int:
-        """As the client says."""
-        return self._client.fits(topic)
-
-    def hold(self, topic: str) -> None:
-        """Have the client do so."""
-        self._client.hold(topic)
-
-    def push(self, after: float = 0.0, spare: float = 0.0) -> float:
-        """Have the client do so."""
-        return self._client.push(after, spare)
-
-    def poll(self, timeout: float) -> int:
-        """Have the client do so."""
-        return self._client.poll(timeout)
-
-    def close(self, timeout: float) -> None:
-        """Have the client do so."""
-        self._client.close(timeout)
