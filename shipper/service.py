@@ -83,9 +83,9 @@ def run(load: Callable[[], Config], write: Write, accepted: Callable[[Config], N
     Raises ShipperError for what a user can mend.
     """
     events = Events(write)
-    memory.keep()
     flags = Flags()
     before = flags.install()  # first of all: the default of HUP is to end
+    memory.keep()
     collects = gc.get_threshold()
     # A chunk makes thousands of dicts at once, none of them in a cycle: to look for cycles at each 700 is a waste.
     gc.set_threshold(COLLECT_AFTER, *collects[1:])
